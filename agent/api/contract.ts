@@ -1,0 +1,358 @@
+/**
+ * The Local API: one contract for every transport (MessagePort, unix socket, WebSocket). Types and constants only,
+ * so that both Node and browser code can import it. 64-bit integers travel as decimal strings.
+ *
+ * Wire: JSON messages. Request {id, method, params}; response {id, result} or {id, error}; a subscription answers
+ * its request with {id, result: {subscription}} and then sends {subscription, seq, snapshot} once, {subscription,
+ * seq, delta} after, and {subscription, closed: reason} at the end. `seq` grows by one; a hole means resubscribe.
+ */
+
+export const API_VERSION = 1;
+
+export type ErrorCode =
+  | 'bad_request'
+  | 'bad_query'
+  | 'forbidden'
+  | 'not_found'
+  | 'overloaded'
+  | 'internal'
+  | 'unavailable';
+
+export interface ApiError {
+  code: ErrorCode;
+  /** What happened, what it means, what to do. */
+  message: string;
+  /** bad_query: 0-based offset into the query text, and how many characters are at fault. */
+  offset?: number;
+  length?: number;
+}
+
+export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
+export type Lane = 'security' | 'observability';
+
+/** protobuf JSON of sentinel.v1.Event; see agent/event.ts for the meaning of each field. */
+export interface EventJson {
+  eventId: string;
+  eventVersion: number;
+  type: string;
+  action: string;
+  lane: Lane;
+  tsNs: string;
+  sensorSeq?: string;
+  bootId?: string;
+  deviceId?: string;
+  tenantId?: string;
+  process?: ProcessJson;
+  parent?: ProcessRefJson;
+  ancestry?: string[];
+  file?: {
+    path: string;
+    op: string;
+    oldPath?: string;
+    bytes?: string;
+    inode?: string;
+    device?: string;
+    mode?: number;
+    flags?: number;
+  };
+  network?: {
+    protocol: string;
+    srcIp?: string;
+    srcPort?: number;
+    dstIp?: string;
+    dstPort?: number;
+    direction?: string;
+    bytesSent?: string;
+    bytesReceived?: string;
+    verdict?: string;
+  };
+  dns?: { query: string; recordType?: string };
+  target?: ProcessRefJson;
+  gap?: GapJson;
+  metrics?: Record<string, number>;
+  message?: string;
+  details?: Record<string, string>;
+  detections?: DetectionJson[];
+  severity: Severity;
+  truncated?: { field: string; originalLength: string }[];
+  synthetic?: boolean;
+}
+
+export interface ProcessRefJson {
+  pid: number;
+  startNs: string;
+  name: string;
+  executable?: string;
+  argv?: string[];
+  cwd?: string;
+  uid?: number;
+  user?: string;
+}
+
+export interface ProcessJson extends ProcessRefJson {
+  ppid?: number;
+  parentStartNs?: string;
+  euid?: number;
+  gid?: number;
+  loginuid?: number;
+  sessionId?: number;
+  integrityLevel?: string;
+  cgroupId?: string;
+  containerId?: string;
+  hashes?: { sha256: string; blake3: string };
+  flags?: string[];
+  exitCode?: number;
+  exitSignal?: number;
+  tid?: number;
+}
+
+export interface GapJson {
+  lane: Lane;
+  cause: string;
+  count?: string;
+  hook?: string;
+  cpu?: number;
+  fromNs: string;
+  toNs: string;
+  fromSeq?: string;
+  toSeq?: string;
+  detail?: string;
+  signature?: string;
+}
+
+export interface DetectionJson {
+  ruleId: string;
+  title: string;
+  level: Severity;
+  attack: string[];
+  source: string;
+  clauses: { selection: string; field: string; pattern: string; value: string }[];
+}
+
+/** One page, newest first. `older`/`newer` are opaque keyset cursors; absent at that end of the record. */
+export interface EventPage {
+  events: EventJson[];
+  older?: string;
+  newer?: string;
+}
+
+export interface Histogram {
+  fromNs: string;
+  toNs: string;
+  bucketNs: string;
+  /** Counts by severity for each bucket, oldest first. */
+  buckets: { info: number; low: number; medium: number; high: number; critical: number }[];
+  gaps: GapJson[];
+  /** True when counts come from rollups coarser than the query asked for. */
+  approximate: boolean;
+}
+
+export interface Facet {
+  field: string;
+  values: { value: string; count: number }[];
+  /** True when only the newest part of the result was counted. */
+  approximate: boolean;
+}
+
+/** Where an event lies in the log, and what vouches for it. */
+export interface Proof {
+  lane: Lane;
+  seq: string;
+  segment: string;
+  commitNo: string;
+  chain: string;
+  checkpoint?: { seq: string; tsNs: string; signature: string; keyId: string };
+}
+
+export interface EventDetail {
+  event: EventJson;
+  /** The record as written, hex, at most 64 KiB. Absent once retention removed its segment. */
+  rawHex?: string;
+  proof?: Proof;
+  ancestors: ProcessRefJson[];
+  /** How many events this process has by type. */
+  related: Record<string, number>;
+}
+
+export interface TreeNode {
+  process: ProcessJson;
+  startNs: string;
+  endNs?: string;
+  children: number;
+  counts: Record<string, number>;
+  severity: Severity;
+}
+
+export interface QueryCheck {
+  ok: boolean;
+  error?: ApiError;
+  /** Normalised text of a valid query. */
+  canonical?: string;
+  /** Tokens for colouring: kind is field, operator, value, keyword, time. */
+  tokens: { offset: number; length: number; kind: string }[];
+  /** Completions at the given caret. */
+  completions: { text: string; label: string; detail?: string; replaceFrom: number; replaceTo: number }[];
+}
+
+export interface HookJson {
+  name: string;
+  attach: string;
+  state: 'active' | 'replaced' | 'missing';
+  detail?: string;
+  events: number;
+  lost: number;
+}
+
+export interface WalJson {
+  lane: Lane;
+  state: 'ok' | 'degraded' | 'failed';
+  writer: string;
+  lastSeq: string;
+  durableSeq: string;
+  segments: number;
+  bytesOnDisk: number;
+  pendingBytes: number;
+  flushP50Us: number;
+  flushP99Us: number;
+  failedWrites: number;
+}
+
+export interface Percentiles {
+  p50Us: number;
+  p99Us: number;
+  count: number;
+}
+
+export type HealthLevel = 'ok' | 'degraded' | 'failed';
+
+export interface HealthSnapshot {
+  level: HealthLevel;
+  /** The state sentence: "Recording everything · 0 gaps in 24 h · eBPF". Always true. */
+  sentence: string;
+  version: string;
+  startedNs: string;
+  nowNs: string;
+  host: { hostname: string; kernel: string; os: string; bootId: string; deviceId: string };
+  dataDir: string;
+  /** Why the level is not ok, each with a remedy. */
+  problems: { level: HealthLevel; what: string; meaning: string; remedy: string }[];
+  sensor: {
+    tier: string;
+    scope: string;
+    hooks: HookJson[];
+    blindSpots: { what: string; why: string; remedy?: string }[];
+    rings: { name: string; usedBytes: number; sizeBytes: number; lost: number }[];
+  };
+  /** Events per second, averaged over the last 5 s. */
+  rates: { security: number; observability: number; detections: number };
+  totals: { security: number; observability: number; detections: number; rejected: number };
+  gaps24h: { count: number; lostRecords: number };
+  wal: WalJson[];
+  observabilityLane: {
+    state: string;
+    bufferedBytes: number;
+    maxBufferBytes: number;
+    dropped: Record<string, number>;
+    batchSize: number;
+    synthetic: number;
+  };
+  sinks: { name: string; lane: Lane; cursorSeq: string; lagRecords: number }[];
+  latency: { kernelToDecision: Percentiles; kernelToDurable: Percentiles; detect: Percentiles };
+  agent: { pid: number; cpuPercent: number; rssBytes: number; heapBytes: number };
+  api: { clients: number; shed: number; refused: number };
+  rules: { loaded: number; failed: { file: string; reason: string }[]; indicators: number };
+  errors: Record<string, number>;
+}
+
+export interface RuleSummary {
+  id: string;
+  title: string;
+  level: Severity;
+  attack: string[];
+  logsource: string;
+  source: string;
+  hits: number;
+  disabledReason?: string;
+}
+
+/** Read-only methods: what the socket's group, the console and the desktop window may call. */
+export interface ReadMethods {
+  'api.hello': {
+    params: { version: number; locale?: string };
+    result: { version: number; agentVersion: string; privileged: boolean };
+  };
+  'health.get': { params: Record<string, never>; result: HealthSnapshot };
+  'query.check': { params: { text: string; caret?: number }; result: QueryCheck };
+  'events.query': {
+    params: { query: string; limit?: number; before?: string; after?: string };
+    result: EventPage;
+  };
+  'events.histogram': {
+    params: { query: string; fromNs?: string; toNs?: string; buckets: number };
+    result: Histogram;
+  };
+  'events.facets': { params: { query: string; fields: string[]; top?: number }; result: { facets: Facet[] } };
+  'events.get': { params: { eventId: string }; result: EventDetail };
+  'events.around': { params: { eventId: string; before: number; after: number }; result: EventPage };
+  'events.gaps': { params: { fromNs?: string; toNs?: string; limit?: number }; result: { gaps: GapJson[] } };
+  'process.tree': {
+    params: { pid: number; startNs?: string };
+    result: { ancestors: TreeNode[]; node: TreeNode; children: TreeNode[] };
+  };
+  'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
+}
+
+/** Methods that change something: root or the agent's own user only. Extends the read-only contract. */
+export interface PrivilegedMethods extends ReadMethods {
+  'rules.reload': {
+    params: Record<string, never>;
+    result: { loaded: number; failed: { file: string; reason: string }[] };
+  };
+}
+
+export type Methods = PrivilegedMethods;
+export type MethodName = keyof Methods;
+export const PRIVILEGED_METHODS: readonly MethodName[] = ['rules.reload'];
+
+/** Subscriptions: request method -> what the snapshot and each delta hold. */
+export interface Subscriptions {
+  'health.watch': { params: Record<string, never>; snapshot: HealthSnapshot; delta: HealthSnapshot };
+  /** Snapshot: newest page. Delta: events stored since, oldest first, at most `limit` each, with how many were skipped. */
+  'events.follow': {
+    params: { query: string; limit?: number };
+    snapshot: EventPage;
+    delta: { events: EventJson[]; skipped: number };
+  };
+}
+export type SubscriptionName = keyof Subscriptions;
+
+export interface Request {
+  id: number;
+  method: string;
+  params?: unknown;
+}
+export type Response = { id: number; result: unknown } | { id: number; error: ApiError };
+export type Push =
+  | { subscription: number; seq: number; snapshot: unknown }
+  | { subscription: number; seq: number; delta: unknown }
+  | { subscription: number; closed: string };
+/** Client to server: end a subscription. */
+export interface Unsubscribe {
+  unsubscribe: number;
+}
+
+/** Limits a transport enforces. Bytes. */
+export const MAX_REQUEST_BYTES = 256 * 1024;
+export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
+/** A client with more than this waiting to be sent is shed: its subscriptions close with reason `slow`. */
+export const MAX_CLIENT_BACKLOG_BYTES = 4 * 1024 * 1024;
+
+/** A transport is two members; every host provides one. */
+export interface Transport {
+  send(message: string): void;
+  onMessage(listener: (message: string) => void): void;
+  onClose(listener: () => void): void;
+  close(): void;
+  /** Bytes accepted by send and not yet taken by the peer. */
+  readonly backlogBytes: number;
+}

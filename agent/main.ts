@@ -1,0 +1,4 @@
+/** Entry of the `sentinel` command. */
+import { runCli } from './cli/cli.ts';
+
+process.exitCode = await runCli(process.argv.slice(2));

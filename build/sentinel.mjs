@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// The `sentinel` command of a checkout.
+await import('../out/agent/sentinel.mjs');

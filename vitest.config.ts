@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config';
+
+// `unit` runs beside the code and must stay under a minute; `system` starts kernels, agents and browsers one at a time.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            '{agent,native-addon,proto,electron,renderer,build,rules}/**/*.test.{ts,tsx}',
+            'test/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', 'native-addon/build/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/{native,crash,e2e}/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+    ],
+  },
+});
