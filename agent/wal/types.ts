@@ -22,6 +22,23 @@ export const RecordType = {
 
 export const Schema = { none: 0, sensorV1: 1, jsonV1: 2 } as const;
 
+/** Bits of a record's `flags`. The log stores them and gives them no meaning. */
+export const RecordFlag = {
+  /** Imputed, not measured: observability lane only. */
+  synthetic: 1,
+  /** Written after a later record of its stream was already written. */
+  late: 2,
+  /** Its source's clock ran ahead of this machine's; not used to order others. */
+  clockAhead: 4,
+} as const;
+
+/**
+ * Packed records, for writers that take them (`appendPacked`): each one an 8-aligned header of PACKED_HEADER_BYTES
+ * (little-endian u32 payload length, u16 type, u16 schema, u16 flags, u16 cpu, u32 zero, u64 wallNs), then the
+ * payload, then zeros up to a multiple of 8.
+ */
+export const PACKED_HEADER_BYTES = 24;
+
 export interface WalRecordInput {
   type: number;
   schema: number;
@@ -66,6 +83,8 @@ export interface WalWriter {
   readonly lane: 'security' | 'observability';
   /** Appends in order and returns the sequence number of the first record. `urgent` commits at once. */
   append(records: readonly WalRecordInput[], urgent: boolean): number;
+  /** As `append`, for `count` records laid out as PACKED_HEADER_BYTES says; the bytes are copied before it returns. */
+  appendPacked?(packed: Uint8Array, count: number, urgent: boolean): number;
   readonly durableSeq: number;
   /** Resolves once `seq` is durable; rejects with WalFailedError. */
   whenDurable(seq: number): Promise<void>;
