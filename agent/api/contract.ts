@@ -4,7 +4,11 @@
  *
  * Wire: JSON messages. Request {id, method, params}; response {id, result} or {id, error}; a subscription answers
  * its request with {id, result: {subscription}} and then sends {subscription, seq, snapshot} once, {subscription,
- * seq, delta} after, and {subscription, closed: reason} at the end. `seq` grows by one; a hole means resubscribe.
+ * seq, delta} after, and {subscription, closed: reason} at the end. `seq` starts at 1 with the snapshot and grows by
+ * one; a hole means resubscribe. A message without a usable id is answered with id 0, so clients count from 1.
+ *
+ * Where it listens: DATA/agent.sock (frames of u32 LE length + UTF-8 JSON) and, for the console, one WebSocket text
+ * message per JSON message at WEBSOCKET_PATH of the origin that served the page.
  */
 
 export const API_VERSION = 1;
@@ -15,6 +19,7 @@ export type ErrorCode =
   | 'forbidden'
   | 'not_found'
   | 'overloaded'
+  | 'cancelled'
   | 'internal'
   | 'unavailable';
 
@@ -259,7 +264,13 @@ export interface HealthSnapshot {
   sinks: { name: string; lane: Lane; cursorSeq: string; lagRecords: number }[];
   latency: { kernelToDecision: Percentiles; kernelToDurable: Percentiles; detect: Percentiles };
   agent: { pid: number; cpuPercent: number; rssBytes: number; heapBytes: number };
-  api: { clients: number; shed: number; refused: number };
+  api: {
+    clients: number;
+    shed: number;
+    refused: number;
+    /** Refusals by reason: origin, host, token, peer, oversized, malformed, rate … */
+    refusedByReason?: Record<string, number>;
+  };
   rules: { loaded: number; failed: { file: string; reason: string }[]; indicators: number };
   errors: Record<string, number>;
 }
@@ -308,11 +319,13 @@ export interface PrivilegedMethods extends ReadMethods {
     params: Record<string, never>;
     result: { loaded: number; failed: { file: string; reason: string }[] };
   };
+  /** A fresh one-time address of the console. Refused over WebSocket: a page cannot mint itself new sessions. */
+  'console.url': { params: Record<string, never>; result: { url: string; expiresNs: string } };
 }
 
 export type Methods = PrivilegedMethods;
 export type MethodName = keyof Methods;
-export const PRIVILEGED_METHODS: readonly MethodName[] = ['rules.reload'];
+export const PRIVILEGED_METHODS: readonly MethodName[] = ['rules.reload', 'console.url'];
 
 /** Subscriptions: request method -> what the snapshot and each delta hold. */
 export interface Subscriptions {
@@ -325,6 +338,8 @@ export interface Subscriptions {
   };
 }
 export type SubscriptionName = keyof Subscriptions;
+/** Why a subscription ended, in `closed`. After `slow`, ask again: what was missed is in the store. */
+export type ClosedReason = 'unsubscribed' | 'slow' | 'stopping' | 'failed';
 
 export interface Request {
   id: number;
@@ -335,11 +350,26 @@ export type Response = { id: number; result: unknown } | { id: number; error: Ap
 export type Push =
   | { subscription: number; seq: number; snapshot: unknown }
   | { subscription: number; seq: number; delta: unknown }
-  | { subscription: number; closed: string };
+  | { subscription: number; closed: ClosedReason };
 /** Client to server: end a subscription. */
 export interface Unsubscribe {
   unsubscribe: number;
 }
+
+/** Client to server: the answer to this request is no longer wanted; it ends with error `cancelled`. */
+export interface Cancel {
+  cancel: number;
+}
+/**
+ * Client to server, MessagePort only: UTF-16 units of messages taken so far. A port has no back-pressure of its own;
+ * once a client has sent one, the server counts what is not yet acknowledged as backlog.
+ */
+export interface Ack {
+  ack: number;
+}
+
+/** Path of the WebSocket on the console's origin. */
+export const WEBSOCKET_PATH = '/api';
 
 /** Limits a transport enforces. Bytes. */
 export const MAX_REQUEST_BYTES = 256 * 1024;
