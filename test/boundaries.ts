@@ -7,6 +7,7 @@ const ZONES: readonly (readonly [prefix: string, zone: string])[] = [
   ['agent/event.ts', 'event'],
   ['agent/event-json.ts', 'event'],
   ['agent/config.ts', 'event'],
+  ['agent/config-options.ts', 'event'],
   ['agent/log.ts', 'event'],
   ['agent/errors.ts', 'event'],
   ['agent/api/contract.ts', 'contract'],

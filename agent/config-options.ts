@@ -1,0 +1,159 @@
+/**
+ * Every setting, in one table: the YAML file, the environment, the command line and `sentinel config show` all
+ * read it. Sizes are bytes, durations carry their unit in the name.
+ */
+
+interface Base<Kind extends string, T> {
+  readonly kind: Kind;
+  readonly default: T;
+  readonly help: string;
+}
+type Int = Base<'int', number> & { readonly min: number; readonly max: number };
+type Text = Base<'text', string> & { readonly pattern?: RegExp; readonly allowed?: string };
+type Choice = Base<'choice', string> & { readonly values: readonly string[] };
+type Flag = Base<'flag', boolean>;
+type List = Base<'list', readonly string[]>;
+export type Option = Int | Text | Choice | Flag | List;
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+export const OPTIONS = {
+  scope: {
+    kind: 'text',
+    default: 'host',
+    pattern: /^(host|cgroup:\/.+|pid:[1-9][0-9]*)$/,
+    allowed: 'host, cgroup:PATH or pid:N',
+    help: 'what the sensor watches',
+  },
+  'sensor.prefer': {
+    kind: 'text',
+    default: 'auto',
+    pattern: /^(auto|ebpf|proc|replay:.+)$/,
+    allowed: 'auto, ebpf, proc or replay:FILE',
+    help: 'which sensor to use',
+  },
+  'sensor.readOpens': { kind: 'flag', default: false, help: 'also record files opened only for reading' },
+  'sensor.processCache': {
+    kind: 'int',
+    default: 32_768,
+    min: 1024,
+    max: 1_048_576,
+    help: 'processes kept in memory for ancestry',
+  },
+  'sensor.hashMaxBytes': {
+    kind: 'int',
+    default: 256 * MIB,
+    min: 0,
+    max: 16 * GIB,
+    help: 'largest executable that is hashed',
+  },
+  'console.mode': {
+    kind: 'choice',
+    default: 'on',
+    values: ['on', 'off'],
+    help: 'serve the console on loopback',
+  },
+  'console.port': {
+    kind: 'int',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    help: 'port of the console, 0 for a free one',
+  },
+  'wal.segmentBytes': { kind: 'int', default: 16 * MIB, min: MIB, max: GIB, help: 'size of a log segment' },
+  'wal.maxBytes': {
+    kind: 'int',
+    default: 2 * GIB,
+    min: 64 * MIB,
+    max: 1024 * GIB,
+    help: 'size of both logs together',
+  },
+  'wal.maxAgeDays': { kind: 'int', default: 30, min: 1, max: 3650, help: 'age at which log segments leave' },
+  'observability.maxBufferBytes': {
+    kind: 'int',
+    default: 8 * MIB,
+    min: 64 * 1024,
+    max: GIB,
+    help: 'buffer of the observability lane',
+  },
+  'observability.maxBatchRecords': {
+    kind: 'int',
+    default: 4096,
+    min: 1,
+    max: 65_536,
+    help: 'largest batch of that lane',
+  },
+  'observability.maxBatchMs': {
+    kind: 'int',
+    default: 200,
+    min: 1,
+    max: 1000,
+    help: 'longest wait of that lane',
+  },
+  'timeline.maxBytes': {
+    kind: 'int',
+    default: 4 * GIB,
+    min: 64 * MIB,
+    max: 1024 * GIB,
+    help: 'size of the timeline',
+  },
+  'timeline.maxAgeDays': {
+    kind: 'int',
+    default: 30,
+    min: 1,
+    max: 3650,
+    help: 'age at which timeline rows leave',
+  },
+  'metrics.intervalMs': {
+    kind: 'int',
+    default: 10_000,
+    min: 1000,
+    max: 3_600_000,
+    help: 'between system metric samples',
+  },
+  'rules.bundled': { kind: 'flag', default: true, help: 'use the rules that come with Sentinel' },
+  'rules.paths': { kind: 'list', default: [], help: 'more Sigma rules: files or folders' },
+  'rules.indicators': { kind: 'list', default: [], help: 'indicator lists: CSV or STIX 2.1 files' },
+  'log.level': {
+    kind: 'choice',
+    default: 'info',
+    values: ['debug', 'info', 'warn', 'error'],
+    help: 'least level that is logged',
+  },
+  'log.maxBytes': {
+    kind: 'int',
+    default: 10 * MIB,
+    min: 64 * 1024,
+    max: GIB,
+    help: 'size at which the log rotates',
+  },
+  'log.maxFiles': { kind: 'int', default: 5, min: 1, max: 100, help: 'rotated logs kept' },
+  'prometheus.port': {
+    kind: 'int',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    help: 'loopback port of /metrics, /healthz and /ready; 0 turns them off',
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+type ValueOf<O extends Option> = O['kind'] extends 'int'
+  ? number
+  : O['kind'] extends 'flag'
+    ? boolean
+    : O['kind'] extends 'list'
+      ? readonly string[]
+      : string;
+
+export type ConfigValues = { readonly [K in OptionName]: ValueOf<(typeof OPTIONS)[K]> };
+
+/** SENTINEL_WAL_MAX_BYTES for wal.maxBytes. */
+export function environmentName(name: string): string {
+  return `SENTINEL_${name
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+}
