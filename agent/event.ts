@@ -43,6 +43,16 @@ export interface ProcessKey {
   startNs: bigint;
 }
 
+/** Which bytes a path stood for when it was seen; an edit changes `ctimeNs`. Local: not part of the proto. */
+export interface FileIdentity {
+  /** Like st_dev, of the superblock (differs from stat's on btrfs and overlayfs). */
+  dev: number;
+  inode: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+  size: number;
+}
+
 export interface Hashes {
   /** Lower-case hex. */
   sha256: string;
@@ -78,6 +88,8 @@ export interface ProcessInfo extends ProcessKey {
   exitCode?: number;
   exitSignal?: number;
   tid?: number;
+  /** On exec and snapshot records, when the kernel told: what to hash. */
+  exeIdentity?: FileIdentity;
 }
 
 /** What a rule needs to know of a parent, copied so that a match survives the parent's end. */
@@ -101,6 +113,8 @@ export interface FileInfo {
   mode?: number;
   /** open(2) flags as the kernel saw them. */
   flags?: number;
+  /** On write records (last close of a written file): what to hash. */
+  identity?: FileIdentity;
 }
 
 export interface NetworkInfo {
