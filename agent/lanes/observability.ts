@@ -1,0 +1,372 @@
+/**
+ * The observability lane: metrics, logs and ordinary file, network and DNS records on their way to their log.
+ *
+ *   offer -> admit (overload) -> hold (reorder window) -> release in batches -> log
+ *
+ * Promises, for every input:
+ * - what is held costs at most `maxBufferBytes`;
+ * - offered + synthetic = written + dropped + held, and every dropped record is counted by cause, level and stream and
+ *   reported through `onShed`, once for each of these and `reportMs`;
+ * - under pressure debug goes first, then info, and no info goes while a debug record is held; warn and error are never
+ *   shed (they are lost, and reported, only if the log itself has failed or they exceed `maxRecordBytes`);
+ * - within a stream records are written in order of time, or marked late; a record from a clock that runs ahead of
+ *   this machine by more than the window is marked so and does not make others late;
+ * - no record is held longer than `maxBatchMs`, as far as timers fire; no batch has more than `maxBatchRecords`
+ *   records, nor more than `maxBatchBytes` unless it is a single record;
+ * - imputed records exist only in streams that asked for them and carry RecordFlag.synthetic.
+ *
+ * PASSTHROUGH (95 %): what is held is written at once, in order; from then on warn and error are written straight
+ * through, without window or batch, and the rest is shed. "Full" counts what the lane holds and what the log has
+ * taken but not made durable, so that a slow disk shows here and not as memory of the writer.
+ */
+import { RecordFlag, type WalWriter } from '../wal/types.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { type LaneClock, systemClock } from './clock.ts';
+import { RateForecast } from './forecast.ts';
+import { costOf, DEBUG, HeldRecords, INFO, relativeTo, WARN } from './held-records.ts';
+import { type Imputation, Imputer } from './imputation.ts';
+import { NORMAL, Overload, OVERLOAD_STATES, PASSTHROUGH, SHED_DEBUG } from './overload.ts';
+import { type Level, type ShedCause, ShedLedger, type ShedReport } from './shed-ledger.ts';
+import {
+  type LaneBatch,
+  type LaneRecord,
+  MAX_STREAMS,
+  type ObservabilityLaneOptions,
+  type ObservabilityLaneStats,
+  SKIP,
+} from './types.ts';
+
+const LEVEL_INDEX: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+const NS_PER_MS = 1e6;
+/** Share of maxBatchMs that one batch is meant to span. */
+const BATCH_SPAN = 0.5;
+
+// One time in two 32-bit halves, without bigint arithmetic. All supported platforms are little-endian.
+const time64 = new BigUint64Array(1);
+const time32 = new Uint32Array(time64.buffer);
+
+export class ObservabilityLane {
+  private readonly writer: WalWriter;
+  private readonly clock: LaneClock;
+  private readonly onShed: (report: ShedReport) => void;
+  private readonly maxBatchRecords: number;
+  private readonly flushBytes: number;
+  private readonly maxBatchMs: number;
+  private readonly maxRecordBytes: number;
+  private readonly reportMs: number;
+  private readonly tickMs: number;
+  private readonly reorderNs: number;
+  private readonly baseMs: number;
+  private readonly baseLow: number;
+  private readonly baseHigh: number;
+  private readonly held = new HeldRecords();
+  private readonly overload: Overload;
+  private readonly forecast = new RateForecast();
+  private readonly ledger: ShedLedger;
+  private readonly out: BatchWriter;
+  private readonly streamIds = new Map<string, number>();
+  private readonly streamNames: string[] = [];
+  private readonly imputers: (Imputer | undefined)[] = [];
+  private readonly stopListening: () => void;
+  private cancelTimer: (() => void) | undefined;
+  private batchSize = 1;
+  private nextFlushAt: number;
+  private arrivals = 0;
+  private lastTickMs: number;
+  private lastReportMs: number;
+  private offered = 0;
+  private clockAhead = 0;
+  private synthetic = 0;
+  private closed = false;
+
+  constructor(writer: WalWriter, options: ObservabilityLaneOptions) {
+    this.writer = writer;
+    this.clock = options.clock ?? systemClock;
+    this.onShed = options.onShed;
+    this.maxBatchRecords = options.maxBatchRecords ?? 4096;
+    const maxBatchBytes = options.maxBatchBytes ?? 1024 * 1024;
+    this.flushBytes = maxBatchBytes * 2;
+    this.maxBatchMs = options.maxBatchMs ?? 200;
+    this.reportMs = options.reportMs ?? 1000;
+    const reorderMs = Math.min(options.reorderMs ?? 50, this.maxBatchMs * 0.4);
+    this.reorderNs = reorderMs * NS_PER_MS;
+    // A record is ripe at most two windows after it came, and a tick sees it at most one tick later.
+    this.tickMs = Math.max(1, Math.floor(this.maxBatchMs - 2 * reorderMs));
+    const maxBufferBytes = options.maxBufferBytes ?? 16 * 1024 * 1024;
+    this.maxRecordBytes = Math.min(options.maxRecordBytes ?? 1024 * 1024, maxBufferBytes / 4);
+    this.overload = new Overload(maxBufferBytes);
+    this.nextFlushAt = this.maxBatchRecords;
+    this.baseMs = Math.floor(this.clock.wallMs());
+    const baseNs = BigInt(this.baseMs) * 1_000_000n;
+    time64[0] = baseNs;
+    this.baseLow = time32[0] ?? 0;
+    this.baseHigh = time32[1] ?? 0;
+    this.ledger = new ShedLedger(baseNs, (stream) => this.streamNames[stream] ?? 'other');
+    const held = this.held;
+    this.out = new BatchWriter(
+      writer,
+      held,
+      {
+        maxBatchRecords: this.maxBatchRecords,
+        maxBatchBytes,
+        urgentBytes: this.overload.calmBytes,
+        streams: MAX_STREAMS + 1,
+      },
+      (index) =>
+        this.drop('wal_failed', held.level[index] ?? INFO, held.stream[index] ?? 0, held.rel[index] ?? 0),
+    );
+    this.lastTickMs = this.clock.monoMs();
+    this.lastReportMs = this.lastTickMs;
+    this.stopListening = writer.onDurable((durableSeq) => this.settle(durableSeq));
+  }
+
+  /** Lets missing samples of a stream be filled in. For regularly sampled streams only. */
+  allowImputation(stream: string, imputation: Imputation): void {
+    this.imputers[this.streamId(stream)] = new Imputer(imputation);
+  }
+
+  /** Takes one record. False if it was dropped (and counted). */
+  offer(record: LaneRecord): boolean {
+    const stream = this.streamId(record.stream);
+    this.offered += 1;
+    const imputer = this.imputers[stream];
+    if (imputer !== undefined) this.impute(imputer, stream, record);
+    const kept = this.take(stream, LEVEL_INDEX[record.level], record.tsNs, record, record.bytes, 0);
+    this.arm();
+    return kept;
+  }
+
+  /** Takes the records of a native batch; returns how many were kept. The rest was dropped and counted. */
+  offerBatch(batch: LaneBatch): number {
+    const stream = this.streamId(batch.stream);
+    const { bytes, offsets, count, levels, type, schema, tsAt, cpuAt } = batch;
+    const level = LEVEL_INDEX[batch.level];
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    time64[0] = batch.wallOffsetNs;
+    const addLow = time32[0] ?? 0;
+    const addHigh = time32[1] ?? 0;
+    const nowMs = this.clock.monoMs();
+    const nowRel = this.nowRel();
+    let kept = 0;
+    for (let i = 0; i < count; i += 1) {
+      const recordLevel = levels === undefined ? level : (levels[i] ?? level);
+      if (recordLevel === SKIP) continue;
+      const from = offsets[i] ?? 0;
+      const to = offsets[i + 1] ?? from;
+      const sum = view.getUint32(from + tsAt, true) + addLow;
+      const low = sum >>> 0;
+      const high = (view.getUint32(from + tsAt + 4, true) + addHigh + (sum > 0xffffffff ? 1 : 0)) >>> 0;
+      this.offered += 1;
+      const rel = relativeTo(this.baseLow, this.baseHigh, low, high);
+      if (!this.admit(recordLevel, to - from, stream, rel)) continue;
+      const cpu = cpuAt < 0 ? 0xffff : view.getUint16(from + cpuAt, true);
+      this.hold(rel, nowRel, nowMs, stream, recordLevel, low, high, type, schema, 0, cpu, bytes, from, to);
+      kept += 1;
+    }
+    this.arm();
+    return kept;
+  }
+
+  /** Writes everything that is held, whatever its age. */
+  flush(): void {
+    this.out.release(Number.POSITIVE_INFINITY);
+  }
+
+  /** Writes what is held, reports what was dropped and takes nothing more. The log stays open. */
+  close(): void {
+    this.closed = true;
+    this.flush();
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.stopListening();
+    this.ledger.report(this.onShed);
+  }
+
+  stats(): ObservabilityLaneStats {
+    let imputationRefused = 0;
+    for (const imputer of this.imputers) imputationRefused += imputer?.refused ?? 0;
+    const [normal, shedDebug, shedInfo, passthrough] = this.overload.entered;
+    return {
+      state: OVERLOAD_STATES[this.overload.state] ?? 'NORMAL',
+      bufferedRecords: this.held.count,
+      bufferedBytes: this.held.bytes,
+      unsettledBytes: this.out.unsettled.bytes,
+      maxBufferBytes: this.overload.maxBytes,
+      offered: this.offered,
+      written: this.out.written,
+      batches: this.out.batches,
+      late: this.out.late,
+      clockAhead: this.clockAhead,
+      synthetic: this.synthetic,
+      imputationRefused,
+      droppedTotal: this.ledger.total,
+      dropped: this.ledger.totals(),
+      batchSize: this.batchSize,
+      forecastPerSecond: this.forecast.perSecond,
+      entered: {
+        NORMAL: normal ?? 0,
+        SHED_DEBUG: shedDebug ?? 0,
+        SHED_INFO: shedInfo ?? 0,
+        PASSTHROUGH: passthrough ?? 0,
+      },
+    };
+  }
+
+  private take(
+    stream: number,
+    level: number,
+    tsNs: bigint,
+    record: LaneRecord,
+    payload: Uint8Array,
+    flags: number,
+  ): boolean {
+    time64[0] = tsNs;
+    const low = time32[0] ?? 0;
+    const high = time32[1] ?? 0;
+    const rel = relativeTo(this.baseLow, this.baseHigh, low, high);
+    const size = payload.length;
+    if (!this.admit(level, size, stream, rel)) return false;
+    const { type, schema, cpu } = record;
+    const nowMs = this.clock.monoMs();
+    const nowRel = this.nowRel();
+    this.hold(rel, nowRel, nowMs, stream, level, low, high, type, schema, flags, cpu, payload, 0, size);
+    return true;
+  }
+
+  /** Whether there is room for a record; makes it by evicting debug records where that helps. */
+  private admit(level: number, size: number, stream: number, rel: number): boolean {
+    this.arrivals += 1;
+    if (size > this.maxRecordBytes || this.closed) {
+      this.drop(this.closed ? 'shed' : 'oversize', level, stream, rel);
+      return false;
+    }
+    const { overload, held } = this;
+    const cost = costOf(size);
+    let state = overload.state;
+    let bytes = held.bytes + this.out.unsettled.bytes + cost;
+    if (state === NORMAL && bytes < overload.calmBytes) return true;
+    this.settle(this.writer.durableSeq);
+    bytes = held.bytes + this.out.unsettled.bytes + cost;
+    state = overload.update(bytes);
+    if (state === NORMAL) return true;
+    if (level >= WARN) {
+      if (state === PASSTHROUGH) this.flush();
+      return true;
+    }
+    if (level === INFO) {
+      if (state > SHED_DEBUG && held.debugCount > 0) {
+        held.evictDebug((index) => this.drop('shed', DEBUG, held.stream[index] ?? 0, held.rel[index] ?? 0));
+        state = overload.update(held.bytes + this.out.unsettled.bytes + cost);
+      }
+      if (state <= SHED_DEBUG) return true;
+    }
+    this.drop('shed', level, stream, rel);
+    if (state === PASSTHROUGH) this.flush();
+    return false;
+  }
+
+  private hold(
+    rel: number,
+    nowRel: number,
+    nowMs: number,
+    stream: number,
+    level: number,
+    low: number,
+    high: number,
+    type: number,
+    schema: number,
+    flags: number,
+    cpu: number,
+    source: Uint8Array,
+    from: number,
+    to: number,
+  ): void {
+    let sortKey = rel;
+    let bits = flags;
+    if (rel > nowRel + this.reorderNs) {
+      sortKey = nowRel;
+      bits |= RecordFlag.clockAhead;
+      this.clockAhead += 1;
+    }
+    this.held.push(sortKey, nowMs, stream, level, low, high, type, schema, bits, cpu, source, from, to);
+    if (this.overload.state === PASSTHROUGH) this.flush();
+    else if (this.held.count >= this.nextFlushAt || this.held.used >= this.flushBytes) {
+      this.releaseRipe(nowMs);
+      this.nextFlushAt = this.held.count + this.maxBatchRecords;
+    }
+  }
+
+  private impute(imputer: Imputer, stream: number, record: LaneRecord): void {
+    for (const sample of imputer.missingBefore(record.tsNs, record.bytes)) {
+      this.synthetic += 1;
+      // Guesses are worth the least: they go first.
+      this.take(stream, DEBUG, sample.tsNs, record, sample.payload, RecordFlag.synthetic);
+    }
+  }
+
+  private nowRel(): number {
+    return (this.clock.wallMs() - this.baseMs) * NS_PER_MS;
+  }
+
+  /** Releases what waited out the window; everything if one record would otherwise overstay. */
+  private releaseRipe(nowMs: number): void {
+    const held = this.held;
+    let cutoff = this.nowRel() - this.reorderNs;
+    const latest = nowMs + this.tickMs - this.maxBatchMs;
+    // Only a wall clock that was set back can keep a record from ripening in time.
+    for (let i = 0; i < held.count && (held.arrivedMs[i] ?? 0) < latest; i += 1) {
+      if ((held.rel[i] ?? 0) > cutoff) cutoff = Number.POSITIVE_INFINITY;
+    }
+    this.out.release(cutoff);
+  }
+
+  private settle(durableSeq: number): void {
+    this.out.unsettled.settle(durableSeq);
+    if (this.overload.state !== NORMAL) this.overload.update(this.held.bytes + this.out.unsettled.bytes);
+  }
+
+  private drop(cause: ShedCause, level: number, stream: number, rel: number): void {
+    this.ledger.add(cause, level, stream, rel);
+  }
+
+  private streamId(name: string): number {
+    const known = this.streamIds.get(name);
+    if (known !== undefined) return known;
+    const id = this.streamNames.length;
+    if (id >= MAX_STREAMS) return MAX_STREAMS;
+    this.streamNames.push(name);
+    this.streamIds.set(name, id);
+    return id;
+  }
+
+  private arm(): void {
+    if (this.cancelTimer !== undefined || this.closed) return;
+    if (this.held.count === 0 && this.ledger.unreported === 0 && this.overload.state === NORMAL) return;
+    this.cancelTimer = this.clock.after(this.tickMs, () => this.tick());
+  }
+
+  private tick(): void {
+    this.cancelTimer = undefined;
+    const nowMs = this.clock.monoMs();
+    this.forecast.observe(this.arrivals, nowMs - this.lastTickMs);
+    this.arrivals = 0;
+    this.lastTickMs = nowMs;
+    this.batchSize = batchSizeFor(this.forecast.perSecond, this.maxBatchMs, this.maxBatchRecords);
+    this.settle(this.writer.durableSeq);
+    const oldest = this.held.count > 0 ? (this.held.arrivedMs[0] ?? nowMs) : nowMs;
+    if (this.held.count >= this.batchSize || nowMs + this.tickMs - oldest >= this.maxBatchMs) {
+      this.releaseRipe(nowMs);
+    }
+    if (this.ledger.unreported > 0 && nowMs - this.lastReportMs >= this.reportMs) {
+      this.lastReportMs = nowMs;
+      this.ledger.report(this.onShed);
+    }
+    this.arm();
+  }
+}
+
+/** Records that arrive in the time a batch is meant to span, within the hard limit. */
+function batchSizeFor(perSecond: number, maxBatchMs: number, maxBatchRecords: number): number {
+  const wanted = Math.round((perSecond * maxBatchMs * BATCH_SPAN) / 1000);
+  return Math.min(maxBatchRecords, Math.max(1, wanted));
+}
