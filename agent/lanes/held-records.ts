@@ -25,6 +25,14 @@ const KEEP_BYTES = 1024 * 1024;
 /** Insertion sort gives up after this many moves a record; disorder between CPUs needs a few. */
 const MOVES_PER_RECORD = 8;
 const TWO_32 = 4_294_967_296;
+/** Copies a range without making a view of it first, which costs more than the copy. */
+const copyBytes = Buffer.prototype.copy as (
+  this: Uint8Array,
+  target: Uint8Array,
+  targetStart: number,
+  start: number,
+  end: number,
+) => number;
 
 /** Packed size of a record plus its columns. */
 export function costOf(payloadBytes: number): number {
@@ -93,8 +101,7 @@ export class HeldRecords {
     view.setUint32(at + 20, wallHigh, true);
     const arena = this.arena;
     const body = at + PACKED_HEADER_BYTES;
-    if (length < 64) for (let i = 0; i < length; i += 1) arena[body + i] = source[from + i] ?? 0;
-    else arena.set(from === 0 && to === source.length ? source : source.subarray(from, to), body);
+    copyBytes.call(source, arena, body, from, to);
     for (let i = body + length; i < end; i += 1) arena[i] = 0;
     if (index > 0 && rel < (this.rel[index - 1] ?? 0)) this.ordered = false;
     this.rel[index] = rel;

@@ -50,7 +50,7 @@ export class ObservabilityLane {
   private readonly clock: LaneClock;
   private readonly onShed: (report: ShedReport) => void;
   private readonly maxBatchRecords: number;
-  private readonly flushBytes: number;
+  private readonly maxBatchBytes: number;
   private readonly maxBatchMs: number;
   private readonly maxRecordBytes: number;
   private readonly reportMs: number;
@@ -70,7 +70,9 @@ export class ObservabilityLane {
   private readonly stopListening: () => void;
   private cancelTimer: (() => void) | undefined;
   private batchSize = 1;
-  private nextFlushAt: number;
+  /** A full batch is looked for when this much is held; the records may not be ripe then, so it moves on. */
+  private nextFlushRecords: number;
+  private nextFlushBytes: number;
   private arrivals = 0;
   private lastTickMs: number;
   private lastReportMs: number;
@@ -84,8 +86,7 @@ export class ObservabilityLane {
     this.clock = options.clock ?? systemClock;
     this.onShed = options.onShed;
     this.maxBatchRecords = options.maxBatchRecords ?? 4096;
-    const maxBatchBytes = options.maxBatchBytes ?? 1024 * 1024;
-    this.flushBytes = maxBatchBytes * 2;
+    this.maxBatchBytes = options.maxBatchBytes ?? 1024 * 1024;
     this.maxBatchMs = options.maxBatchMs ?? 200;
     this.reportMs = options.reportMs ?? 1000;
     const reorderMs = Math.min(options.reorderMs ?? 50, this.maxBatchMs * 0.4);
@@ -95,7 +96,8 @@ export class ObservabilityLane {
     const maxBufferBytes = options.maxBufferBytes ?? 16 * 1024 * 1024;
     this.maxRecordBytes = Math.min(options.maxRecordBytes ?? 1024 * 1024, maxBufferBytes / 4);
     this.overload = new Overload(maxBufferBytes);
-    this.nextFlushAt = this.maxBatchRecords;
+    this.nextFlushRecords = this.maxBatchRecords;
+    this.nextFlushBytes = this.maxBatchBytes;
     this.baseMs = Math.floor(this.clock.wallMs());
     const baseNs = BigInt(this.baseMs) * 1_000_000n;
     time64[0] = baseNs;
@@ -108,7 +110,7 @@ export class ObservabilityLane {
       held,
       {
         maxBatchRecords: this.maxBatchRecords,
-        maxBatchBytes,
+        maxBatchBytes: this.maxBatchBytes,
         urgentBytes: this.overload.calmBytes,
         streams: MAX_STREAMS + 1,
       },
@@ -169,7 +171,7 @@ export class ObservabilityLane {
 
   /** Writes everything that is held, whatever its age. */
   flush(): void {
-    this.out.release(Number.POSITIVE_INFINITY);
+    this.release(Number.POSITIVE_INFINITY);
   }
 
   /** Writes what is held, reports what was dropped and takes nothing more. The log stays open. */
@@ -290,9 +292,8 @@ export class ObservabilityLane {
     }
     this.held.push(sortKey, nowMs, stream, level, low, high, type, schema, bits, cpu, source, from, to);
     if (this.overload.state === PASSTHROUGH) this.flush();
-    else if (this.held.count >= this.nextFlushAt || this.held.used >= this.flushBytes) {
+    else if (this.held.count >= this.nextFlushRecords || this.held.used >= this.nextFlushBytes) {
       this.releaseRipe(nowMs);
-      this.nextFlushAt = this.held.count + this.maxBatchRecords;
     }
   }
 
@@ -317,7 +318,13 @@ export class ObservabilityLane {
     for (let i = 0; i < held.count && (held.arrivedMs[i] ?? 0) < latest; i += 1) {
       if ((held.rel[i] ?? 0) > cutoff) cutoff = Number.POSITIVE_INFINITY;
     }
+    this.release(cutoff);
+  }
+
+  private release(cutoff: number): void {
     this.out.release(cutoff);
+    this.nextFlushRecords = this.held.count + this.maxBatchRecords;
+    this.nextFlushBytes = this.held.used + this.maxBatchBytes;
   }
 
   private settle(durableSeq: number): void {
