@@ -22,8 +22,20 @@ const ECS = /^[0-9a-f]{32}-\d+$/;
 /** Parents whose child is a container id whatever it looks like. */
 const PARENTS = new Set(['lxc', 'lxc.payload', 'buildkit', 'garden']);
 
+let lastPath = '';
+let lastId: string | undefined;
+
 /** Container id (or name, where the engine has only that) of a cgroup path; the innermost when nested. */
 export function containerIdOfCgroup(path: string): string | undefined {
+  // Neighbouring records are mostly of one cgroup.
+  if (path !== lastPath) {
+    lastId = parseCgroup(path);
+    lastPath = path;
+  }
+  return lastId;
+}
+
+function parseCgroup(path: string): string | undefined {
   const parts = path.split('/');
   for (let index = parts.length - 1; index > 0; index--) {
     const part = parts[index] as string;

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import type { NetworkInfo, SentinelEvent } from '../event.ts';
 import { addressText } from './addresses.ts';
+import { containerIdOfCgroup } from './containers.ts';
 import { Exit, File, Flag, Fork, Header, Net, Proc, Rare, STR_SIZE, UNKNOWN_ID } from './layout.ts';
 import { type BodyKind, type DetailField, DNS_TYPES, type Opcode, PROTOCOLS } from './opcodes.ts';
 import {
@@ -81,7 +82,7 @@ function decodeProc(bytes: Buffer, offset: number, event: SentinelEvent, flags: 
           : euid === 0 || hasCapabilities
             ? 'elevated'
             : 'user',
-    containerId: cgroupPath === undefined ? undefined : /[0-9a-f]{64}/.exec(cgroupPath)?.[0],
+    containerId: cgroupPath === undefined ? undefined : containerIdOfCgroup(cgroupPath),
     flags: exeFlags.length > 0 ? exeFlags : undefined,
     exeIdentity:
       u64(bytes, offset + Proc.exe_ino) === 0

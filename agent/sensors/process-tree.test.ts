@@ -246,6 +246,27 @@ describe('ProcessTree', () => {
     expect(tree.stats()).toMatchObject({ live: 1, exited: 1 });
   });
 
+  it('gives a child made with CLONE_PARENT the image of its creator and the parent of its creator', () => {
+    const tree = shellTree();
+    const sibling = event('fork', { pid: 12, startNs: 3000n, ppid: 1, parentStartNs: 5n }, 3000n);
+    sibling.details = { creatorPid: '10', creatorStartNs: '1000' };
+    tree.apply(sibling);
+    expect(sibling.process?.executable).toBe('/bin/bash');
+    expect(sibling.parent?.executable).toBe('/sbin/init');
+  });
+
+  it('calls a process elevated that gained capabilities, and its children too', () => {
+    const tree = shellTree();
+    const capset = event('capset', { pid: 10, startNs: 1000n, uid: 1000, euid: 1000 }, 3000n);
+    tree.apply({ ...capset, type: 'process', lane: 'security', details: { effective: '0x200000' } });
+    const child = event(
+      'fork',
+      { pid: 12, startNs: 4000n, ppid: 10, parentStartNs: 1000n, uid: 1000 },
+      4000n,
+    );
+    expect(applied(tree, child).process?.integrityLevel).toBe('elevated');
+  });
+
   it('completes the target of a ptrace', () => {
     const tree = shellTree();
     const trace: SentinelEvent = {

@@ -86,7 +86,7 @@ export class ProcessTree {
     if (event.type === 'process') {
       switch (event.action) {
         case 'fork':
-          node = this.#forked(node, info, event.tsNs);
+          node = this.#forked(node, info, event);
           break;
         case 'exec':
           node = this.#executed(node, info, event.tsNs);
@@ -98,6 +98,9 @@ export class ProcessTree {
           node ??= this.#create(info, event.tsNs);
           node.exited = true;
           node.stale = false;
+          break;
+        case 'capset':
+          if (node !== undefined) node.elevated = (event.details?.['effective'] ?? '0x0') !== '0x0';
           break;
       }
     }
@@ -143,17 +146,18 @@ export class ProcessTree {
     };
   }
 
-  #forked(known: ProcessNode | undefined, info: ProcessInfo, tsNs: bigint): ProcessNode {
+  #forked(known: ProcessNode | undefined, info: ProcessInfo, event: SentinelEvent): ProcessNode {
+    const { tsNs } = event;
     // A thread: same process, nothing new.
     if (info.ppid === info.pid) return known ?? this.#create(info, tsNs);
     const parent = info.ppid === undefined ? undefined : this.#parentFor(info, tsNs);
     let node = known;
     if (node === undefined) {
-      const shared = parent !== undefined && info.executable === undefined && info.argv === undefined;
-      node = this.#table.add(info, shared ? parent.imageAt(tsNs) : new ProgramImage(info));
+      const image = this.#creator(event, parent)?.imageAt(tsNs);
+      node = this.#table.add(info, image ?? new ProgramImage(info));
     } else if (parent !== undefined && node.image.executable === undefined && node.image.argv === undefined) {
       this.#table.release(node.image);
-      node.image = this.#table.hold(parent.imageAt(tsNs));
+      node.image = this.#table.hold((this.#creator(event, parent) ?? parent).imageAt(tsNs));
       node.ref = undefined;
     }
     node.confirmed = true;
@@ -170,6 +174,13 @@ export class ProcessTree {
     if (node.cgroupId === parent.cgroupId) node.containerId ??= parent.containerId;
     node.elevated = parent.elevated;
     return node;
+  }
+
+  /** Who called fork: its image is the child's. Under CLONE_PARENT it is not the parent but the child's sibling. */
+  #creator(event: SentinelEvent, parent: ProcessNode | undefined): ProcessNode | undefined {
+    const pid = event.details?.['creatorPid'];
+    if (pid === undefined) return parent;
+    return this.#table.find(Number(pid), BigInt(event.details?.['creatorStartNs'] ?? 0));
   }
 
   #executed(known: ProcessNode | undefined, info: ProcessInfo, tsNs: bigint): ProcessNode {
