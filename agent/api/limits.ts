@@ -1,0 +1,112 @@
+/** Bounds and counters shared by the server and its transports. */
+import { MAX_CLIENT_BACKLOG_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from './contract.ts';
+
+export interface ApiLimits {
+  maxRequestBytes: number;
+  maxResponseBytes: number;
+  maxBacklogBytes: number;
+  /** Connections over all transports. */
+  maxClients: number;
+  /** Requests a connection may have unanswered. */
+  maxInFlight: number;
+  /** Requests unanswered over all connections. */
+  maxInFlightTotal: number;
+  maxSubscriptions: number;
+  /** Token bucket of each connection: requests per second, and how many may come at once. */
+  requestsPerSecond: number;
+  requestBurst: number;
+  requestTimeoutMs: number;
+  /** health.watch sends at most one snapshot in this time. */
+  healthIntervalMs: number;
+  /** events.follow sends at most one batch in this time. */
+  followIntervalMs: number;
+}
+
+export const DEFAULT_LIMITS: ApiLimits = {
+  maxRequestBytes: MAX_REQUEST_BYTES,
+  maxResponseBytes: MAX_RESPONSE_BYTES,
+  maxBacklogBytes: MAX_CLIENT_BACKLOG_BYTES,
+  maxClients: 128,
+  maxInFlight: 32,
+  maxInFlightTotal: 256,
+  maxSubscriptions: 8,
+  requestsPerSecond: 200,
+  requestBurst: 400,
+  requestTimeoutMs: 30_000,
+  healthIntervalMs: 1000,
+  followIntervalMs: 100,
+};
+
+/** Every way of saying no, each counted. The last group is of the loopback console. */
+export type RefusalReason =
+  | 'clients'
+  | 'peer'
+  | 'forbidden'
+  | 'malformed'
+  | 'oversized'
+  | 'rate'
+  | 'in_flight'
+  | 'subscriptions'
+  | 'timeout'
+  | 'console_connections'
+  | 'console_host'
+  | 'console_origin'
+  | 'console_method'
+  | 'console_path'
+  | 'console_session'
+  | 'console_token'
+  | 'console_protocol';
+
+export class ApiCounters {
+  clients = 0;
+  /** Clients that did not take what they asked for. */
+  shed = 0;
+  requests = 0;
+  subscriptions = 0;
+  inFlight = 0;
+  readonly #refused = new Map<RefusalReason, number>();
+
+  refuse(reason: RefusalReason): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+  }
+
+  /** The `api` part of health. */
+  snapshot(): { clients: number; shed: number; refused: number; refusedByReason: Record<string, number> } {
+    let refused = 0;
+    for (const count of this.#refused.values()) refused += count;
+    return {
+      clients: this.clients,
+      shed: this.shed,
+      refused,
+      refusedByReason: Object.fromEntries([...this.#refused].sort(([a], [b]) => (a < b ? -1 : 1))),
+    };
+  }
+}
+
+/** Refills at `perSecond` up to `burst`. `debt` counts takes refused since the bucket last had a token. */
+export class TokenBucket {
+  debt = 0;
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #lastMs: number;
+
+  constructor(perSecond: number, burst: number, nowMs: number) {
+    this.#perMs = perSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#lastMs = nowMs;
+  }
+
+  take(nowMs: number): boolean {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#lastMs) * this.#perMs);
+    this.#lastMs = nowMs;
+    if (this.#tokens < 1) {
+      this.debt++;
+      return false;
+    }
+    this.#tokens--;
+    this.debt = 0;
+    return true;
+  }
+}
