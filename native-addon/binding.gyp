@@ -10,7 +10,7 @@
   "targets": [
     {
       "target_name": "sentinel_core",
-      "sources": ["src/binding.cc"]
+      "sources": ["src/binding.cc", "src/host/peercred.cc"]
     },
     {
       "target_name": "sentinel_bpf",

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 export interface CoreAddon {
   abi: number;
+  /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
+  peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
 }
 
 export interface BpfAddon {

@@ -2,17 +2,14 @@
  * The Local API's server: speaks the contract over any transport. Transports establish who the peer is and hand the
  * connection over; everything else (validation, authorisation, bounds, subscriptions) is the same for all of them.
  */
+import type { Log } from '../log.ts';
 import type { Transport } from './contract.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
 import { ApiCounters, type ApiLimits, DEFAULT_LIMITS } from './limits.ts';
 import type { ApiServices, Peer } from './services.ts';
 import { HealthHub } from './subscriptions.ts';
 
-/** The part of a pino logger that the API uses. */
-export interface ApiLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
+export type ApiLog = Pick<Log, 'info' | 'warn'>;
 
 export interface ApiServerOptions {
   services: ApiServices;

@@ -106,13 +106,12 @@ export async function listenOnSocket(options: SocketServerOptions): Promise<Sock
   net.on('error', (error) => server.log?.warn({ error: error.message }, 'local API socket'));
   return {
     path,
-    close: () =>
-      new Promise((done) => {
-        // libuv unlinks the path it bound; connections end on their own, so they are not waited for.
-        net.close();
-        short.release();
-        done();
-      }),
+    async close() {
+      if (!net.listening) return;
+      // libuv unlinks the path it bound; connections end on their own, so they are not waited for.
+      net.close();
+      short.release();
+    },
   };
 }
 
