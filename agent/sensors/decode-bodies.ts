@@ -15,6 +15,7 @@ import {
   joined,
   optionalNs,
   processOf,
+  question,
   skip,
   stringsFit,
   text,
@@ -158,20 +159,20 @@ function decodeFile(
   flags: number,
   opcode: Opcode,
 ): boolean {
-  if (!stringsFit(bytes, offset, File.base, File.size)) return false;
+  if (!stringsFit(bytes, offset, File.path, File.size)) return false;
   event.process = processOf(bytes, offset, comm(bytes, offset + File.comm));
   if ((flags & Flag.CREATED) !== 0 && opcode.createdAction !== undefined) event.action = opcode.createdAction;
-  const path = joined(bytes, offset + File.base, offset + File.path, 'file.path') ?? '';
+  const path = joined(bytes, offset + File.path, offset + File.base, 'file.path') ?? '';
   let second: string | undefined;
   if (opcode.second === 'path') {
-    second = joined(bytes, offset + File.base2, offset + File.path2, 'file.oldPath');
+    second = joined(bytes, offset + File.path2, offset + File.base2, 'file.oldPath');
   } else {
-    skip(bytes, offset + File.base2);
     second = text(
       bytes,
       offset + File.path2,
       opcode.second === 'text' ? 'file.oldPath' : 'details.attribute',
     );
+    skip(bytes, offset + File.base2);
   }
   const inode = decimal(bytes, offset + File.ino);
   const dev = bytes.readUInt32LE(offset + File.dev);
@@ -233,9 +234,10 @@ function decodeNet(bytes: Buffer, offset: number, event: SentinelEvent): boolean
     network.bytesReceived = received;
   }
   event.network = network;
-  const query = text(bytes, offset + Net.query, 'dns.query');
+  const wire = question(bytes, offset + Net.query);
+  const query = wire === undefined ? text(bytes, offset + Net.query, 'dns.query') : wire.name;
   if (query !== undefined) {
-    const qtype = bytes.readUInt16LE(offset + Net.qtype);
+    const qtype = wire === undefined ? bytes.readUInt16LE(offset + Net.qtype) : wire.type;
     event.dns = { query, recordType: DNS_TYPES.get(qtype) ?? `TYPE${qtype}` };
   }
   const error = bytes.readInt32LE(offset + Net.error);

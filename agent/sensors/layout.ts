@@ -7,7 +7,7 @@ export const SN_VERSION = 1;
 export const RECORD_MAX = 20480;
 export const PATH_MAX = 4096;
 export const ARGV_MAX = 4096;
-export const QUERY_MAX = 255;
+export const QUERY_MAX = 1024;
 export const CGROUP_PATH_MAX = 512;
 export const COMM_LEN = 16;
 export const UNKNOWN_ID = 0xffffffff;
@@ -77,7 +77,7 @@ export const Flag = {
   NONBLOCK: 0x0001,
 } as const;
 
-export const StrKind = { NONE: 0, PLAIN: 1, COMPONENTS: 2, ARGV: 3 } as const;
+export const StrKind = { NONE: 0, PLAIN: 1, COMPONENTS: 2, ARGV: 3, DNS: 4 } as const;
 export const StrFlag = { CUT: 1, REPLACED: 2, DEEP: 4, FAULT: 8 } as const;
 /** Bytes of a string descriptor: len u16, kind u8, flags u8, orig u32. */
 export const STR_SIZE = 8;
@@ -152,10 +152,10 @@ export const File = {
   fd: 112,
   aux: 116,
   comm: 120,
-  base: 136,
-  path: 144,
-  base2: 152,
-  path2: 160,
+  path: 136,
+  base: 144,
+  path2: 152,
+  base2: 160,
   size: 168,
 } as const;
 

@@ -4,6 +4,7 @@
  */
 import type { FileIdentity, ProcessInfo, Truncation } from '../event.ts';
 import { COMM_LEN, Header, STR_SIZE, StrFlag, StrKind, UNKNOWN_ID } from './layout.ts';
+import { questionOf } from './dns-name.ts';
 import { argumentsOf, lastTextValid, normalisePath, textOf } from './record-strings.ts';
 
 // State of the record being decoded; decoding is synchronous and never re-entered.
@@ -92,14 +93,24 @@ export function skip(bytes: Buffer, descriptor: number): void {
   take(bytes, descriptor);
 }
 
-/** A path that may be relative to the directory in front of it. */
-export function joined(bytes: Buffer, base: number, leaf: number, field: string): string | undefined {
-  const baseText = text(bytes, base, field);
+/** A path, and the directory that it starts from if it is relative. */
+export function joined(bytes: Buffer, leaf: number, base: number, field: string): string | undefined {
   const path = text(bytes, leaf, field);
+  const baseText = text(bytes, base, field);
   if (path === undefined || path.startsWith('/') || baseText === undefined) {
     return path === undefined ? undefined : normalisePath(path);
   }
   return normalisePath(baseText === '/' ? `/${path}` : `${baseText}/${path}`);
+}
+
+/** The question of a DNS message as on the wire; undefined when the string at `descriptor` is of another kind. */
+export function question(bytes: Buffer, descriptor: number): { name: string; type: number } | undefined {
+  if (bytes[descriptor + 2] !== StrKind.DNS) return undefined;
+  const start = take(bytes, descriptor);
+  const end = start + bytes.readUInt16LE(descriptor);
+  const parsed = questionOf(bytes, start, end);
+  if (parsed.cut) noteCut('dns.query', bytes.readUInt32LE(descriptor + 4));
+  return parsed;
 }
 
 export function comm(bytes: Buffer, at: number): string {

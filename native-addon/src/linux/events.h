@@ -21,9 +21,7 @@
 #ifndef SENTINEL_EVENTS_H
 #define SENTINEL_EVENTS_H
 
-#ifndef __bpf__
 #include <linux/types.h>
-#endif
 
 #define SN_VERSION 1
 #define SN_COMM_LEN 16
@@ -109,7 +107,8 @@ enum sn_str_kind {
   SN_STR_NONE = 0,       /* absent */
   SN_STR_PLAIN = 1,      /* the bytes */
   SN_STR_COMPONENTS = 2, /* path components, leaf first, each ended by a NUL; none = "/" */
-  SN_STR_ARGV = 3        /* arguments, each ended by a NUL */
+  SN_STR_ARGV = 3,       /* arguments, each ended by a NUL */
+  SN_STR_DNS = 4         /* a question section: name in wire form, type and class; qtype is then 0 */
 };
 #define SN_STR_CUT 0x01      /* bytes are missing at the end (components: towards the root) */
 #define SN_STR_REPLACED 0x02 /* invalid bytes were already replaced by who made the record */
@@ -198,10 +197,10 @@ struct sn_file {
   __s32 fd; /* -1 unknown */
   __u32 aux;
   char comm[SN_COMM_LEN];
-  struct sn_str base; /* directory that a relative `path` starts from */
   struct sn_str path;
-  struct sn_str base2;
+  struct sn_str base; /* directory that a relative `path` starts from */
   struct sn_str path2;
+  struct sn_str base2;
 };
 
 #define SN_DIR_OUT 1
@@ -228,7 +227,7 @@ struct sn_net {
   __u16 qtype;
   __u16 reserved[3];
   char comm[SN_COMM_LEN];
-  struct sn_str query; /* presentation form without the last dot, at most 255 */
+  struct sn_str query; /* presentation form without the last dot, at most 1024; or as on the wire (SN_STR_DNS) */
 };
 
 struct sn_rare {
