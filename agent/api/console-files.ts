@@ -1,8 +1,8 @@
 /**
- * The console's files, read once into memory when the console starts. Requests are looked up in this list by their
+ * The console's files, read once into memory when the console is first used. Requests are looked up in this list by their
  * exact path and nothing else, so no request can name a file that is not in it.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { accessSync, constants, readFileSync, readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { SentinelError } from '../errors.ts';
 
@@ -51,22 +51,29 @@ export function readConsoleFiles(folder: string): Map<string, ConsoleFile> {
   try {
     visit('');
   } catch (error) {
-    if (error instanceof SentinelError) throw error;
-    throw new SentinelError(
-      'console_files',
-      `the console's files cannot be read from ${folder} (${(error as NodeJS.ErrnoException).code})`,
-      'build them with `npm run build`, or start with --console off',
-      { cause: error },
-    );
+    throw error instanceof SentinelError ? error : unreadable(folder, error);
   }
   const index = files.get('/index.html');
-  if (!index) {
-    throw new SentinelError(
-      'console_files',
-      `${folder} holds no index.html`,
-      'build the console with `npm run build`',
-    );
-  }
+  if (!index) throw unreadable(folder);
   files.set('/', index);
   return files;
+}
+
+/** Fails early, before the files are needed, when the console was not built. */
+export function checkConsoleFolder(folder: string): void {
+  try {
+    accessSync(join(folder, 'index.html'), constants.R_OK);
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+}
+
+function unreadable(folder: string, cause?: unknown): SentinelError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'no index.html';
+  return new SentinelError(
+    'console_files',
+    `the console's files cannot be read from ${folder} (${code})`,
+    'build them with `npm run build`, or start with --console off',
+    { cause },
+  );
 }

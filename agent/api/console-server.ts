@@ -1,5 +1,5 @@
 /**
- * The console on loopback, for machines without Electron: static files and one WebSocket, for a browser of this machine.
+ * The console on loopback, for machines without Electron: listens, bounds who is connected, issues addresses.
  *
  * Anything on this machine can reach a loopback port, and so can any web page in a browser (by its address, or by a
  * name that resolves to 127.0.0.1). So: nothing but the sign-in page is answered without a session cookie; the Host
@@ -7,18 +7,15 @@
  * SameSite=Strict; pages may load and connect to nothing but this origin and be framed by none. Every refusal is
  * counted by reason.
  *
- * node:http and ws are loaded when the console starts: an agent with the console off does not pay for them.
+ * HTTP, WebSockets and the files are loaded with the first connection (console-site.ts): a console that nobody opens
+ * costs one listening socket.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { WebSocket, WebSocketServer } from 'ws';
+import { type Server, type Socket, createServer } from 'node:net';
 import { SentinelError } from '../errors.ts';
 import { ConsoleAuth, type ConsoleAuthOptions } from './console-auth.ts';
-import { type ConsoleFile, readConsoleFiles } from './console-files.ts';
-import { ConsoleGate, SIGN_IN_PATH, securityHeaders } from './console-gate.ts';
-import { type Transport, WEBSOCKET_PATH } from './contract.ts';
-import type { RefusalReason } from './limits.ts';
+import { checkConsoleFolder } from './console-files.ts';
+import { SIGN_IN_PATH } from './console-gate.ts';
+import type { ConsoleSite } from './console-site.ts';
 import type { ApiServer } from './server.ts';
 import type { Role } from './services.ts';
 
@@ -48,66 +45,45 @@ export interface ConsoleServer {
 }
 
 const HOST = '127.0.0.1';
-/** Time for a request's headers. */
-const HEADERS_TIMEOUT_MS = 5000;
 /** Longest life of a socket that has not shown a session. */
 const GUEST_MS = 5000;
-/** Time an idle kept-alive socket stays. */
-const KEEP_ALIVE_MS = 5000;
-const MAX_HEADER_BYTES = 8 * 1024;
 
-/** Starts serving. Throws a SentinelError if the port is taken or the console was not built. */
+/** Starts listening. Throws a SentinelError if the port is taken or the console was not built. */
 export async function startConsoleServer(options: ConsoleServerOptions): Promise<ConsoleServer> {
   const { server } = options;
-  const files = readConsoleFiles(options.folder);
+  checkConsoleFolder(options.folder);
   const auth = new ConsoleAuth(options);
-  const http = await import('node:http');
-  const { WebSocketServer: Sockets } = await import('ws');
-  const counters = server.counters;
-
-  const web = http.createServer({
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: 2 * HEADERS_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: 1000,
-    maxHeaderSize: MAX_HEADER_BYTES,
-  });
-  web.maxHeadersCount = 64;
-  const sockets = new Sockets({
-    noServer: true,
-    maxPayload: server.limits.maxRequestBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-  });
-  const guests = admitConnections(web, options.maxConnections ?? 64, () =>
-    counters.refuse('console_connections'),
+  // Paused until HTTP is there to read: otherwise the first bytes would be read by nobody.
+  const listener = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
+  const visitors = admitVisitors(listener, options.maxConnections ?? 64, () =>
+    server.counters.refuse('console_connections'),
   );
+  const port = await listen(listener, options.port ?? 0);
+  listener.on('error', (error) => server.log?.warn({ error: error.message }, 'console server'));
 
-  const port = await listen(web, options.port ?? 0);
-  const gate = new ConsoleGate(port, auth, counters);
-  const headers = securityHeaders(port);
-
-  web.on('request', (request, response) => {
-    if (answer(request, response, gate, files, headers)) guests.delete(request.socket);
+  let opening: Promise<ConsoleSite> | undefined;
+  listener.on('connection', (socket: Socket) => {
+    opening ??= import('./console-site.ts').then(({ openSite }) =>
+      openSite({
+        server,
+        auth,
+        port,
+        folder: options.folder,
+        pingIntervalMs: options.pingIntervalMs ?? 30_000,
+        onSession: (signedIn) => void visitors.guests.delete(signedIn),
+      }),
+    );
+    opening.then(
+      (site) => {
+        if (!socket.destroyed) site.serve(socket);
+      },
+      (error: Error) => {
+        opening = undefined;
+        server.log?.warn({ error: error.message }, 'the console cannot be served');
+        socket.destroy();
+      },
+    );
   });
-  web.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const verdict = request.url === WEBSOCKET_PATH ? gate.checkUpgrade(request) : refusePath(gate);
-    if (!verdict.ok) {
-      refuseUpgrade(socket, verdict.status);
-      return;
-    }
-    guests.delete(socket as Socket);
-    sockets.handleUpgrade(request, socket, head, (ws) => {
-      serveWebSocket(ws, server, verdict.role, options.pingIntervalMs ?? 30_000);
-    });
-  });
-  web.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // A browser that hangs up is no refusal; a request that is not HTTP, too large or too slow is.
-    if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') counters.refuse('console_protocol');
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    setTimeout(() => socket.destroy(), 1000).unref();
-  });
-  web.on('error', (error) => server.log?.warn({ error: error.message }, 'console server'));
 
   const issueUrl = (role: Role): { url: string; expiresNs: string } => ({
     url: `http://${HOST}:${port}${SIGN_IN_PATH}?token=${auth.issueToken(role)}`,
@@ -118,16 +94,20 @@ export async function startConsoleServer(options: ConsoleServerOptions): Promise
     origin: `http://${HOST}:${port}`,
     url: issueUrl(options.startRole ?? 'read').url,
     issueUrl,
-    close: () => close(web, sockets),
+    close: () =>
+      new Promise((done) => {
+        listener.close(() => done());
+        for (const socket of visitors.all) socket.destroy();
+      }),
   };
 }
 
-function listen(web: Server, port: number): Promise<number> {
+function listen(listener: Server, port: number): Promise<number> {
   return new Promise((done, fail) => {
-    web.once('error', (error: NodeJS.ErrnoException) => fail(listenError(error, port)));
-    web.listen({ host: HOST, port, exclusive: true, backlog: 128 }, () => {
-      web.removeAllListeners('error');
-      const address = web.address();
+    listener.once('error', (error: NodeJS.ErrnoException) => fail(listenError(error, port)));
+    listener.listen({ host: HOST, port, backlog: 128 }, () => {
+      listener.removeAllListeners('error');
+      const address = listener.address();
       done(typeof address === 'object' && address ? address.port : port);
     });
   });
@@ -149,146 +129,34 @@ function listenError(error: NodeJS.ErrnoException, port: number): SentinelError 
 
 /**
  * Bounds the sockets that are open. When all places are taken, the one who came first among those not signed in gives
- * way: whoever holds sockets open cannot keep a browser out, and a signed-in console is never disturbed.
+ * way: whoever holds sockets open cannot keep a browser out, and a signed-in console is never disturbed. A socket that
+ * does not show a session in time is closed.
  */
-function admitConnections(web: Server, maxConnections: number, onRefused: () => void): Set<Socket> {
+function admitVisitors(
+  listener: Server,
+  maxConnections: number,
+  onRefused: () => void,
+): { all: Set<Socket>; guests: Set<Socket> } {
+  const all = new Set<Socket>();
   const guests = new Set<Socket>();
-  let open = 0;
-  web.on('connection', (socket: Socket) => {
-    open++;
+  listener.on('connection', (socket: Socket) => {
+    all.add(socket);
     guests.add(socket);
-    // Node's own header timeout misses sockets that never send a byte when many come at once.
     const deadline = setTimeout(() => {
       if (guests.delete(socket)) socket.destroy();
     }, GUEST_MS);
     deadline.unref();
+    socket.on('error', () => {});
     socket.once('close', () => {
       clearTimeout(deadline);
-      open--;
+      all.delete(socket);
       guests.delete(socket);
     });
-    if (open <= maxConnections) return;
+    if (all.size <= maxConnections) return;
     onRefused();
     const [oldest] = guests;
     guests.delete(oldest!);
     oldest!.destroy();
   });
-  return guests;
-}
-
-/** True if the request came with a session. */
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  gate: ConsoleGate,
-  files: ReadonlyMap<string, ConsoleFile>,
-  headers: Readonly<Record<string, string>>,
-): boolean {
-  // No request has a body worth reading; whatever comes is thrown away with the socket.
-  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
-    response.shouldKeepAlive = false;
-  }
-  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-  const extra: Record<string, string> = { ...headers };
-  const sendPage = (status: number, page: string): void =>
-    send(response, status, 'text/html; charset=utf-8', Buffer.from(page), extra, request.method);
-
-  const verdict = gate.checkRequest(request, path, query);
-  if (!verdict.ok) {
-    if (verdict.status === 405) extra['Allow'] = 'GET, HEAD';
-    sendPage(verdict.status, verdict.page);
-    return false;
-  }
-  if (verdict.cookie !== undefined) extra['Set-Cookie'] = verdict.cookie;
-  const file = verdict.page === undefined ? files.get(path) : undefined;
-  if (verdict.page !== undefined) sendPage(200, verdict.page);
-  else if (!file) sendPage(404, gate.refuse('console_path', 404).page);
-  else {
-    if (file.immutable) extra['Cache-Control'] = 'private, max-age=31536000, immutable';
-    send(response, 200, file.contentType, file.body, extra, request.method);
-  }
-  return true;
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  contentType: string,
-  body: Buffer,
-  headers: Readonly<Record<string, string>>,
-  method: string | undefined,
-): void {
-  response.writeHead(status, { ...headers, 'Content-Type': contentType, 'Content-Length': body.length });
-  response.end(method === 'HEAD' ? undefined : body);
-}
-
-function refusePath(gate: ConsoleGate): { ok: false; status: number } {
-  return gate.refuse('console_path', 404);
-}
-
-function refuseUpgrade(socket: Duplex, status: number): void {
-  const reason = status === 401 ? 'Unauthorized' : status === 404 ? 'Not Found' : 'Forbidden';
-  socket.on('error', () => {});
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  setTimeout(() => socket.destroy(), 1000).unref();
-}
-
-const WS_FAULTS: Readonly<Record<string, RefusalReason>> = {
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 'oversized',
-  WS_ERR_INVALID_UTF8: 'malformed',
-};
-
-function serveWebSocket(ws: WebSocket, server: ApiServer, role: Role, pingIntervalMs: number): void {
-  let alive = true;
-  const ping = setInterval(() => {
-    if (!alive) {
-      ws.terminate();
-      return;
-    }
-    alive = false;
-    ws.ping();
-  }, pingIntervalMs);
-  ping.unref();
-  ws.on('pong', () => {
-    alive = true;
-  });
-  ws.on('close', () => clearInterval(ping));
-  ws.on('error', (error: Error & { code?: string }) => {
-    server.counters.refuse(WS_FAULTS[error.code ?? ''] ?? 'console_protocol');
-    // ws has sent the close code; a peer that ignores it is cut off.
-    setTimeout(() => ws.terminate(), 1000).unref();
-  });
-  const transport: Transport = {
-    send: (message) => {
-      if (ws.readyState === ws.OPEN) ws.send(message);
-    },
-    onMessage: (listener) => {
-      ws.on('message', (data, isBinary) => {
-        alive = true;
-        if (isBinary) {
-          server.counters.refuse('malformed');
-          ws.close(1003, 'text only');
-        } else listener((data as Buffer).toString('utf8'));
-      });
-    },
-    onClose: (listener) => {
-      ws.on('close', listener);
-    },
-    close: () => {
-      ws.close(1001);
-      setTimeout(() => ws.terminate(), 1000).unref();
-    },
-    get backlogBytes() {
-      return ws.bufferedAmount;
-    },
-  };
-  server.accept(transport, { role, transport: 'websocket' });
-}
-
-function close(web: Server, sockets: WebSocketServer): Promise<void> {
-  return new Promise((done) => {
-    sockets.close();
-    web.close(() => done());
-    web.closeAllConnections();
-  });
+  return { all, guests };
 }

@@ -44,7 +44,7 @@ async function start() {
   chmodSync(dir, 0o755);
   const server = createApiServer({ services: fakeServices(), version: '1.2.3' });
   const path = socketPathOf(dir);
-  const peerCredentials = core.ok ? core.addon.peerCredentials : undefined;
+  const peerCredentials = core.ok ? (fd: number) => core.addon.peerCredentials(fd) : undefined;
   const listener = await listenOnSocket({ server, path, group: 'daemon', peerCredentials });
   closers.push(async () => {
     server.close();
@@ -108,13 +108,13 @@ describe('peers of the unix socket, as the kernel names them', () => {
 
   it.skipIf(!core.ok)('refuses descriptors that are no unix socket (skipped: needs the addon)', async () => {
     if (!core.ok) return;
-    const { peerCredentials } = core.addon;
+    const { addon } = core;
     const tcp = createServer().listen(0, '127.0.0.1');
     await new Promise((done) => tcp.once('listening', done));
     closers.push(() => void tcp.close());
     const { fd } = (tcp as unknown as { _handle: { fd: number } })._handle;
-    expect(() => peerCredentials(fd)).toThrow(/not a unix socket/);
-    expect(() => peerCredentials(-1)).toThrow(/Bad file descriptor/);
-    expect(() => peerCredentials('1' as never)).toThrow(/descriptor expected/);
+    expect(() => addon.peerCredentials(fd)).toThrow(/not a unix socket/);
+    expect(() => addon.peerCredentials(-1)).toThrow(/Bad file descriptor/);
+    expect(() => addon.peerCredentials('1' as never)).toThrow(/descriptor expected/);
   });
 });
