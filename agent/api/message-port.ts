@@ -3,7 +3,7 @@ import type { Transport } from './contract.ts';
 
 /** What both kinds of port have in common. Electron wraps the message in an event with `data`. */
 export interface PortLike {
-  postMessage(message: string): void;
+  postMessage(message: string | null): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
   on(event: 'close', listener: () => void): unknown;
   start(): void;
@@ -37,6 +37,8 @@ export function portTransport(port: PortLike): Transport {
       port.on('close', listener);
     },
     close() {
+      // Not every port tells its peer that it was closed: null does.
+      port.postMessage(null);
       port.close();
     },
     get backlogBytes() {
