@@ -1,0 +1,170 @@
+/**
+ * The detection stage of the pipeline: rules, correlations and indicators against one event at a time.
+ *
+ * `evaluate` returns undefined when nothing matched and then has allocated nothing but the folded field texts.
+ */
+import type { Detection, SentinelEvent } from '../event.ts';
+import { CompiledRules } from './compiled-rules.ts';
+import type { Bucket, FilterContext } from './compiled-rules.ts';
+import { CorrelationEngine } from './correlation.ts';
+import type { CorrelationHit } from './correlation.ts';
+import { explainNode } from './explain.ts';
+import type { Explanation } from './explain.ts';
+import { covers } from './filter.ts';
+import { whyNotRunnable } from './runnable.ts';
+import type { LoadedRule, RuleSet } from './rule-set.ts';
+import { EventSource, VIEWS, ViewTable } from './views.ts';
+
+/** Matches an event against lists of known bad things; see indicators/. */
+export interface IndicatorMatcher {
+  match(event: SentinelEvent): Detection[] | undefined;
+}
+
+export interface DetectorOptions {
+  indicators?: IndicatorMatcher;
+  /** Milliseconds since the epoch, for the expiry of exceptions. */
+  now?: () => number;
+}
+
+export interface NotRunnable {
+  id: string;
+  file: string;
+  reason: string;
+}
+
+interface CompiledView {
+  bucket: Bucket;
+  source: EventSource;
+  when: ((event: SentinelEvent) => boolean) | undefined;
+}
+
+export class Detector {
+  readonly rules: RuleSet;
+  /** Rules of the set that cannot match what this sensor sees, with the reason. */
+  readonly notRunnable: NotRunnable[] = [];
+  /** Detections so far, by rule id. */
+  readonly hits = new Map<string, number>();
+  indicators: IndicatorMatcher | undefined;
+  readonly #compiled: CompiledRules;
+  readonly #table = new ViewTable();
+  readonly #views: CompiledView[];
+  readonly #correlations: CorrelationEngine;
+  readonly #now: () => number;
+  readonly #context: FilterContext = { nowMs: 0, deviceId: undefined, user: undefined };
+
+  constructor(rules: RuleSet, options: DetectorOptions = {}) {
+    this.rules = rules;
+    this.indicators = options.indicators;
+    this.#now = options.now ?? Date.now;
+    this.#compiled = new CompiledRules(rules);
+    const blocked = new Set<LoadedRule>();
+    for (const rule of rules.rules) {
+      const reason = whyNotRunnable(rule);
+      if (reason === undefined) continue;
+      blocked.add(rule);
+      this.notRunnable.push({ id: rule.id, file: rule.file, reason });
+    }
+    this.#views = VIEWS.map(({ logsource, view, when }) => ({
+      bucket: this.#compiled.bucket((rule) => !blocked.has(rule) && covers(rule.logsource, logsource)),
+      source: new EventSource(this.#compiled.fields, view),
+      when,
+    }));
+    this.#correlations = new CorrelationEngine(rules, this.#compiled);
+  }
+
+  /** All detections of an event, each rule once; undefined if there are none. */
+  evaluate(event: SentinelEvent): Detection[] | undefined {
+    let detections: Detection[] | undefined;
+    for (const id of this.#table.of(event)) {
+      const view = this.#views[id] as CompiledView;
+      if (view.bucket.rules.length === 0 || (view.when !== undefined && !view.when(event))) continue;
+      this.#context.nowMs = this.#now();
+      this.#context.deviceId = event.deviceId;
+      this.#context.user = event.process?.user;
+      const count = this.#compiled.run(view.bucket, view.source.use(event), this.#context);
+      if (count > 0) detections = this.#collect(event, count, detections);
+    }
+    const indicated = this.indicators?.match(event);
+    if (indicated) {
+      for (const detection of indicated) this.#count(detection.ruleId);
+      detections = detections ? detections.concat(indicated) : indicated;
+    }
+    return detections;
+  }
+
+  #collect(event: SentinelEvent, count: number, before: Detection[] | undefined): Detection[] | undefined {
+    let detections = before;
+    const matched = this.#compiled.matched.slice(0, count);
+    for (const rule of matched) {
+      if (!rule.standalone || detections?.some((known) => known.ruleId === rule.id)) continue;
+      this.#count(rule.id);
+      (detections ??= []).push(this.#detection(rule));
+    }
+    if (this.#correlations.size === 0) return detections;
+    for (const hit of this.#correlations.feed(matched, event.tsNs)) {
+      if (!hit.rule.standalone) continue;
+      this.#count(hit.rule.id);
+      (detections ??= []).push(correlated(hit));
+    }
+    return detections;
+  }
+
+  #detection(rule: LoadedRule): Detection {
+    const { clauses } = explainNode(rule.root, this.#compiled.cache, this.#compiled.fields);
+    const { id, title, level, attack, source } = rule;
+    return { ruleId: id, title, level, attack, clauses, source };
+  }
+
+  #count(id: string): void {
+    this.hits.set(id, (this.hits.get(id) ?? 0) + 1);
+  }
+
+  /** Why a rule matches an event or not; undefined if it does not apply to events of this kind. */
+  explain(rule: LoadedRule, event: SentinelEvent): Explanation | undefined {
+    let best: Explanation | undefined;
+    for (const id of this.#table.of(event)) {
+      const { logsource } = VIEWS[id] as (typeof VIEWS)[number];
+      const view = this.#views[id] as CompiledView;
+      if (!covers(rule.logsource, logsource) || (view.when !== undefined && !view.when(event))) continue;
+      this.#compiled.cache.reset(view.source.use(event), this.#compiled.fields.names.length);
+      const explanation = explainNode(rule.root, this.#compiled.cache, this.#compiled.fields);
+      const better = !best || (explanation.matched && !best.matched);
+      // Of several records of one event, the one that came closest tells most.
+      if (better || (best && !best.matched && explanation.misses.length < best.misses.length))
+        best = explanation;
+    }
+    return best;
+  }
+
+  /** State of the correlations' bounded windows. */
+  get correlationEvictions(): { groups: number; entries: number } {
+    return { groups: this.#correlations.evictedGroups, entries: this.#correlations.evictedEntries };
+  }
+
+  /** Rules evaluated so far because one of their literals was present, or because they have none. */
+  get evaluations(): number {
+    return this.#views.reduce((sum, view) => sum + view.bucket.matcher.evaluations, 0);
+  }
+}
+
+function correlated({ rule, group, count }: CorrelationHit): Detection {
+  const { id, title, level, attack, source } = rule;
+  const values = Object.entries(group).map(([field, value]) => ({
+    selection: 'group-by',
+    field,
+    pattern: '*',
+    value,
+  }));
+  const bounds = rule.bounds.map(({ op, count: bound }) => `${op} ${bound}`).join(' and ');
+  const clauses = [
+    { selection: rule.type, field: 'count', pattern: bounds, value: String(count) },
+    ...values,
+  ];
+  return { ruleId: id, title, level, attack, clauses, source };
+}
+
+/** Why a rule matches an event or not. For a single question; a Detector answers many faster. */
+export function explainRule(rule: LoadedRule, event: SentinelEvent): Explanation | undefined {
+  const set: RuleSet = { rules: [rule], correlations: [], filters: rule.filters, failed: [], warnings: [] };
+  return new Detector(set).explain(rule, event);
+}

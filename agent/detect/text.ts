@@ -1,0 +1,16 @@
+/** Case folding shared by patterns, event values and indexes: all three must agree, or matches get lost. */
+
+/**
+ * Lower case, the same for every occurrence of a character, so that fold(a + b) = fold(a) + fold(b) and a substring
+ * stays a substring: the final form of the Greek sigma, which `toLowerCase` picks by position, is undone.
+ * Returns the same string where nothing changes.
+ */
+export function fold(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.includes('\u03c2') ? lower.replaceAll('\u03c2', '\u03c3') : lower;
+}
+
+/** Cuts a value for display; the length is in UTF-16 units. */
+export function clip(text: string, max = 512): string {
+  return text.length <= max ? text : `${text.slice(0, max)}…`;
+}
