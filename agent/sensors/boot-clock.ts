@@ -36,3 +36,8 @@ export function bootNowNs(): bigint {
 export function wallOffsetNs(): bigint {
   return BigInt(Date.now()) * MS - bootNowNs();
 }
+
+/** Nanoseconds since the epoch, to the millisecond. */
+export function wallNowNs(): bigint {
+  return BigInt(Date.now()) * MS;
+}

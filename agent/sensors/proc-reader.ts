@@ -26,11 +26,17 @@ const DELETED = ' (deleted)';
 export interface ProcStat {
   pid: number;
   comm: string;
+  /** Ended, but its parent has not asked for the exit status yet. */
+  zombie: boolean;
+  /** As wait(2) gives it; of a zombie that is ours to know about. */
+  exitStatus: number | undefined;
   ppid: number;
   sid: number;
   ttyNr: number;
   kthread: boolean;
   startTicks: number;
+  /** Where the stack begins: exec draws a new place, fork keeps it. 0 when not ours to know. */
+  stackStart: number;
   /** Length of the argument area; 0 when not ours to know. */
   argBytes: number;
 }
@@ -47,14 +53,18 @@ export function parseStat(text: string): ProcStat | undefined {
   if (!Number.isInteger(pid) || fields.length < 20 || !Number.isFinite(startTicks)) return undefined;
   const argStart = Number(fields[45] ?? 0);
   const argEnd = Number(fields[46] ?? 0);
+  const zombie = fields[0] === 'Z' || fields[0] === 'X';
   return {
     pid,
     comm: text.slice(open + 1, close),
+    zombie,
+    exitStatus: zombie && fields[49] !== undefined ? Number(fields[49]) : undefined,
     ppid: Number(fields[1]),
     sid: Number(fields[3]),
     ttyNr: Number(fields[4]) >>> 0,
     kthread: (Number(fields[6]) & PF_KTHREAD) !== 0,
     startTicks,
+    stackStart: Number(fields[25] ?? 0),
     argBytes: argEnd > argStart ? argEnd - argStart : 0,
   };
 }
@@ -91,7 +101,7 @@ export class ProcReader {
       const after = this.stat(pid);
       if (after === undefined || after.startTicks !== before.startTicks) return undefined;
       // An exec in between would mix two programs: read again.
-      if (after.comm === before.comm && after.argBytes === before.argBytes) return event;
+      if (after.comm === before.comm && after.stackStart === before.stackStart) return event;
     }
     return undefined;
   }

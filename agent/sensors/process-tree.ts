@@ -82,6 +82,11 @@ export class ProcessTree {
   apply(event: SentinelEvent): void {
     const info = event.process;
     if (info === undefined) return;
+    if (info.pid === 0) {
+      // The idle task: nobody did it, or the sensor does not know who.
+      event.process = undefined;
+      return;
+    }
     let node = this.#table.find(info.pid, info.startNs);
     if (event.type === 'process') {
       switch (event.action) {
