@@ -18,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
-          include: ['test/{native,crash,e2e}/**/*.test.ts'],
+          include: ['test/{native,crash,e2e}/**/*.{test,spec}.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,
