@@ -1,10 +1,19 @@
+import { resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-// Everything the console needs is in its own folder: it loads nothing from the network.
-export default defineConfig({
-  root: 'renderer',
+// Everything the console needs is in its own folder: it loads nothing from the network, and nothing inline, so that it
+// runs under `default-src 'none'; script-src 'self'; style-src 'self'`.
+// `--mode dev` builds renderer/dev instead: the same console over an agent made up in the page, for looking at states.
+export default defineConfig(({ mode }) => ({
+  root: mode === 'dev' ? 'renderer/dev' : 'renderer',
   base: './',
   plugins: [react()],
-  build: { outDir: '../out/renderer', emptyOutDir: true, target: 'chrome140', assetsInlineLimit: 0 },
-});
+  build: {
+    outDir: resolve(mode === 'dev' ? 'out/renderer-dev' : 'out/renderer'),
+    emptyOutDir: true,
+    target: 'chrome140',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+}));

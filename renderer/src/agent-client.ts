@@ -54,7 +54,11 @@ export interface ClientOptions {
 }
 
 export interface AgentClient {
-  call<M extends MethodName>(method: M, params: Methods[M]['params'], signal?: AbortSignal): Promise<Methods[M]['result']>;
+  call<M extends MethodName>(
+    method: M,
+    params: Methods[M]['params'],
+    signal?: AbortSignal,
+  ): Promise<Methods[M]['result']>;
   subscribe<N extends SubscriptionName>(
     name: N,
     params: Subscriptions[N]['params'],
@@ -131,10 +135,10 @@ export function createAgentClient(options: ClientOptions): AgentClient {
     params: unknown,
     done: (value: unknown) => void,
     failed: (error: AgentError) => void,
-  ): void => {
+  ): number => {
     if (!transport) {
       failed(unavailable('Not connected to the agent.'));
-      return;
+      return 0;
     }
     const id = nextId;
     nextId += 1;
@@ -144,6 +148,7 @@ export function createAgentClient(options: ClientOptions): AgentClient {
     }, callTimeoutMs);
     pending.set(id, { done, failed, timer });
     transport.send(JSON.stringify({ id, method, params }));
+    return id;
   };
 
   const release = (wish: Wish): void => {
@@ -282,7 +287,11 @@ export function createAgentClient(options: ClientOptions): AgentClient {
         }
         attempt = 0;
         open = true;
-        options.onConnection({ state: 'open', agentVersion: hello.agentVersion, privileged: hello.privileged });
+        options.onConnection({
+          state: 'open',
+          agentVersion: hello.agentVersion,
+          privileged: hello.privileged,
+        });
         for (const wish of wishes) start(wish);
       },
       (error) => {
@@ -322,15 +331,22 @@ export function createAgentClient(options: ClientOptions): AgentClient {
     call(method, params, signal) {
       if (!open) return Promise.reject(unavailable('Not connected to the agent.'));
       return new Promise((resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(unavailable('No longer needed.')), { once: true });
-        request(method, params, resolve as (value: unknown) => void, reject);
+        const id = request(method, params, resolve as (value: unknown) => void, reject);
+        signal?.addEventListener(
+          'abort',
+          () => {
+            if (pending.has(id)) transport?.send(JSON.stringify({ cancel: id }));
+            reject(new AgentError({ code: 'cancelled', message: 'No longer needed.' }));
+          },
+          { once: true },
+        );
       });
     },
     subscribe(name, params, listener) {
       const wish: Wish = {
         name,
         params,
-        listener: listener as Wish['listener'],
+        listener,
         id: undefined,
         seq: undefined,
         round: 0,

@@ -2,7 +2,7 @@
  * The two ways the console reaches an agent: a MessagePort that Electron's preload hands over, or a WebSocket to the
  * page's own origin (its cookie was set when the one-time link was opened). Both are the contract's Transport.
  */
-import type { Transport } from '../../agent/api/contract.ts';
+import { type Transport, WEBSOCKET_PATH } from '../../agent/api/contract.ts';
 
 /** Opens one connection; rejects when it cannot be had. */
 export type Connect = () => Promise<Transport>;
@@ -22,7 +22,7 @@ declare global {
   }
 }
 
-export function webSocketConnect(path = '/api'): Connect {
+export function webSocketConnect(path: string = WEBSOCKET_PATH): Connect {
   return async () => {
     const url = new URL(path, location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -56,9 +56,14 @@ export function webSocketConnect(path = '/api'): Connect {
   };
 }
 
-/** Wraps a port; the peer posts strings, and `null` when it ends the connection. */
+/** Text taken between two acknowledgements, in UTF-16 units. */
+const ACK_EVERY = 64 * 1024;
+
+/** Wraps a port; the peer posts strings, and `null` when it ends the connection. Acknowledges what was taken. */
 export function portTransport(port: MessagePort): Transport {
   const closeListeners: (() => void)[] = [];
+  let taken = 0;
+  let acknowledged = 0;
   const closed = (): void => {
     for (const listener of closeListeners.splice(0)) listener();
   };
@@ -67,10 +72,17 @@ export function portTransport(port: MessagePort): Transport {
     send: (message) => port.postMessage(message),
     onMessage: (listener) => {
       port.addEventListener('message', (event: MessageEvent<unknown>) => {
-        if (typeof event.data === 'string') listener(event.data);
-        else if (event.data === null) closed();
+        if (event.data === null) closed();
+        if (typeof event.data !== 'string') return;
+        taken += event.data.length;
+        if (taken - acknowledged >= ACK_EVERY) {
+          acknowledged = taken;
+          port.postMessage(`{"ack":${taken}}`);
+        }
+        listener(event.data);
       });
       port.start();
+      port.postMessage('{"ack":0}');
     },
     onClose: (listener) => closeListeners.push(listener),
     close: () => {

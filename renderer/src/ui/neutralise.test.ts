@@ -3,7 +3,16 @@ import { clip, neutralise, segments, splitForEllipsis } from './neutralise.ts';
 
 describe('neutralise', () => {
   it('leaves ordinary text alone in any script', () => {
-    for (const text of ['curl https://example.org', '/etc/passwd', 'مرحبا', '日本語 テスト', 'naïve café', 'हिन्दी', '👍', '']) {
+    for (const text of [
+      'curl https://example.org',
+      '/etc/passwd',
+      'مرحبا',
+      '日本語 テスト',
+      'naïve café',
+      'हिन्दी',
+      '👍',
+      '',
+    ]) {
       expect(neutralise(text)).toBe(text);
     }
   });
@@ -26,11 +35,13 @@ describe('neutralise', () => {
   });
 
   it('never leaves a character that is invisible or reorders text, over all of the BMP and the tag plane', () => {
+    const through: string[] = [];
     const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/u;
     for (let code = 0; code <= 0xe01ef; code += code === 0xffff ? 0xd0001 : 1) {
       const shown = neutralise(`a${String.fromCodePoint(code)}b`);
-      if (hidden.test(shown)) throw new Error(`U+${code.toString(16)} came through`);
+      if (hidden.test(shown)) through.push(code.toString(16));
     }
+    expect(through).toEqual([]);
   });
 
   it('shows lone surrogates and keeps pairs', () => {

@@ -58,7 +58,8 @@ export function segments(text: string): Segment[] {
   let combining = 0;
   for (let index = 0; index < points.length; index += 1) {
     const point = points[index] ?? '';
-    const suspicious = UNSAFE.test(point) || (point === '⟨' && points[index + 1] === 'U' && points[index + 2] === '+');
+    const suspicious =
+      UNSAFE.test(point) || (point === '⟨' && points[index + 1] === 'U' && points[index + 2] === '+');
     const unsafe = suspicious && isUnsafe(points, index, combining);
     combining = COMBINING.test(point) ? combining + 1 : 0;
     if (!unsafe) {

@@ -1,0 +1,120 @@
+/** The left rail: where one can go, and what the last few settings are. */
+import { DropdownMenu } from 'radix-ui';
+import { LOCALES, t } from '../i18n/i18n.ts';
+import { DENSITIES, THEMES, setPrefs, usePrefs } from '../prefs.ts';
+import { VIEWS } from '../router.ts';
+import { navigate, showOverlay, useApp } from '../store.ts';
+import { Icon } from '../ui/icon.tsx';
+import { IconButton, Kbd } from '../ui/primitives.tsx';
+
+export const LANGUAGE_NAMES = { en: 'English', es: 'Español' } as const;
+
+function Choice<T extends string>({
+  title,
+  value,
+  options,
+  name,
+  onChange,
+}: {
+  title: string;
+  value: T;
+  options: readonly T[];
+  name: (option: T) => string;
+  onChange: (option: T) => void;
+}) {
+  return (
+    <DropdownMenu.Group>
+      <DropdownMenu.Label className="menu-title">{title}</DropdownMenu.Label>
+      <DropdownMenu.RadioGroup value={value} onValueChange={(next) => onChange(next as T)}>
+        {options.map((option) => (
+          <DropdownMenu.RadioItem
+            key={option}
+            value={option}
+            className="menu-item"
+            onSelect={(event) => event.preventDefault()}
+          >
+            <span className="menu-check">
+              <DropdownMenu.ItemIndicator>
+                <Icon name="check" />
+              </DropdownMenu.ItemIndicator>
+            </span>
+            {name(option)}
+          </DropdownMenu.RadioItem>
+        ))}
+      </DropdownMenu.RadioGroup>
+    </DropdownMenu.Group>
+  );
+}
+
+function Settings() {
+  const prefs = usePrefs();
+  return (
+    <DropdownMenu.Root modal={false}>
+      <DropdownMenu.Trigger
+        className="icon-button"
+        aria-label={t('settings.label')}
+        title={t('settings.label')}
+      >
+        <Icon name="settings" />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu" side="right" align="end" sideOffset={8}>
+          <Choice
+            title={t('settings.theme')}
+            value={prefs.theme}
+            options={THEMES}
+            name={(option) => t(`theme.${option}`)}
+            onChange={(theme) => setPrefs({ theme })}
+          />
+          <Choice
+            title={t('settings.density')}
+            value={prefs.density}
+            options={DENSITIES}
+            name={(option) => t(`density.${option}`)}
+            onChange={(density) => setPrefs({ density })}
+          />
+          <Choice
+            title={t('settings.language')}
+            value={prefs.locale}
+            options={LOCALES}
+            name={(option) => LANGUAGE_NAMES[option]}
+            onChange={(locale) => setPrefs({ locale })}
+          />
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+export function Rail() {
+  const current = useApp((state) => state.route.view);
+  const level = useApp((state) => state.health?.level);
+  return (
+    <nav className="rail" aria-label={t('nav.label')}>
+      <ul>
+        {VIEWS.map((view, at) => (
+          <li key={view}>
+            <button
+              type="button"
+              className="rail-item"
+              aria-current={view === current ? 'page' : undefined}
+              title={`${t(`nav.${view}`)} (${at + 1})`}
+              onClick={() => navigate({ view, eventId: undefined, tab: undefined })}
+            >
+              <Icon name={view} />
+              <span className="rail-word">{t(`nav.${view}`)}</span>
+              {view === 'health' && level !== undefined && level !== 'ok' ? (
+                <span className="rail-mark" data-level={level} role="img" aria-label={t(`level.${level}`)} />
+              ) : null}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <div className="rail-foot">
+        <IconButton icon="keyboard" label={t('palette.keys')} onClick={() => showOverlay({ keys: true })} />
+        <Settings />
+        <Kbd keys="?" />
+      </div>
+    </nav>
+  );
+}

@@ -1,0 +1,28 @@
+/** The one line that must be true: what the agent is doing, and whether the record is complete. */
+import { t } from '../i18n/i18n.ts';
+import { navigate, useApp } from '../store.ts';
+import { Icon } from '../ui/icon.tsx';
+import { neutralise } from '../ui/neutralise.ts';
+
+const GLYPH = { ok: 'check', degraded: 'warning', failed: 'warning' } as const;
+
+export function StateSentence() {
+  const health = useApp((state) => state.health);
+  const open = useApp((state) => state.connection.state === 'open');
+  const level = open ? health?.level : undefined;
+  const sentence = health && neutralise(health.sentence);
+  const text = sentence === undefined ? t('state.waiting') : open ? sentence : t('state.stale', { sentence });
+  return (
+    <button
+      type="button"
+      className="state"
+      data-level={level}
+      aria-label={t('state.toHealth', { sentence: text })}
+      title={text}
+      onClick={() => navigate({ view: 'health', eventId: undefined, tab: undefined })}
+    >
+      {level === undefined ? null : <Icon name={GLYPH[level]} />}
+      <span className="state-text">{text}</span>
+    </button>
+  );
+}

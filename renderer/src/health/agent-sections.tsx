@@ -1,0 +1,131 @@
+/** What the agent costs, who is connected, what went wrong, where it runs. */
+import type { HealthSnapshot } from '../../../agent/api/contract.ts';
+import { t } from '../i18n/i18n.ts';
+import { bytes, count, percent } from '../ui/format.ts';
+import { Meter } from '../ui/primitives.tsx';
+import { SafeText } from '../ui/text.tsx';
+import { Value } from '../ui/value.tsx';
+import { TrendLine } from './rates-section.tsx';
+import { Figure, Section } from './section.tsx';
+
+/** The agent's promise: one core's share by rate of events, and resident memory. */
+function cpuBudget(eventsPerSecond: number): number {
+  if (eventsPerSecond < 100) return 0.3;
+  if (eventsPerSecond <= 1000) return 1;
+  return eventsPerSecond <= 10_000 ? 3 : 8;
+}
+const MEMORY_BUDGET_BYTES = 60_000_000;
+
+export function AgentSection({ health }: { health: HealthSnapshot }) {
+  const { agent, rates } = health;
+  const cpu = cpuBudget(rates.security + rates.observability);
+  return (
+    <Section title={t('health.agent')} aside={`pid ${agent.pid}`}>
+      <dl className="figures">
+        <div className="figure-trend">
+          <Figure name={t('health.cpu')} note={t('health.budget', { n: percent(cpu) })}>
+            {percent(agent.cpuPercent)}
+          </Figure>
+          <dd>
+            <TrendLine name={t('health.cpu')} of="cpuPercent" show={percent} floor={cpu} />
+            <Meter value={agent.cpuPercent} max={cpu} label={t('health.cpu')} />
+          </dd>
+        </div>
+        <div className="figure-trend">
+          <Figure name={t('health.memory')} note={t('health.budget', { n: bytes(MEMORY_BUDGET_BYTES) })}>
+            {bytes(agent.rssBytes)}
+          </Figure>
+          <dd>
+            <TrendLine name={t('health.memory')} of="rssBytes" show={bytes} floor={MEMORY_BUDGET_BYTES} />
+            <Meter value={agent.rssBytes} max={MEMORY_BUDGET_BYTES} label={t('health.memory')} />
+          </dd>
+        </div>
+        <Figure name={t('health.heap')}>{bytes(agent.heapBytes)}</Figure>
+      </dl>
+    </Section>
+  );
+}
+
+export function ApiSection({ health }: { health: HealthSnapshot }) {
+  const { api, rules } = health;
+  const refused = Object.entries(api.refusedByReason ?? {});
+  return (
+    <Section title={t('health.api')}>
+      <dl className="figures">
+        <Figure name={t('health.api.clients')}>{count(api.clients)}</Figure>
+        <Figure name={t('health.api.shed')}>{count(api.shed)}</Figure>
+        <Figure
+          name={t('health.api.refused')}
+          note={refused.map(([reason, n]) => `${reason.replaceAll('_', ' ')} ${count(n)}`).join(', ')}
+        >
+          {count(api.refused)}
+        </Figure>
+        <Figure name={t('health.rules')}>{count(rules.loaded)}</Figure>
+        <Figure name={t('health.rules.indicators')}>{count(rules.indicators)}</Figure>
+      </dl>
+      {rules.failed.length > 0 ? (
+        <details className="health-more">
+          <summary>
+            {t('health.rules.failed')}: {count(rules.failed.length)}
+          </summary>
+          <ul>
+            {rules.failed.slice(0, 100).map((entry, at) => (
+              <li key={at} className="small">
+                <span className="mono">
+                  <SafeText text={entry.file} />
+                </span>
+                <span className="dim">
+                  {' '}
+                  <SafeText text={entry.reason} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        </details>
+      ) : null}
+    </Section>
+  );
+}
+
+export function ErrorsSection({ health }: { health: HealthSnapshot }) {
+  const kinds = Object.entries(health.errors).filter(([, n]) => n > 0);
+  return (
+    <Section title={t('health.errors')}>
+      {kinds.length === 0 ? <p className="dim">{t('health.errorsNone')}</p> : null}
+      <dl className="figures">
+        {kinds
+          .sort((a, b) => b[1] - a[1])
+          .map(([kind, n]) => (
+            <Figure key={kind} name={kind.replaceAll('_', ' ')}>
+              {count(n)}
+            </Figure>
+          ))}
+      </dl>
+    </Section>
+  );
+}
+
+export function HostSection({ health }: { health: HealthSnapshot }) {
+  const { host } = health;
+  const facts: readonly (readonly [string, string])[] = [
+    [t('health.host'), host.hostname],
+    [t('health.os'), host.os],
+    [t('health.kernel'), host.kernel],
+    [t('health.device'), host.deviceId],
+    [t('health.data'), health.dataDir],
+  ];
+  return (
+    <Section title={t('health.host')}>
+      <dl className="facts">
+        {facts.map(([name, value]) => (
+          <div key={name} className="fact-row">
+            <dt>{name}</dt>
+            <dd>
+              <Value value={value} label={name} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Section>
+  );
+}

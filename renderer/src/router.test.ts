@@ -1,0 +1,24 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { VIEWS, formatRoute, parseRoute } from './router.ts';
+
+describe('addresses', () => {
+  it('come back as they were, whatever the query', () => {
+    const route = fc.record({
+      view: fc.constantFrom(...VIEWS),
+      query: fc.string({ unit: 'grapheme' }),
+      eventId: fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n }).map(String), { nil: undefined }),
+      tab: fc.option(fc.constantFrom('why', 'raw'), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(route, (value) => {
+        expect(parseRoute(formatRoute(value))).toEqual(value);
+      }),
+    );
+  });
+
+  it('that are not ours lead to the timeline', () => {
+    expect(parseRoute('')).toMatchObject({ view: 'timeline', query: '' });
+    expect(parseRoute('#/nowhere?e=<script>')).toMatchObject({ view: 'timeline', eventId: undefined });
+  });
+});

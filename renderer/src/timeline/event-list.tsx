@@ -1,0 +1,191 @@
+/**
+ * The virtual list over the page window. Rows sit at their column index times the row height, so paging in and out
+ * never moves what is on screen; only rows that enter above the reader shift the scroll position, by exactly their
+ * height.
+ */
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useCallback, useEffect, useLayoutEffect, useRef } from 'react';
+import { t, tn } from '../i18n/i18n.ts';
+import { usePrefs } from '../prefs.ts';
+import { useApp } from '../store.ts';
+import { dayOf, nsOfMs } from '../ui/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { EventRow, rowId } from './event-row.tsx';
+import { listKey } from './list-keys.ts';
+import { ListNotice } from './list-notice.tsx';
+import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
+import { loadNewer, loadOlder, selectEvent, setHeld, showNewest, useTimeline } from './timeline-store.ts';
+
+const ROW_PX = { normal: 28, compact: 24 } as const;
+/** Height of the sticky heading. */
+const HEAD_PX = 28;
+/** Rows from the edge of what is held at which the next page is asked for. */
+const AHEAD_ROWS = 60;
+
+function NewPill() {
+  const count = useTimeline((state) => state.window.pendingCount);
+  const paused = useTimeline((state) => state.paused);
+  if (count === 0) return null;
+  const text =
+    count > MAX_PENDING * 50 ? t('live.newAtLeast', { n: String(MAX_PENDING * 50) }) : tn('live.new', count);
+  return (
+    <button type="button" className="new-pill" onClick={() => showNewest()}>
+      <Icon name="up" /> {text}
+      <span className="new-pill-why">{paused ? t('live.paused') : t('live.held')}</span>
+    </button>
+  );
+}
+
+export function EventList() {
+  const scroller = useRef<HTMLDivElement>(null);
+  const window_ = useTimeline((state) => state.window);
+  const cursor = useTimeline((state) => state.cursor);
+  const toTop = useTimeline((state) => state.toTop);
+  const loadingOlder = useTimeline((state) => state.loadingOlder);
+  const selected = useApp((state) => state.route.eventId);
+  const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
+  const pointer = useRef(false);
+  const focus = useRef(false);
+  const { origin, first, rows, atOldest } = window_;
+  const count = first - origin + rows.length + (atOldest ? 1 : 0);
+
+  // Its functions change what they answer without changing identity; nothing here memoises over them.
+  // oxlint-disable-next-line react/incompatible-library
+  const virtualizer = useVirtualizer({
+    count,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowPx,
+    overscan: 8,
+    scrollMargin: HEAD_PX,
+    scrollPaddingStart: HEAD_PX,
+    useFlushSync: false,
+  });
+  useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
+
+  // Rows that entered above: keep what is being read where it is, unless the reader is at the very top.
+  const lastOrigin = useRef(origin);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    const entered = lastOrigin.current - origin;
+    lastOrigin.current = origin;
+    if (element && entered !== 0 && element.scrollTop > 0) element.scrollTop += entered * rowPx;
+  }, [origin, rowPx]);
+  useLayoutEffect(() => {
+    if (scroller.current) scroller.current.scrollTop = 0;
+  }, [toTop]);
+
+  const updateHeld = useCallback(() => {
+    setHeld(pointer.current || focus.current || (scroller.current?.scrollTop ?? 0) > 0);
+  }, []);
+  const items = virtualizer.getVirtualItems();
+  const firstShown = (items[0]?.index ?? 0) + origin;
+  const lastShown = (items.at(-1)?.index ?? 0) + origin;
+  useEffect(() => {
+    if (rows.length === 0) return;
+    if (lastShown > first + rows.length - AHEAD_ROWS) void loadOlder();
+    if (firstShown < first + AHEAD_ROWS) void loadNewer();
+  }, [firstShown, lastShown, first, rows.length]);
+
+  // The cursor is always on screen, whoever moved it.
+  useEffect(() => {
+    const { window: held } = useTimeline.getState();
+    const index = cursor === undefined ? -1 : indexOf(held, cursor);
+    if (index >= 0) virtualizer.scrollToIndex(index - held.origin);
+  }, [cursor, virtualizer]);
+  const today = dayOf(String(nsOfMs(Date.now())));
+  const activeId = cursor ?? selected;
+  const activeShown = items.some((item) => rowAt(window_, item.index + origin)?.eventId === activeId);
+
+  return (
+    <div
+      className="list"
+      onPointerEnter={() => {
+        pointer.current = true;
+        updateHeld();
+      }}
+      onPointerLeave={() => {
+        pointer.current = false;
+        updateHeld();
+      }}
+    >
+      <NewPill />
+      <div
+        ref={scroller}
+        className="list-scroll"
+        role="grid"
+        id="event-list"
+        tabIndex={0}
+        aria-label={t('list.label')}
+        aria-rowcount={-1}
+        aria-colcount={6}
+        aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
+        onScroll={updateHeld}
+        onFocus={() => {
+          focus.current = true;
+          updateHeld();
+        }}
+        onBlur={() => {
+          focus.current = false;
+          updateHeld();
+        }}
+        onKeyDown={(event) => {
+          const pageRows = Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2;
+          if (listKey(event.nativeEvent, pageRows)) event.preventDefault();
+        }}
+        onClick={(event) => {
+          const row = (event.target as HTMLElement).closest<HTMLElement>('[data-event]');
+          if (row?.dataset.event !== undefined) selectEvent(row.dataset.event);
+        }}
+      >
+        <div role="row" className="list-head" aria-rowindex={1}>
+          <span role="columnheader">{t('list.time')}</span>
+          <span role="columnheader">
+            <span className="visually-hidden">{t('list.severity')}</span>
+          </span>
+          <span role="columnheader">{t('list.what')}</span>
+          <span role="columnheader">{t('list.rule')}</span>
+          <span role="columnheader">{t('list.user')}</span>
+          <span role="columnheader" className="right">
+            {t('list.pid')}
+          </span>
+        </div>
+        <div role="rowgroup" className="list-body" style={{ height: virtualizer.getTotalSize() }}>
+          {items.map((item) => {
+            const index = item.index + origin;
+            const event = rowAt(window_, index);
+            if (!event) {
+              const end = index === first + rows.length && rows.length > 0;
+              return (
+                <div
+                  key={item.key}
+                  role="row"
+                  className="row row-blank"
+                  style={{ transform: `translateY(${item.start - HEAD_PX}px)` }}
+                >
+                  <span role="gridcell">{end ? t('list.end') : ''}</span>
+                </div>
+              );
+            }
+            return (
+              <EventRow
+                key={event.eventId}
+                event={event}
+                index={item.index}
+                top={item.start - HEAD_PX}
+                selected={event.eventId === selected}
+                cursor={event.eventId === cursor}
+                today={today}
+              />
+            );
+          })}
+        </div>
+      </div>
+      {loadingOlder ? (
+        <div className="list-loading" role="status">
+          {t('list.loadingOlder')}
+        </div>
+      ) : null}
+      <ListNotice />
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+/** One row of the list: time, severity, sentence, what matched, who. */
+import { memo } from 'react';
+import type { EventJson } from '../../../agent/api/contract.ts';
+import { t } from '../i18n/i18n.ts';
+import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
+import { SeverityGlyph } from '../ui/severity.tsx';
+import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
+import { type Part, describe, verdictOf } from './sentence.ts';
+
+function SentencePart({ part }: { part: Part }) {
+  switch (part.kind) {
+    case 'actor':
+      return (
+        <span className="say-actor">
+          <MiddleEllipsis text={part.text} />
+        </span>
+      );
+    case 'object':
+      return (
+        <span className="say-object">
+          <MiddleEllipsis text={part.text} />
+        </span>
+      );
+    case 'note':
+      return (
+        <span className="say-note">
+          <SafeText text={part.text} limit={80} />
+        </span>
+      );
+    default:
+      return <span className="say-word">{part.text}</span>;
+  }
+}
+
+export function Sentence({ event }: { event: EventJson }) {
+  return describe(event).map((part, at) => <SentencePart key={at} part={part} />);
+}
+
+export const rowId = (eventId: string): string => `event-${eventId}`;
+
+export const EventRow = memo(function EventRow({
+  event,
+  index,
+  top,
+  selected,
+  cursor,
+  today,
+}: {
+  event: EventJson;
+  index: number;
+  top: number;
+  selected: boolean;
+  cursor: boolean;
+  /** Rows of another day show their date. */
+  today: string;
+}) {
+  const verdict = verdictOf(event);
+  const [detection, ...more] = event.detections ?? [];
+  const day = dayOf(event.tsNs);
+  return (
+    <div
+      id={rowId(event.eventId)}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      className="row"
+      data-event={event.eventId}
+      data-lane={event.lane}
+      data-severity={event.severity}
+      data-cursor={cursor || undefined}
+      data-gap={event.gap ? '' : undefined}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <span role="gridcell" className="row-time num" title={absoluteTime(event.tsNs)}>
+        {day === today ? null : <span className="row-day">{day.slice(5)} </span>}
+        {timeOfDay(event.tsNs)}
+      </span>
+      <span role="gridcell" className="row-sev">
+        <SeverityGlyph severity={event.severity} />
+      </span>
+      <span role="gridcell" className="row-what">
+        {verdict === undefined ? null : <span className="tag tag-bad">{verdict}</span>}
+        <Sentence event={event} />
+        {event.synthetic ? (
+          <span className="tag" title={t('list.syntheticTitle')}>
+            {t('list.synthetic')}
+          </span>
+        ) : null}
+      </span>
+      <span role="gridcell" className="row-rule">
+        {detection === undefined ? null : (
+          <span className={`row-rule-name sev-${detection.level}`}>
+            <SafeText text={detection.title} limit={120} />
+            {more.length > 0 ? ` ${t('list.more', { n: more.length })}` : ''}
+          </span>
+        )}
+      </span>
+      <span role="gridcell" className="row-user">
+        {event.process?.user === undefined ? (
+          event.process?.uid
+        ) : (
+          <SafeText text={event.process.user} limit={40} />
+        )}
+      </span>
+      <span role="gridcell" className="row-pid num">
+        {event.process?.pid}
+      </span>
+    </div>
+  );
+});

@@ -1,0 +1,122 @@
+import { describe as group, expect, it } from 'vitest';
+import type { EventJson } from '../../../agent/api/contract.ts';
+import { en } from '../i18n/en.ts';
+import { setLocale } from '../i18n/i18n.ts';
+import { commandLine, describe, sentence, verdictOf } from './sentence.ts';
+
+const base: EventJson = {
+  eventId: '2',
+  eventVersion: 1,
+  type: 'process',
+  action: 'exec',
+  lane: 'security',
+  tsNs: '1700000000000000000',
+  severity: 'info',
+  process: {
+    pid: 7,
+    startNs: '1',
+    name: 'curl',
+    executable: '/usr/bin/curl',
+    argv: ['curl', 'https://example.org/a b'],
+  },
+  parent: { pid: 5, startNs: '1', name: 'bash' },
+};
+
+group('sentences', () => {
+  it('say who ran what, with arguments kept apart', () => {
+    expect(sentence(base)).toBe("bash ran curl 'https://example.org/a b'");
+  });
+
+  it('say what was renamed to what', () => {
+    expect(
+      sentence({
+        ...base,
+        type: 'file',
+        action: 'rename',
+        file: { path: '/b', oldPath: '/a', op: 'rename' },
+      }),
+    ).toBe('curl renamed /a to /b');
+  });
+
+  it('name the other end of a connection in both directions', () => {
+    const network = {
+      protocol: 'tcp',
+      srcIp: '10.0.0.1',
+      srcPort: 40000,
+      dstIp: '2001:db8::1',
+      dstPort: 443,
+    };
+    expect(
+      sentence({
+        ...base,
+        type: 'network',
+        action: 'connect',
+        network: { ...network, direction: 'outbound' },
+      }),
+    ).toBe('curl connected to [2001:db8::1]:443 (tcp)');
+    expect(
+      sentence({ ...base, type: 'network', action: 'accept', network: { ...network, direction: 'inbound' } }),
+    ).toBe('curl accepted 10.0.0.1:40000 (tcp)');
+  });
+
+  it('say how a process ended', () => {
+    const ended = { ...base, action: 'exit', process: { ...base.process!, exitCode: 1 } };
+    expect(sentence(ended)).toBe('curl ended (exit code 1)');
+    expect(sentence({ ...ended, process: { ...base.process!, exitCode: 0 } })).toBe('curl ended');
+    expect(sentence({ ...ended, process: { ...base.process!, exitSignal: 9 } })).toBe(
+      'curl ended (signal 9)',
+    );
+  });
+
+  it('say what a gap lost and why', () => {
+    const gap = { lane: 'security' as const, cause: 'ring_full', count: '1204', fromNs: '1', toNs: '2' };
+    const event = { ...base, type: 'integrity_gap', action: 'gap', process: undefined, gap };
+    expect(sentence(event)).toBe('The record has a gap 1,204 records lost (kernel ring full)');
+    expect(sentence({ ...event, gap: { ...gap, cause: 'new_cause', count: undefined } })).toBe(
+      'The record has a gap an unknown number lost (new cause)',
+    );
+  });
+
+  it('still read when the agent is newer than the console', () => {
+    expect(
+      sentence({ ...base, type: 'quantum', action: 'was_entangled', file: { path: '/x', op: '' } }),
+    ).toBe('curl was entangled /x');
+    expect(sentence({ ...base, type: 'health', action: 'started', process: undefined, message: 'up' })).toBe(
+      'The agent started up',
+    );
+    expect(sentence({ ...base, action: 'exec', process: undefined, parent: undefined })).toBe(
+      'The agent ran',
+    );
+  });
+
+  it('have a verb in the table for every row that has one', () => {
+    for (const key of Object.keys(en).filter(
+      (name) => name.startsWith('verb.') && name.split('.').length === 3,
+    )) {
+      const [, type = '', action = ''] = key.split('.');
+      const parts = describe({ ...base, type, action });
+      expect(parts[1]).toEqual({ kind: 'verb', text: en[key as keyof typeof en] });
+    }
+  });
+
+  it('speak Spanish too', () => {
+    setLocale('es');
+    expect(sentence(base)).toContain('bash ejecutó curl');
+    setLocale('en');
+  });
+
+  it('stay short for a huge command line', () => {
+    const argv = ['sh', '-c', 'x'.repeat(1 << 20)];
+    expect(commandLine(argv).length).toBeLessThan(4200);
+    expect(commandLine(['a', "it's", ''])).toBe(String.raw`a 'it'\''s' ''`);
+  });
+});
+
+group('verdicts', () => {
+  it('are words, and nothing for what was allowed', () => {
+    const network = { protocol: 'tcp', verdict: 'denied' };
+    expect(verdictOf({ ...base, network })).toBe('prevented');
+    expect(verdictOf({ ...base, network: { ...network, verdict: 'allowed' } })).toBeUndefined();
+    expect(verdictOf(base)).toBeUndefined();
+  });
+});

@@ -1,0 +1,295 @@
+/** What the Timeline knows: the rows around the reader, the histogram and facets of the query, and whether it is live. */
+import { create } from 'zustand';
+import type { EventJson, EventPage, Facet, Histogram } from '../../../agent/api/contract.ts';
+import { AgentError } from '../agent-client.ts';
+import { rememberQuery } from '../prefs.ts';
+import { agent, navigate, useApp } from '../store.ts';
+import {
+  EMPTY_WINDOW,
+  PAGE_ROWS,
+  type PageWindow,
+  appendOlder,
+  openWindow,
+  prependNewer,
+  receive,
+  release,
+} from './page-window.ts';
+import { endsInPast } from './query-text.ts';
+
+export const FACET_FIELDS = [
+  'type',
+  'severity',
+  'image',
+  'user',
+  'rule',
+  'action',
+  'parent',
+  'ip',
+  'port',
+  'lane',
+] as const;
+const FACET_TOP = 8;
+const HISTOGRAM_BUCKETS = 150;
+const REFRESH_MS = 5000;
+
+export interface TimelineState {
+  /** The query that `window` answers; undefined before the first. */
+  query: string | undefined;
+  status: 'loading' | 'ready' | 'failed';
+  error: AgentError | undefined;
+  window: PageWindow;
+  loadingOlder: boolean;
+  loadingNewer: boolean;
+  /** The reader stopped new rows. */
+  paused: boolean;
+  /** The pointer or focus is in the list, or it is scrolled away from the top. */
+  held: boolean;
+  histogram: Histogram | undefined;
+  histogramError: string | undefined;
+  facets: Readonly<Record<string, Facet>>;
+  /** Row the keyboard is on. */
+  cursor: string | undefined;
+  /** Grows when the list should show its first row. */
+  toTop: number;
+}
+
+export const useTimeline = create<TimelineState>(() => ({
+  query: undefined,
+  status: 'loading',
+  error: undefined,
+  window: EMPTY_WINDOW,
+  loadingOlder: false,
+  loadingNewer: false,
+  paused: false,
+  held: false,
+  histogram: undefined,
+  histogramError: undefined,
+  facets: {},
+  cursor: undefined,
+  toTop: 0,
+}));
+
+const get = useTimeline.getState;
+const set = useTimeline.setState;
+
+/** Everything asked for the current query; aborted when the query changes or the view is left. */
+let scope = new AbortController();
+let unfollow: (() => void) | undefined;
+/** Events since the histogram and facets were last loaded. */
+let stale = 0;
+let queued: { events: EventJson[]; skipped: number } | undefined;
+let frame = 0;
+
+function asAgentError(error: unknown): AgentError {
+  if (error instanceof AgentError) return error;
+  return new AgentError({
+    code: 'internal',
+    message: error instanceof Error ? error.message : String(error),
+  });
+}
+
+function onPage(page: EventPage): void {
+  const { window, status, held } = get();
+  // After a reconnect the reader may be deep in the record: count what is new instead of jumping.
+  if (status === 'ready' && (held || !window.atNewest) && window.rows.length > 0) {
+    const known = new Set(window.rows.map((row) => row.eventId));
+    const top = BigInt(window.rows[0]?.tsNs ?? 0);
+    const fresh = page.events.filter((event) => !known.has(event.eventId) && BigInt(event.tsNs) > top);
+    set({ window: receive(window, { events: fresh.reverse(), skipped: 0 }, true).window });
+    return;
+  }
+  set(({ toTop }) => ({
+    window: openWindow(page, true),
+    status: 'ready',
+    error: undefined,
+    toTop: toTop + 1,
+  }));
+}
+
+function flush(): void {
+  frame = 0;
+  const delta = queued;
+  queued = undefined;
+  if (!delta) return;
+  const { window, held, paused } = get();
+  set({ window: receive(window, delta, held || paused).window });
+}
+
+function onDelta(delta: { events: EventJson[]; skipped: number }): void {
+  stale += delta.events.length + delta.skipped;
+  if (queued) {
+    queued.events.push(...delta.events);
+    const over = queued.events.length - PAGE_ROWS;
+    if (over > 0) queued.events.splice(0, over);
+    queued.skipped += delta.skipped + Math.max(0, over);
+  } else queued = { events: [...delta.events], skipped: delta.skipped };
+  if (frame === 0) frame = requestAnimationFrame(flush);
+}
+
+function onFailed(error: AgentError): void {
+  set({ status: 'failed', error, window: EMPTY_WINDOW });
+}
+
+function follow(query: string): void {
+  unfollow?.();
+  unfollow = agent().subscribe(
+    'events.follow',
+    { query, limit: PAGE_ROWS },
+    { snapshot: onPage, delta: onDelta, failed: onFailed },
+  );
+}
+
+/** Loads histogram and facets again; errors leave what was there and say so in place. */
+export async function refreshOverview(facets = true): Promise<void> {
+  const { query } = get();
+  if (query === undefined) return;
+  const { signal } = scope;
+  stale = 0;
+  await Promise.all([
+    agent()
+      .call('events.histogram', { query, buckets: HISTOGRAM_BUCKETS }, signal)
+      .then((histogram) => set({ histogram, histogramError: undefined }))
+      .catch((error: unknown) => {
+        if (!signal.aborted) set({ histogramError: asAgentError(error).message });
+      }),
+    facets ? loadFacets(signal, query) : undefined,
+  ]);
+}
+
+async function loadFacets(signal: AbortSignal, query: string): Promise<void> {
+  try {
+    const result = await agent().call(
+      'events.facets',
+      { query, fields: [...FACET_FIELDS], top: FACET_TOP },
+      signal,
+    );
+    set({ facets: Object.fromEntries(result.facets.map((facet) => [facet.field, facet])) });
+  } catch {
+    // Facets are an aid: the list above them reports what is wrong with the query or the connection.
+    if (!signal.aborted) set({ facets: {} });
+  }
+}
+
+/** Runs a query afresh: newest page, live if it can be, histogram and facets. */
+export function openQuery(query: string): void {
+  scope.abort();
+  scope = new AbortController();
+  const { signal } = scope;
+  unfollow?.();
+  unfollow = undefined;
+  queued = undefined;
+  set((state) => ({
+    query,
+    status: 'loading',
+    error: undefined,
+    window: EMPTY_WINDOW,
+    loadingOlder: false,
+    loadingNewer: false,
+    histogram: state.query === query ? state.histogram : undefined,
+    facets: state.query === query ? state.facets : {},
+    cursor: undefined,
+  }));
+  if (endsInPast(query)) {
+    agent()
+      .call('events.query', { query, limit: PAGE_ROWS }, signal)
+      .then(onPage)
+      .catch((error: unknown) => {
+        if (!signal.aborted) onFailed(asAgentError(error));
+      });
+  } else follow(query);
+  void refreshOverview();
+}
+
+/** Takes up the view; returns what to do when it is left. */
+export function enterTimeline(query: string): () => void {
+  openQuery(query);
+  const timer = setInterval(() => {
+    if (stale > 0 && !document.hidden && !get().paused) void refreshOverview(!get().held);
+  }, REFRESH_MS);
+  return () => {
+    clearInterval(timer);
+    scope.abort();
+    unfollow?.();
+    unfollow = undefined;
+  };
+}
+
+async function page(params: { before?: string; after?: string }): Promise<EventPage | undefined> {
+  const { query } = get();
+  const { signal } = scope;
+  if (query === undefined) return undefined;
+  try {
+    const result = await agent().call('events.query', { query, limit: PAGE_ROWS, ...params }, signal);
+    return signal.aborted ? undefined : result;
+  } catch (error) {
+    if (!signal.aborted) set({ error: asAgentError(error) });
+    return undefined;
+  }
+}
+
+export async function loadOlder(): Promise<void> {
+  const { window, loadingOlder, status } = get();
+  const older = window.pages.at(-1)?.older;
+  if (loadingOlder || status !== 'ready' || window.atOldest || older === undefined) return;
+  set({ loadingOlder: true });
+  const result = await page({ before: older });
+  set((state) => ({
+    loadingOlder: false,
+    window: result ? appendOlder(state.window, result) : state.window,
+  }));
+}
+
+export async function loadNewer(): Promise<void> {
+  const { window, loadingNewer, status } = get();
+  const newer = window.pages[0]?.newer;
+  if (loadingNewer || status !== 'ready' || window.atNewest || newer === undefined) return;
+  set({ loadingNewer: true });
+  const result = await page({ after: newer });
+  set((state) => ({
+    loadingNewer: false,
+    window: result ? prependNewer(state.window, result) : state.window,
+  }));
+}
+
+/** Shows the newest rows now, wherever the reader is. */
+export function showNewest(): void {
+  const { window, query } = get();
+  const released = release(window);
+  if (!released.reopen && window.atNewest) {
+    set(({ toTop }) => ({ window: released.window, toTop: toTop + 1 }));
+    return;
+  }
+  if (query !== undefined) openQuery(query);
+}
+
+/** The list is being read (or not any more): new rows wait meanwhile. */
+export function setHeld(held: boolean): void {
+  if (held === get().held) return;
+  set({ held });
+  const { window, paused } = get();
+  if (!held && !paused && window.pendingCount > 0 && window.atNewest) set({ window: release(window).window });
+}
+
+export function setPaused(paused: boolean): void {
+  set({ paused });
+  if (!paused && get().window.pendingCount > 0) showNewest();
+}
+
+/** Goes to the timeline with a query; the address is the truth, the view follows it. */
+export function runQuery(query: string): void {
+  const text = query.trim();
+  rememberQuery(text);
+  const { route } = useApp.getState();
+  if (route.view === 'timeline' && route.query === text) openQuery(text);
+  else navigate({ view: 'timeline', query: text, eventId: undefined, tab: undefined });
+}
+
+/** Selects an event; steps between events do not pile up in the history. */
+export function selectEvent(eventId: string | undefined): void {
+  const { route } = useApp.getState();
+  set({ cursor: eventId ?? get().cursor });
+  navigate(
+    { eventId, tab: eventId === undefined ? undefined : route.tab },
+    route.eventId !== undefined && eventId !== undefined,
+  );
+}

@@ -1,0 +1,96 @@
+/** A recorded value that can be acted on: include, exclude, copy. One menu serves the whole window. */
+import { DropdownMenu } from 'radix-ui';
+import { t } from '../i18n/i18n.ts';
+import { openValueMenu, useApp } from '../store.ts';
+import { addClause, clauseText } from '../timeline/query-text.ts';
+import { runQuery } from '../timeline/timeline-store.ts';
+import { Icon } from './icon.tsx';
+import { clip, neutralise } from './neutralise.ts';
+import { SafeText } from './text.tsx';
+
+export function Value({
+  value,
+  label,
+  field,
+  children,
+}: {
+  value: string;
+  /** Name of the field for people. */
+  label: string;
+  /** Name in the query language, when the value can be asked for. */
+  field?: string;
+  children?: React.ReactNode;
+}) {
+  return (
+    <button
+      type="button"
+      className="value"
+      aria-haspopup="menu"
+      onClick={(event) => {
+        const box = event.currentTarget.getBoundingClientRect();
+        const x = event.clientX > 0 ? event.clientX : box.left;
+        openValueMenu({
+          x,
+          y: Math.min(box.bottom, event.clientY > 0 ? event.clientY + 8 : box.bottom),
+          label,
+          field,
+          value,
+        });
+      }}
+    >
+      {children ?? <SafeText text={value} />}
+    </button>
+  );
+}
+
+export function ValueMenu() {
+  const target = useApp((state) => state.valueMenu);
+  const query = useApp((state) => state.route.query);
+  if (!target) return null;
+  const { field, value } = target;
+  const copy = (text: string): void => void navigator.clipboard.writeText(text);
+  return (
+    <DropdownMenu.Root open modal={false} onOpenChange={(open) => !open && openValueMenu(undefined)}>
+      <DropdownMenu.Trigger asChild>
+        <span className="menu-anchor" style={{ left: target.x, top: target.y }} aria-hidden="true" />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          className="menu"
+          align="start"
+          aria-label={t('value.menu', { field: target.label })}
+          onCloseAutoFocus={(event) => event.preventDefault()}
+        >
+          <div className="menu-label">
+            {target.label}: {neutralise(clip(value, 200).text)}
+          </div>
+          {field === undefined ? null : (
+            <>
+              <DropdownMenu.Item
+                className="menu-item"
+                onSelect={() => runQuery(addClause(query, field, value))}
+              >
+                <Icon name="include" /> {t('value.include')}
+              </DropdownMenu.Item>
+              <DropdownMenu.Item
+                className="menu-item"
+                onSelect={() => runQuery(addClause(query, field, value, true))}
+              >
+                <Icon name="exclude" /> {t('value.exclude')}
+              </DropdownMenu.Item>
+              <DropdownMenu.Item className="menu-item" onSelect={() => runQuery(clauseText(field, value))}>
+                <Icon name="search" /> {t('value.only')}
+              </DropdownMenu.Item>
+              <DropdownMenu.Item className="menu-item" onSelect={() => copy(clauseText(field, value))}>
+                <Icon name="link" /> {t('value.copyField')}
+              </DropdownMenu.Item>
+            </>
+          )}
+          <DropdownMenu.Item className="menu-item" onSelect={() => copy(value)}>
+            <Icon name="copy" /> {t('value.copy')}
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
