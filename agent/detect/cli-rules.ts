@@ -75,6 +75,8 @@ export interface CheckReport {
   /** Rules, correlations and filters that loaded. */
   loaded: number;
   failed: { file: string; line?: number; reason: string }[];
+  /** Loaded, but cannot match what the sensor of this machine sees; other log sources can be tested with events. */
+  notRunnable: { id: string; file: string; reason: string }[];
   warnings: { file: string; line?: number; reason: string }[];
 }
 
@@ -87,6 +89,7 @@ export async function checkRulePaths(
   return {
     loaded: set.rules.length + set.correlations.length + set.filters.length,
     failed: set.failed,
+    notRunnable: set.notRunnable,
     warnings: set.warnings,
   };
 }
@@ -174,6 +177,7 @@ export async function importRules(directory: string, target: string): Promise<Im
     files,
     loaded: set.rules.length + set.correlations.length + set.filters.length,
     failed: set.failed,
+    notRunnable: set.notRunnable,
     warnings: set.warnings,
   };
 }

@@ -11,7 +11,6 @@ import type { CorrelationHit } from './correlation.ts';
 import { explainNode } from './explain.ts';
 import type { Explanation } from './explain.ts';
 import { covers } from './filter.ts';
-import { whyNotRunnable } from './runnable.ts';
 import type { LoadedRule, RuleSet } from './rule-set.ts';
 import { EventSource, VIEWS, ViewTable } from './views.ts';
 
@@ -26,12 +25,6 @@ export interface DetectorOptions {
   now?: () => number;
 }
 
-export interface NotRunnable {
-  id: string;
-  file: string;
-  reason: string;
-}
-
 interface CompiledView {
   bucket: Bucket;
   source: EventSource;
@@ -40,8 +33,6 @@ interface CompiledView {
 
 export class Detector {
   readonly rules: RuleSet;
-  /** Rules of the set that cannot match what this sensor sees, with the reason. */
-  readonly notRunnable: NotRunnable[] = [];
   /** Detections so far, by rule id. */
   readonly hits = new Map<string, number>();
   indicators: IndicatorMatcher | undefined;
@@ -57,15 +48,11 @@ export class Detector {
     this.indicators = options.indicators;
     this.#now = options.now ?? Date.now;
     this.#compiled = new CompiledRules(rules);
-    const blocked = new Set<LoadedRule>();
-    for (const rule of rules.rules) {
-      const reason = whyNotRunnable(rule);
-      if (reason === undefined) continue;
-      blocked.add(rule);
-      this.notRunnable.push({ id: rule.id, file: rule.file, reason });
-    }
+    const blocked = new Set(rules.notRunnable.map(({ id, file }) => `${id}\u0000${file}`));
     this.#views = VIEWS.map(({ logsource, view, when }) => ({
-      bucket: this.#compiled.bucket((rule) => !blocked.has(rule) && covers(rule.logsource, logsource)),
+      bucket: this.#compiled.bucket(
+        (rule) => !blocked.has(`${rule.id}\u0000${rule.file}`) && covers(rule.logsource, logsource),
+      ),
       source: new EventSource(this.#compiled.fields, view),
       when,
     }));
@@ -165,6 +152,13 @@ function correlated({ rule, group, count }: CorrelationHit): Detection {
 
 /** Why a rule matches an event or not. For a single question; a Detector answers many faster. */
 export function explainRule(rule: LoadedRule, event: SentinelEvent): Explanation | undefined {
-  const set: RuleSet = { rules: [rule], correlations: [], filters: rule.filters, failed: [], warnings: [] };
+  const set: RuleSet = {
+    rules: [rule],
+    correlations: [],
+    filters: rule.filters,
+    failed: [],
+    notRunnable: [],
+    warnings: [],
+  };
   return new Detector(set).explain(rule, event);
 }

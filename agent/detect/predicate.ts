@@ -117,7 +117,7 @@ export function testReference(op: number, subject: string, other: string): boole
   }
 }
 
-const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /** A decimal number, or NaN: no hexadecimal, no blanks, no empty text. */
 export function toNumber(text: string): number {

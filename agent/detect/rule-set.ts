@@ -10,6 +10,7 @@ import type { Placeholders } from './modifiers.ts';
 import { DetectionError, RuleError } from './rule-error.ts';
 import { parseMeta, parseRule } from './rule.ts';
 import type { DetectionRule } from './rule.ts';
+import { whyNotRunnable } from './runnable.ts';
 import { isYamlMap, readDocuments, yamlText } from './yaml-source.ts';
 import type { SourceDocument, YamlMap, YamlValue } from './yaml-source.ts';
 
@@ -50,8 +51,16 @@ export interface RuleSet {
   correlations: CorrelationRule[];
   filters: FilterRule[];
   failed: LoadFailure[];
+  /** Loaded, but unable to match what this sensor sees: the log source or a field is not there. */
+  notRunnable: NotRunnable[];
   /** Loaded, but worth a look: deprecated or unsupported status, filters that name no rule. */
   warnings: LoadFailure[];
+}
+
+export interface NotRunnable {
+  id: string;
+  file: string;
+  reason: string;
 }
 
 interface Collection {
@@ -62,7 +71,14 @@ interface Collection {
 
 /** Loads rule files. Never throws for what a file holds. */
 export function loadRules(sources: readonly RuleSource[], options: LoadOptions = {}): RuleSet {
-  const set: RuleSet = { rules: [], correlations: [], filters: [], failed: [], warnings: [] };
+  const set: RuleSet = {
+    rules: [],
+    correlations: [],
+    filters: [],
+    failed: [],
+    notRunnable: [],
+    warnings: [],
+  };
   const ids = new Map<string, { file: string; line: number }>();
   for (const source of sources) {
     const { documents, errors } = readDocuments(source.path, source.text);
@@ -82,6 +98,10 @@ export function loadRules(sources: readonly RuleSource[], options: LoadOptions =
     }
   }
   connect(set);
+  for (const rule of set.rules) {
+    const reason = whyNotRunnable(rule);
+    if (reason !== undefined) set.notRunnable.push({ id: rule.id, file: rule.file, reason });
+  }
   return set;
 }
 
