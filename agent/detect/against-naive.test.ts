@@ -1,5 +1,5 @@
 /** The compiled engine against the naive evaluator, on random rules and events. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { naiveMatch } from '../../test/detect/naive-sigma.ts';
 import type { NaiveRule } from '../../test/detect/naive-sigma.ts';
@@ -94,7 +94,7 @@ const keyword = fc.oneof(
   number,
 );
 const selection = fc.oneof(
-  { weight: 5, arbitrary: map as fc.Arbitrary<unknown> },
+  { weight: 5, arbitrary: map },
   { weight: 2, arbitrary: fc.array(map, { minLength: 1, maxLength: 3 }) },
   { weight: 1, arbitrary: fc.array(keyword, { minLength: 1, maxLength: 4 }) },
   {
@@ -137,7 +137,7 @@ const rule = fc
   }));
 
 const eventValue = fc.oneof(
-  { weight: 4, arbitrary: plain as fc.Arbitrary<unknown> },
+  { weight: 4, arbitrary: plain },
   { weight: 1, arbitrary: number },
   { weight: 1, arbitrary: fc.constantFrom('10.0.0.1', '10.1.2.3', '1.2.3.4', '11.0.0.1') },
   { weight: 1, arbitrary: plain.map((t) => Buffer.from(`x${t}`).toString('base64')) },

@@ -25,7 +25,7 @@ describe.skipIf(!havePublicRules)('public Sigma rules (skipped: needs ../shared/
     set = await loadRulePaths([PUBLIC_RULES]);
     raw = new Map();
     for (const file of await findRuleFiles([PUBLIC_RULES])) {
-      for (const rule of parseRules(readFileSync(file, 'utf8'))) raw.set(String(rule['id']), rule);
+      for (const rule of parseRules(readFileSync(file, 'utf8'))) raw.set(rule['id'] as string, rule);
     }
   });
 

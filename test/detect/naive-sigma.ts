@@ -72,12 +72,12 @@ function oneTest(
   if (Array.isArray(actual))
     return actual.some((item) => item !== null && oneTest(modifiers, value, keyword, true, item, event));
   if (actual === undefined || actual === null) return false;
-  const text = String(actual);
-  const pattern = String(value);
+  const text = scalarText(actual);
+  const pattern = scalarText(value);
   if (modifiers.includes('fieldref')) {
     const others = [event[pattern]].flat().filter((other) => other !== undefined && other !== null);
     return others.some((other) => {
-      const [a, b] = [text.toLowerCase(), String(other).toLowerCase()];
+      const [a, b] = [text.toLowerCase(), scalarText(other).toLowerCase()];
       if (modifiers.includes('contains')) return a.includes(b);
       if (modifiers.includes('startswith')) return a.startsWith(b);
       return modifiers.includes('endswith') ? a.endsWith(b) : a === b;
@@ -141,28 +141,52 @@ function search(definition: Json, event: NaiveEvent): boolean {
   return definition.some((part) => search(part, event));
 }
 
+const scalarText = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
+
+/** Works out an expression of `true`, `false`, `not`, `and`, `or` and parentheses by rewriting it until one word is left. */
+function reduce(expression: string): boolean {
+  const flip = (word: string | undefined): string => String(word !== 'true');
+  let text = expression;
+  for (let before = ''; before !== text;) {
+    before = text;
+    text = text
+      .replace(/\bnot\s+(true|false)\b/, (_all, word: string) => flip(word))
+      .replace(/\(\s*(true|false)\s*\)/, ' $1 ')
+      .replace(/\bnot\s+(true|false)\b/, (_all, word: string) => flip(word));
+    if (before !== text) continue;
+    text = text.replace(/\b(true|false)\s+and\s+(true|false)\b/, (_all, a, b) =>
+      String(a === 'true' && b === 'true'),
+    );
+    if (before !== text) continue;
+    text = text.replace(/\b(true|false)\s+or\s+(true|false)\b(?!\s+and)/, (_all, a, b) =>
+      String(a === 'true' || b === 'true'),
+    );
+  }
+  const result = text.trim();
+  if (result !== 'true' && result !== 'false') throw new Error(`cannot reduce ${expression}`);
+  return result === 'true';
+}
+
 /** True if the rule's detection holds for the event; the log source is the caller's business. */
 export function naiveMatch(rule: NaiveRule, event: NaiveEvent): boolean {
   const { condition, timeframe: _, ...searches } = rule['detection'] as { [key: string]: Json };
   const names = Object.keys(searches);
   const truth = (name: string): boolean => search(searches[name] as Json, event);
   const conditions = (Array.isArray(condition) ? condition : [condition]) as string[];
-  return conditions.some((text) => {
-    // The condition becomes a JavaScript expression over the truth of each selection.
-    const expression = text
-      .replace(/\b(\d+|all|any) of (\S+?)(?=[\s)]|$)/g, (_match, count: string, pattern: string) => {
-        const shape = pattern === 'them' ? /^[^_]/ : new RegExp(`^(?!_)${pattern.split('*').join('.*')}$`);
-        const chosen = names.filter((name) => shape.test(name));
-        if (chosen.length === 0) return ' false ';
-        const sum = chosen.map((name) => `${truth(name)}`).join('+');
-        return ` (${sum} >= ${count === 'all' ? chosen.length : count === 'any' ? 1 : count}) `;
-      })
-      .replace(/[A-Za-z_][\w.-]*/g, (word) => {
-        if (word === 'true' || word === 'false') return word;
-        if (word === 'and') return '&&';
-        if (word === 'or') return '||';
-        return word === 'not' ? '!' : `${truth(word)}`;
-      });
-    return Boolean(new Function(`return Boolean(${expression});`)());
-  });
+  return conditions.some((text) =>
+    reduce(
+      text
+        .replace(/\b(\d+|all|any) of (\S+?)(?=[\s)]|$)/g, (_match, count: string, pattern: string) => {
+          const shape = pattern === 'them' ? /^[^_]/ : new RegExp(`^(?!_)${pattern.split('*').join('.*')}$`);
+          const chosen = names.filter((name) => shape.test(name));
+          if (chosen.length === 0) return 'false';
+          const met = chosen.filter(truth).length;
+          return String(met >= (count === 'all' ? chosen.length : count === 'any' ? 1 : Number(count)));
+        })
+        .replace(/[A-Za-z_][\w.-]*/g, (word) =>
+          ['true', 'false', 'and', 'or', 'not'].includes(word) ? word : String(truth(word)),
+        ),
+    ),
+  );
 }
