@@ -123,6 +123,11 @@ export class Detector {
     return best;
   }
 
+  /** Rules of the set that cannot match what this sensor sees, with the reason. */
+  get notRunnable(): RuleSet['notRunnable'] {
+    return this.rules.notRunnable;
+  }
+
   /** State of the correlations' bounded windows. */
   get correlationEvictions(): { groups: number; entries: number } {
     return { groups: this.#correlations.evictedGroups, entries: this.#correlations.evictedEntries };

@@ -141,8 +141,7 @@ function search(definition: Json, event: NaiveEvent): boolean {
   return definition.some((part) => search(part, event));
 }
 
-const scalarText = (value: unknown): string =>
-  typeof value === 'object' ? JSON.stringify(value) : String(value);
+const scalarText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** Works out an expression of `true`, `false`, `not`, `and`, `or` and parentheses by rewriting it until one word is left. */
 function reduce(expression: string): boolean {
