@@ -134,7 +134,11 @@ export interface DetectionJson {
   clauses: { selection: string; field: string; pattern: string; value: string }[];
 }
 
-/** One page, newest first. `older`/`newer` are opaque keyset cursors; absent at that end of the record. */
+/**
+ * One page, newest first. `older`/`newer` are keyset cursors (exclusive), absent at that end of the record; the cursor
+ * of any event is `${tsNs}.${eventId}`. A search that ran out of time gives fewer events, perhaps none, with a cursor
+ * to go on from.
+ */
 export interface EventPage {
   events: EventJson[];
   older?: string;

@@ -101,6 +101,7 @@ export const en = {
   'list.end': 'The record begins here',
   'list.top': 'Back to the newest',
   'list.loadingOlder': 'Loading older events…',
+  'list.searching': 'Searching older parts of the record…',
   'list.failed': 'The events could not be read',
   'list.failedMeaning': 'The record itself is not affected: only this reading of it failed.',
   'list.empty': 'No event matches',

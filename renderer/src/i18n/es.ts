@@ -103,6 +103,7 @@ export const es: Messages = {
   'list.end': 'Aquí empieza el registro',
   'list.top': 'Volver a lo más nuevo',
   'list.loadingOlder': 'Cargando eventos anteriores…',
+  'list.searching': 'Buscando en partes anteriores del registro…',
   'list.failed': 'No se pudieron leer los eventos',
   'list.failedMeaning': 'El registro no está afectado: solo falló esta lectura.',
   'list.empty': 'Ningún evento coincide',

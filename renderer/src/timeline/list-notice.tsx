@@ -15,6 +15,7 @@ export function ListNotice() {
   const status = useTimeline((state) => state.status);
   const error = useTimeline((state) => state.error);
   const empty = useTimeline((state) => state.window.rows.length === 0);
+  const searching = useTimeline((state) => state.loadingOlder);
   const query = useTimeline((state) => state.query) ?? '';
   if (status === 'failed') {
     const inQuery = error?.code === 'bad_query';
@@ -33,10 +34,10 @@ export function ListNotice() {
     );
   }
   if (!empty) return null;
-  if (status === 'loading') {
+  if (status === 'loading' || searching) {
     return (
       <div className="list-notice" role="status">
-        <p className="dim list-wait">{t('common.loading')}</p>
+        <p className="dim list-wait">{searching ? t('list.searching') : t('common.loading')}</p>
       </div>
     );
   }

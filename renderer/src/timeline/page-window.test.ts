@@ -65,6 +65,7 @@ describe('paging', () => {
     const window = openWindow(page(3, 1));
     expect(window.atNewest && window.atOldest).toBe(true);
     expect(prependNewer({ ...window, atNewest: false }, page(0, 1)).atNewest).toBe(true);
+    expect(prependNewer({ ...window, atNewest: false }, page(5, 4, { newer: 'n' })).atNewest).toBe(false);
   });
 });
 
@@ -75,18 +76,18 @@ describe('new rows', () => {
   });
 
   it('enter at the top when nobody holds the list', () => {
-    const { window } = receive(openWindow(page(10, 1)), delta(11, 12), false);
+    const window = receive(openWindow(page(10, 1)), delta(11, 12), false);
     expect(ids(window).slice(0, 3)).toEqual([12, 11, 10]);
     expect(window.pendingCount).toBe(0);
     expect(window.origin).toBe(-2);
   });
 
   it('wait while held, and enter in order when let go', () => {
-    let { window } = receive(openWindow(page(10, 1)), delta(11, 12), true);
-    window = receive(window, delta(13, 15), true).window;
+    let window = receive(openWindow(page(10, 1)), delta(11, 12), true);
+    window = receive(window, delta(13, 15), true);
     expect(ids(window)[0]).toBe(10);
     expect(window.pendingCount).toBe(5);
-    window = release(window).window;
+    window = release(window);
     expect(ids(window).slice(0, 6)).toEqual([15, 14, 13, 12, 11, 10]);
     expect(window.pendingCount).toBe(0);
   });
@@ -94,20 +95,19 @@ describe('new rows', () => {
   it('are counted but not kept without bound', () => {
     let window = openWindow(page(10, 1));
     for (let at = 0; at < 10; at += 1)
-      window = receive(window, delta(11 + at * 100, 110 + at * 100, 50), true).window;
+      window = receive(window, delta(11 + at * 100, 110 + at * 100, 50), true);
     expect(window.pending.length).toBe(MAX_PENDING);
     expect(window.pendingCount).toBe(1500);
-    const released = release(window).window;
+    const released = release(window);
     expect(ids(released)).toHaveLength(PAGE_ROWS);
     expect(ids(released)[0]).toBe(1010);
-    expect(released.cutTail).toBe(true);
+    expect(released.pages.at(-1)?.older).toBe('1700000000000000811.811');
     expect(released.atOldest).toBe(false);
   });
 
   it('never make the window grow past its bound', () => {
     let window = openWindow(page(200, 1));
-    for (let at = 0; at < 100; at += 1)
-      window = receive(window, delta(201 + at * 50, 250 + at * 50), false).window;
+    for (let at = 0; at < 100; at += 1) window = receive(window, delta(201 + at * 50, 250 + at * 50), false);
     expect(window.rows.length).toBeLessThanOrEqual(PAGE_ROWS * 2);
     expect(ids(window)[0]).toBe(5200);
     expect(contiguous(window)).toBe(true);
@@ -115,7 +115,7 @@ describe('new rows', () => {
 
   it('late ones find their place by time', () => {
     const late = { ...event(9), eventId: '99' };
-    const { window } = receive(
+    const window = receive(
       openWindow({ events: [event(12), event(8)] }),
       { events: [late], skipped: 0 },
       false,
@@ -123,11 +123,27 @@ describe('new rows', () => {
     expect(ids(window)).toEqual([12, 99, 8]);
   });
 
-  it('ask for a fresh window when the newest page is no longer held', () => {
-    const window = { ...openWindow(page(10, 1)), atNewest: false };
-    const received = receive(window, delta(11, 11), false);
-    expect(received.window.pendingCount).toBe(1);
-    expect(received.reopen).toBe(false);
-    expect(release(received.window).reopen).toBe(true);
+  it('only count when the newest page is no longer held', () => {
+    const window = receive({ ...openWindow(page(10, 1)), atNewest: false }, delta(11, 11), false);
+    expect(window.pendingCount).toBe(1);
+    expect(ids(window)[0]).toBe(10);
+    expect(release(window)).toBe(window);
+  });
+
+  it('that are known already take their old place', () => {
+    const better = { ...event(5), severity: 'high' as const };
+    const window = receive(openWindow(page(10, 1)), { events: [better], skipped: 0 }, true);
+    expect(window.pendingCount).toBe(0);
+    expect(rowAt(window, indexOf(window, '5'))?.severity).toBe('high');
+    expect(ids(window)).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+  });
+});
+
+describe('a search that ran out of time', () => {
+  it('goes on from where it stopped', () => {
+    const window = appendOlder(openWindow(page(10, 9, { older: 'a' })), { events: [], older: 'b' });
+    expect(window.rows).toHaveLength(2);
+    expect(window.pages.at(-1)?.older).toBe('b');
+    expect(appendOlder(window, { events: [] }).atOldest).toBe(true);
   });
 });

@@ -20,8 +20,6 @@ export interface PageWindow {
   rows: readonly EventJson[];
   /** Column index that is drawn at the top: the lowest `first` there has been. */
   origin: number;
-  /** True when older rows were let go to make room for live ones: there is no cursor to page on from here. */
-  cutTail: boolean;
   /** True when the first page held is the newest there is. */
   atNewest: boolean;
   /** True when the last page held ends where the record begins. */
@@ -36,7 +34,6 @@ export const EMPTY_WINDOW: PageWindow = {
   pages: [],
   first: 0,
   origin: 0,
-  cutTail: false,
   rows: [],
   atNewest: true,
   atOldest: true,
@@ -57,17 +54,29 @@ function make(
     first,
     origin: merged.atNewest ? first : Math.min(from.origin, first),
     rows: pages.length === 1 ? (pages[0]?.events ?? []) : pages.flatMap((page) => page.events),
-    atOldest: !merged.cutTail && pages.at(-1)?.older === undefined,
+    atOldest: pages.at(-1)?.older === undefined,
   };
 }
 
-/** A fresh window on the newest page, or on the page around an event. */
-export function openWindow(page: EventPage, atNewest = page.newer === undefined): PageWindow {
-  return make([page], 0, { atNewest }, EMPTY_WINDOW);
+/** A fresh window on the newest page. */
+export function openWindow(page: EventPage): PageWindow {
+  return make([page], 0, { atNewest: true }, EMPTY_WINDOW);
 }
 
-/** Adds the page older than the last; lets go of the newest beyond the bound. */
+/** The cursor that pages away from an event it is exclusive of; the contract says how it is made. */
+export function cursorOf(event: EventJson): string {
+  return `${event.tsNs}.${event.eventId}`;
+}
+
+/**
+ * Adds the page older than the last; lets go of the newest beyond the bound. An empty page with a cursor means that
+ * the search ran out of time there: only the place to go on from changes.
+ */
 export function appendOlder(window: PageWindow, page: EventPage): PageWindow {
+  const last = window.pages.at(-1);
+  if (page.events.length === 0 && last) {
+    return make([...window.pages.slice(0, -1), { ...last, older: page.older }], window.first, {}, window);
+  }
   const pages = [...window.pages, page];
   let { first, atNewest } = window;
   while (pages.length > MAX_PAGES) {
@@ -81,10 +90,8 @@ export function appendOlder(window: PageWindow, page: EventPage): PageWindow {
 export function prependNewer(window: PageWindow, page: EventPage): PageWindow {
   if (page.events.length === 0) return make(window.pages, window.first, { atNewest: true }, window);
   const pages = [page, ...window.pages];
-  const tooMany = pages.length > MAX_PAGES;
   while (pages.length > MAX_PAGES) pages.pop();
-  const rest = { atNewest: page.newer === undefined, cutTail: window.cutTail && !tooMany };
-  return make(pages, window.first - page.events.length, rest, window);
+  return make(pages, window.first - page.events.length, { atNewest: page.newer === undefined }, window);
 }
 
 const newerFirst = (a: EventJson, b: EventJson): number => {
@@ -93,45 +100,61 @@ const newerFirst = (a: EventJson, b: EventJson): number => {
   return Number(b.eventId) - Number(a.eventId);
 };
 
-/**
- * Takes what a subscription delivered (oldest first). Held: it waits. Otherwise it enters at the top. `reopen` asks
- * for a fresh window, because more came than is kept.
- */
+/** Rows that came again with more known about them (a detection, a hash) take the place of what was shown. */
+function replaceKnown(
+  window: PageWindow,
+  events: readonly EventJson[],
+): { window: PageWindow; fresh: EventJson[] } {
+  const again = new Map<string, EventJson>();
+  const held = new Set(window.rows.map((row) => row.eventId));
+  const fresh: EventJson[] = [];
+  for (const event of events) {
+    if (held.has(event.eventId)) again.set(event.eventId, event);
+    else fresh.push(event);
+  }
+  if (again.size === 0) return { window, fresh };
+  const pages = window.pages.map((page) =>
+    page.events.some((row) => again.has(row.eventId))
+      ? { ...page, events: page.events.map((row) => again.get(row.eventId) ?? row) }
+      : page,
+  );
+  return { window: make(pages, window.first, {}, window), fresh };
+}
+
+/** Takes what a subscription delivered (oldest first). Held: new rows wait. Otherwise they enter at the top. */
 export function receive(
   window: PageWindow,
   delta: { events: readonly EventJson[]; skipped: number },
   held: boolean,
-): { window: PageWindow; reopen: boolean } {
-  if (delta.events.length === 0 && delta.skipped === 0) return { window, reopen: false };
-  const arrived = delta.events.length + delta.skipped;
-  const pending = [...delta.events].reverse().concat(window.pending);
+): PageWindow {
+  const known = replaceKnown(window, delta.events);
+  const arrived = known.fresh.length + delta.skipped;
+  if (arrived === 0) return known.window;
   const next: PageWindow = {
-    ...window,
-    pending: pending.slice(0, MAX_PENDING),
+    ...known.window,
+    pending: [...known.fresh].reverse().concat(window.pending).slice(0, MAX_PENDING),
     pendingCount: window.pendingCount + arrived,
   };
-  if (held || !window.atNewest) return { window: next, reopen: false };
-  return release(next);
+  return held || !window.atNewest ? next : release(next);
 }
 
-/** Lets waiting rows in, at the cost of the oldest ones when live rows would outgrow the window. */
-export function release(window: PageWindow): { window: PageWindow; reopen: boolean } {
-  if (window.pendingCount === 0) return { window, reopen: false };
-  if (!window.atNewest) return { window, reopen: true };
+/**
+ * Lets waiting rows in, at the cost of the oldest ones when live rows would outgrow the window. Only for a window at
+ * the newest page; elsewhere the newest must be opened afresh.
+ */
+export function release(window: PageWindow): PageWindow {
+  if (window.pendingCount === 0 || !window.atNewest) return window;
   const [top] = window.pages;
-  const lost = window.pendingCount > window.pending.length;
-  const head = [...window.pending, ...(lost ? [] : (top?.events.slice(0, 32) ?? []))].sort(newerFirst);
-  const events = lost ? head : head.concat(top?.events.slice(32) ?? []);
   const done = { pending: [], pendingCount: 0 };
   const first = window.first - window.pending.length;
+  const lost = window.pendingCount > window.pending.length;
+  const events = [...window.pending, ...(lost ? [] : (top?.events ?? []))].sort(newerFirst);
   if (lost || events.length > PAGE_ROWS * 2) {
-    const page: EventPage = { events: events.slice(0, PAGE_ROWS) };
-    return { window: make([page], first, { ...done, cutTail: true }, window), reopen: false };
+    const kept = events.slice(0, PAGE_ROWS);
+    const last = kept.at(-1);
+    return make([{ events: kept, older: last && cursorOf(last) }], first, done, window);
   }
-  return {
-    window: make([{ ...top, events }, ...window.pages.slice(1)], first, done, window),
-    reopen: false,
-  };
+  return make([{ ...top, events }, ...window.pages.slice(1)], first, done, window);
 }
 
 /** The row at a column index, or undefined while its page is not held. */

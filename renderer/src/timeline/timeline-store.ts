@@ -95,15 +95,14 @@ function onPage(page: EventPage): void {
     const known = new Set(window.rows.map((row) => row.eventId));
     const top = BigInt(window.rows[0]?.tsNs ?? 0);
     const fresh = page.events.filter((event) => !known.has(event.eventId) && BigInt(event.tsNs) > top);
-    set({ window: receive(window, { events: fresh.reverse(), skipped: 0 }, true).window });
+    // None of the page is known: what lies between it and the rows held was missed.
+    const skipped = fresh.length === page.events.length && page.older !== undefined ? 1 : 0;
+    set({ window: receive(window, { events: fresh.reverse(), skipped }, true) });
     return;
   }
-  set(({ toTop }) => ({
-    window: openWindow(page, true),
-    status: 'ready',
-    error: undefined,
-    toTop: toTop + 1,
-  }));
+  set(({ toTop }) => ({ window: openWindow(page), status: 'ready', error: undefined, toTop: toTop + 1 }));
+  // The search may have run out of time before it found a page.
+  if (page.events.length < PAGE_ROWS && page.older !== undefined) void loadOlder();
 }
 
 function flush(): void {
@@ -112,7 +111,7 @@ function flush(): void {
   queued = undefined;
   if (!delta) return;
   const { window, held, paused } = get();
-  set({ window: receive(window, delta, held || paused).window });
+  set({ window: receive(window, delta, held || paused) });
 }
 
 function onDelta(delta: { events: EventJson[]; skipped: number }): void {
@@ -227,16 +226,21 @@ async function page(params: { before?: string; after?: string }): Promise<EventP
   }
 }
 
+/** Loads rows until some come: a search in a large record answers in steps of limited time. */
 export async function loadOlder(): Promise<void> {
-  const { window, loadingOlder, status } = get();
-  const older = window.pages.at(-1)?.older;
-  if (loadingOlder || status !== 'ready' || window.atOldest || older === undefined) return;
+  const { loadingOlder, status } = get();
+  const { signal } = scope;
+  if (loadingOlder || status !== 'ready') return;
+  let older = get().window.pages.at(-1)?.older;
+  if (older === undefined) return;
   set({ loadingOlder: true });
-  const result = await page({ before: older });
-  set((state) => ({
-    loadingOlder: false,
-    window: result ? appendOlder(state.window, result) : state.window,
-  }));
+  while (older !== undefined) {
+    const result = await page({ before: older });
+    if (signal.aborted) return;
+    older = result?.events.length === 0 ? result.older : undefined;
+    if (result) set((state) => ({ window: appendOlder(state.window, result) }));
+  }
+  set({ loadingOlder: false });
 }
 
 export async function loadNewer(): Promise<void> {
@@ -254,12 +258,8 @@ export async function loadNewer(): Promise<void> {
 /** Shows the newest rows now, wherever the reader is. */
 export function showNewest(): void {
   const { window, query } = get();
-  const released = release(window);
-  if (!released.reopen && window.atNewest) {
-    set(({ toTop }) => ({ window: released.window, toTop: toTop + 1 }));
-    return;
-  }
-  if (query !== undefined) openQuery(query);
+  if (window.atNewest) set(({ toTop }) => ({ window: release(window), toTop: toTop + 1 }));
+  else if (query !== undefined) openQuery(query);
 }
 
 /** The list is being read (or not any more): new rows wait meanwhile. */
@@ -267,7 +267,7 @@ export function setHeld(held: boolean): void {
   if (held === get().held) return;
   set({ held });
   const { window, paused } = get();
-  if (!held && !paused && window.pendingCount > 0 && window.atNewest) set({ window: release(window).window });
+  if (!held && !paused) set({ window: release(window) });
 }
 
 export function setPaused(paused: boolean): void {
