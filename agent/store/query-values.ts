@@ -27,7 +27,7 @@ function parseIpv4(text: string): bigint | undefined {
   let value = 0n;
   for (const part of match.slice(1)) {
     const byte = Number(part);
-    if (byte > 255) return undefined;
+    if (byte > 255 || (part.length > 1 && part.startsWith('0'))) return undefined;
     value = value * 256n + BigInt(byte);
   }
   return value;
@@ -57,7 +57,7 @@ function parseIpv6(text: string): bigint | undefined {
   return value;
 }
 
-/** An address; IPv6-mapped IPv4 is IPv4. A zone (`%eth0`) is ignored. */
+/** An address; `::ffff:10.0.0.1` is the IPv4 address that it shows. A zone (`%eth0`) is ignored. */
 export function parseAddress(text: string): Address | undefined {
   const v4 = parseIpv4(text);
   if (v4 !== undefined) return { version: 4, value: v4 };
@@ -65,7 +65,7 @@ export function parseAddress(text: string): Address | undefined {
   const zone = text.indexOf('%');
   const v6 = parseIpv6(zone < 0 ? text : text.slice(0, zone));
   if (v6 === undefined) return undefined;
-  if (v6 >> 32n === 0xffffn) return { version: 4, value: v6 & 0xffffffffn };
+  if (v6 >> 32n === 0xffffn && text.includes('.')) return { version: 4, value: v6 & 0xffffffffn };
   return { version: 6, value: v6 };
 }
 
@@ -114,6 +114,14 @@ export function parseNetwork(text: string): Network | undefined {
   const host = BigInt(width - bits);
   const value = (address.value >> host) << host;
   return { version: address.version, base: formatAddress({ version: address.version, value }), bits };
+}
+
+/** A part of the text of every address in the network, for an index; empty when there is none. */
+export function networkLiteral(network: Network): string {
+  if (network.version !== 4 || network.bits < 8) return '';
+  if (network.bits === 32) return network.base;
+  const octets = network.base.split('.').slice(0, Math.floor(network.bits / 8));
+  return `${octets.join('.')}.`;
 }
 
 /** Whether an address in text form lies in the network. Text that is no address never does. */

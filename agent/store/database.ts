@@ -1,0 +1,98 @@
+/** Opening the database file: settings, versions, and what to do with a file that is damaged. */
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
+import { APPLICATION_ID, SCHEMA_VERSION, createGlobal } from './schema.ts';
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+/** Damaged files kept for a person to look at; older ones are deleted. */
+const KEPT_ASIDE = 2;
+
+/** Whether an error means that the file's content is damaged (not that the disk is full or busy). */
+export function isCorruption(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  if (typeof code !== 'number') return false;
+  return (code & 0xff) === SQLITE_CORRUPT || (code & 0xff) === SQLITE_NOTADB;
+}
+
+/** Renames the database and its journal out of the way and returns the new name. */
+export function moveAside(path: string): string {
+  const stamp = new Date().toISOString().replaceAll(/[-:.]/g, '');
+  let target = `${path}.damaged-${stamp}`;
+  for (let n = 1; existsSync(target); n += 1) target = `${path}.damaged-${stamp}-${n}`;
+  renameSync(path, target);
+  for (const suffix of ['-wal', '-shm']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+  }
+  const prefix = `${basename(path)}.damaged-`;
+  const aside = readdirSync(dirname(path)).filter(
+    (name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name),
+  );
+  for (const name of aside.sort().slice(0, -KEPT_ASIDE)) {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(dirname(path), name + suffix), { force: true });
+  }
+  return target;
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? { value: 0 })[0]);
+}
+
+/** Enough reading to meet the usual damage without reading it all: header, schema, catalogue, both ends of it. */
+function look(db: DatabaseSync): void {
+  const application = pragma(db, 'application_id');
+  if (application !== APPLICATION_ID) throw new Error('it is not a timeline');
+  const version = pragma(db, 'user_version');
+  if (version !== SCHEMA_VERSION)
+    throw new Error(`it has layout ${version}, this version reads ${SCHEMA_VERSION}`);
+  const rows = db.prepare('SELECT n FROM part ORDER BY n').all() as { n: number }[];
+  for (const n of new Set([rows[0]?.n, rows.at(-1)?.n])) {
+    if (n === undefined) continue;
+    db.prepare(`SELECT id FROM e${n} ORDER BY ts DESC LIMIT 1`).get();
+    db.prepare(`SELECT max(id) AS id FROM d${n}`).get();
+    db.prepare(`SELECT max(id) AS id FROM s${n}`).get();
+  }
+}
+
+function configure(db: DatabaseSync, readOnly: boolean, cacheKiB: number): void {
+  db.exec(`PRAGMA cache_size = -${Math.max(256, Math.floor(cacheKiB))}`);
+  if (readOnly) return;
+  // Has to come before the first table. NORMAL: after a power cut the last transactions may be missing, together with
+  // their cursors, and are read from the log again.
+  if (pragma(db, 'page_count') === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216');
+}
+
+/** The open database; a new one gets its global tables. */
+export function openDatabase(path: string, readOnly: boolean, cacheKiB: number): { db: DatabaseSync } {
+  const existed = existsSync(path);
+  if (readOnly && !existed) {
+    throw new TimelineOpenError(
+      `there is no timeline at ${path}: check the data folder, or start the agent once`,
+    );
+  }
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly, timeout: 2000 });
+    configure(db, readOnly, cacheKiB);
+    if (!readOnly && pragma(db, 'page_count') <= 1 && pragma(db, 'application_id') === 0) createGlobal(db);
+    look(db);
+    return { db };
+  } catch (error) {
+    if (db?.isOpen) db.close();
+    const sqlite = (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
+    const missing = sqlite && /no such table/.test((error as Error).message);
+    if (sqlite && !isCorruption(error) && !missing) {
+      const reason = (error as Error).message;
+      throw new TimelineOpenError(
+        `cannot open the timeline ${path} (${reason}): check its permissions and the disk`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw new TimelineCorruptError(path, readOnly || !existed ? undefined : moveAside(path), error);
+  }
+}

@@ -1,0 +1,33 @@
+/** Errors of the timeline store. Each says what happened, what it means for the record, and what to do. */
+
+/** The database is damaged or of another kind. It was moved aside; open again and feed it from the write-ahead log. */
+export class TimelineCorruptError extends Error {
+  override readonly name = 'TimelineCorruptError';
+  /** Where the damaged file lies now; undefined when it could not be moved (read-only). */
+  readonly movedTo: string | undefined;
+  constructor(path: string, movedTo: string | undefined, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      movedTo === undefined
+        ? `the timeline ${path} is damaged (${reason}): start the agent, which rebuilds it from the write-ahead log`
+        : `the timeline ${path} was damaged (${reason}) and is now ${movedTo}: nothing of the log is lost, rebuild it from the write-ahead log`,
+      { cause },
+    );
+    this.movedTo = movedTo;
+  }
+}
+
+/** The timeline cannot be opened: missing, no permission, or made by a newer version. */
+export class TimelineOpenError extends Error {
+  override readonly name = 'TimelineOpenError';
+}
+
+/** A page cursor or id that this store did not hand out. */
+export class TimelineCursorError extends Error {
+  override readonly name = 'TimelineCursorError';
+}
+
+/** Thrown inside a statement once its time is up; the caller returns what it has and says so. */
+export class BudgetError extends Error {
+  override readonly name = 'BudgetError';
+}

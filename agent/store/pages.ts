@@ -1,0 +1,366 @@
+/**
+ * Pages of events, newest first, by key (time, id). Partitions are asked from the newest on; as soon as none that is
+ * left can hold a newer event than the last of the page, the page is complete. A query that runs out of time returns
+ * what is certain so far and where to go on.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Detection, SentinelEvent } from '../event.ts';
+import { actionCounts, readPartitions, type Actions, type Partition } from './catalog.ts';
+import { DictionaryReader } from './dictionary.ts';
+import { BudgetError, TimelineCursorError } from './errors.ts';
+import type { LeafTests } from './leaf-tests.ts';
+import type { QueryNode } from './query-ast.ts';
+import { compileMatcher, type EventTest } from './query-match.ts';
+import { QueryCompiler, isExact, type Condition } from './query-sql.ts';
+import { resolveMoment } from './query-values.ts';
+import { decodeRow } from './row.ts';
+import { EVENT_COLUMNS, Flag, SNAPSHOT_COLUMNS } from './schema.ts';
+import { decodeSnapshot, type Cell, type Snapshot } from './snapshot.ts';
+
+/** A place between events in the order (time, id). */
+export interface Position {
+  ts: bigint;
+  id: number;
+}
+
+export function formatPosition(position: Position): string {
+  return `${position.ts}.${position.id}`;
+}
+
+export function parsePosition(text: string): Position {
+  const match = /^(-?\d{1,19})\.(\d{1,16})$/.exec(text);
+  if (!match)
+    throw new TimelineCursorError(
+      `${text.slice(0, 60)} is not a page of this timeline: start again without it`,
+    );
+  return { ts: BigInt(match[1] ?? '0'), id: Number(match[2]) };
+}
+
+const LAST: Position = { ts: 9_223_372_036_854_775_807n, id: Number.MAX_SAFE_INTEGER };
+const FIRST: Position = { ts: -9_223_372_036_854_775_807n, id: -1 };
+
+export interface Page {
+  events: SentinelEvent[];
+  /** Cursors; absent at that end of the record. */
+  older?: string;
+  newer?: string;
+  /** Time ran out: go on with `older` (or `newer`) for the rest. */
+  partial: boolean;
+}
+
+interface Found {
+  ts: bigint;
+  id: number;
+  event: SentinelEvent;
+}
+
+/** Bounds on time, both inclusive, that every match of the query lies within. */
+export function timeBounds(node: QueryNode, nowNs: bigint): { from: bigint; to: bigint } {
+  let from = FIRST.ts;
+  let to = LAST.ts;
+  for (const part of node.kind === 'and' ? node.items : [node]) {
+    if (part.kind !== 'time') continue;
+    const moment = resolveMoment(part.at, nowNs);
+    const first = part.op === 'gt' ? moment + 1n : moment;
+    const last = part.op === 'lt' ? moment - 1n : moment;
+    if ((part.op === 'ge' || part.op === 'gt') && first > from) from = first;
+    if ((part.op === 'le' || part.op === 'lt') && last < to) to = last;
+  }
+  return { from, to };
+}
+
+/** Reads rows of one partition as events. */
+export class PartitionReader {
+  readonly n: number;
+  private readonly actions: Actions;
+  private readonly tests: LeafTests;
+  readonly words: DictionaryReader;
+  private readonly selectSnap: StatementSync;
+  private readonly selectDetections: StatementSync;
+  private readonly snaps = new Map<number, Snapshot>();
+
+  constructor(db: DatabaseSync, n: number, actions: Actions, tests: LeafTests) {
+    this.n = n;
+    this.actions = actions;
+    this.tests = tests;
+    this.words = new DictionaryReader(db, n);
+    this.selectSnap = db.prepare(`SELECT id, ${SNAPSHOT_COLUMNS.join(', ')} FROM s${n} WHERE id = ?`);
+    this.selectSnap.setReturnArrays(true);
+    this.selectSnap.setReadBigInts(true);
+    this.selectDetections = db.prepare(`SELECT json FROM t${n} WHERE event = ? ORDER BY seq, k`);
+  }
+
+  snapshot(id: number): Snapshot | undefined {
+    const known = this.snaps.get(id);
+    if (known) return known;
+    const row = this.selectSnap.get(id) as unknown as Cell[] | undefined;
+    if (!row) return undefined;
+    const made = decodeSnapshot(row, this.words, this.tests.hashes);
+    if (this.snaps.size >= 1024) this.snaps.clear();
+    this.snaps.set(id, made);
+    return made;
+  }
+
+  /** The event of a row of EVENT_COLUMNS. */
+  event(row: readonly Cell[]): SentinelEvent {
+    const snap = row[5] === null ? undefined : this.snapshot(Number(row[5]));
+    const detections =
+      (Number(row[4]) & Flag.detections) === 0
+        ? []
+        : (this.selectDetections.all(Number(row[0])) as { json: string }[]).map(
+            ({ json }) => JSON.parse(json) as Detection,
+          );
+    return decodeRow(row, this.actions.get(Number(row[2])), snap, this.words, detections);
+  }
+}
+
+export interface Reader {
+  db: DatabaseSync;
+  actions: Actions;
+  tests: LeafTests;
+}
+
+/** Share of a page that the rows before gave; below it later partitions are scanned rather than walked. */
+const SPARSE = 0.1;
+/** A driven condition with at least this many rows is common enough to walk by time instead. */
+const COMMON_ROWS = 20_000;
+
+type Direction = 'older' | 'newer';
+
+interface Scan {
+  reader: Reader;
+  node: QueryNode;
+  nowNs: bigint;
+  matcher: EventTest;
+  direction: Direction;
+  /** Exclusive. */
+  start: Position;
+  limit: number;
+  deadlineMs: number;
+}
+
+/** How rows are reached: by an index that drives, by time, or by a scan with a sort. */
+function planOf(
+  scan: Scan,
+  n: number,
+  condition: Condition,
+  sparse: boolean,
+): { from: string; order: string; plus: string } {
+  const { db } = scan.reader;
+  const descending = scan.direction === 'older' ? ' DESC' : '';
+  const sorted = { order: `+e.ts${descending}, e.id${descending}`, plus: '+' };
+  const walk = {
+    from: `e${n} e INDEXED BY e${n}_ts`,
+    order: `e.ts${descending}, e.id${descending}`,
+    plus: '',
+  };
+  if (condition.drive !== undefined) {
+    const count = db
+      .prepare(
+        `SELECT count(*) AS c FROM (SELECT 1 FROM e${n} e WHERE ${condition.drive} LIMIT ${COMMON_ROWS})`,
+      )
+      .get() as { c: number };
+    return count.c < COMMON_ROWS ? { from: `e${n} e`, ...sorted } : walk;
+  }
+  if (condition.raised) return { ...walk, from: `e${n} e INDEXED BY e${n}_sev` };
+  return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted } : walk;
+}
+
+/** Up to `limit` matches of one partition, in order. Returns the place to go on from when time ran out. */
+function scanPartition(
+  scan: Scan,
+  partition: Partition,
+  sparse: boolean,
+  into: Found[],
+): Position | undefined {
+  const { reader, start, limit } = scan;
+  const { n } = partition;
+  reader.tests.enter(n);
+  const counts = actionCounts(reader.db, n);
+  const compiler = new QueryCompiler(reader.db, n, reader.tests, reader.actions, counts, scan.nowNs);
+  const condition = compiler.compile(scan.node);
+  if (condition.upper === '0') return undefined;
+  const exact = isExact(condition);
+  const plan = planOf(scan, n, condition, sparse && exact);
+  const side = scan.direction === 'older' ? '<' : '>';
+  const ts = `${plan.plus}e.ts`;
+  const where = [
+    `${ts} ${side}= ${start.ts}`,
+    `(${ts} ${side} ${start.ts} OR e.id ${side} ${start.id})`,
+    ...(plan.plus === '+' && condition.drive !== undefined ? [condition.drive] : []),
+    ...(condition.raised ? ['e.sev >= 1'] : []),
+    condition.upper,
+  ];
+  const columns = EVENT_COLUMNS.split(', ').map((name) => `e.${name}`);
+  const select = reader.db.prepare(
+    `SELECT ${columns.join(', ')} FROM ${plan.from} WHERE ${where.join(' AND ')}
+     ORDER BY ${plan.order} ${exact ? `LIMIT ${limit}` : ''}`,
+  );
+  select.setReturnArrays(true);
+  select.setReadBigInts(true);
+  const decoder = new PartitionReader(reader.db, n, reader.actions, reader.tests);
+  let taken = 0;
+  let looked = 0;
+  for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {
+    const event = decoder.event(row);
+    looked += 1;
+    if (exact || scan.matcher(event)) {
+      into.push({ ts: event.tsNs, id: event.eventId, event });
+      taken += 1;
+      if (taken >= limit) break;
+    }
+    if (!exact && looked % 64 === 0 && performance.now() > scan.deadlineMs) {
+      return { ts: event.tsNs, id: event.eventId };
+    }
+  }
+  return undefined;
+}
+
+function order(direction: Direction): (a: Found, b: Found) => number {
+  const sign = direction === 'older' ? -1 : 1;
+  return (a, b) => (a.ts === b.ts ? (a.id - b.id) * sign : a.ts < b.ts ? -sign : sign);
+}
+
+interface Collected {
+  found: Found[];
+  /** Where the search stopped before the end, when time ran out. */
+  stopped?: Position;
+}
+
+/** First `limit` matches from `start` in the direction. */
+function collect(scan: Scan): Collected {
+  const older = scan.direction === 'older';
+  const bounds = timeBounds(scan.node, scan.nowNs);
+  const ahead = readPartitions(scan.reader.db).filter(
+    ({ rows, minTs, maxTs }) =>
+      rows > 0 &&
+      maxTs >= bounds.from &&
+      minTs <= bounds.to &&
+      (older ? minTs <= scan.start.ts : maxTs >= scan.start.ts),
+  );
+  ahead.sort((a, b) => {
+    const [left, right] = older ? [b.maxTs, a.maxTs] : [a.minTs, b.minTs];
+    return left < right ? -1 : left > right ? 1 : 0;
+  });
+  let found: Found[] = [];
+  const compare = order(scan.direction);
+  /** Nothing beyond this place is certain: an earlier partition was left unfinished there. */
+  let stopped: Position | undefined;
+  const stopAt = (place: Position): void => {
+    if (!stopped || (older ? place.ts > stopped.ts : place.ts < stopped.ts)) stopped = place;
+  };
+  for (const [index, partition] of ahead.entries()) {
+    const last = found[scan.limit - 1];
+    const edge = older ? partition.maxTs : partition.minTs;
+    if (last && (older ? last.ts > edge : last.ts < edge)) break;
+    if (stopped && (older ? stopped.ts > edge : stopped.ts < edge)) break;
+    if (index > 0 && performance.now() > scan.deadlineMs) {
+      stopAt({ ts: edge, id: older ? Number.MAX_SAFE_INTEGER : -1 });
+      break;
+    }
+    // The first partition may take as long as it needs, or a slow query would never get on.
+    scan.reader.tests.setDeadline(index === 0 ? Number.POSITIVE_INFINITY : scan.deadlineMs);
+    const sparse = index > 0 && found.length < scan.limit * SPARSE * index;
+    try {
+      const place = scanPartition(scan, partition, sparse, found);
+      if (place) stopAt(place);
+    } catch (error) {
+      if (!(error instanceof BudgetError)) throw error;
+      stopAt({ ts: edge, id: older ? Number.MAX_SAFE_INTEGER : -1 });
+      break;
+    }
+    found = found.sort(compare).slice(0, scan.limit);
+  }
+  if (stopped) {
+    const { ts, id } = stopped;
+    const certain = (item: Found): boolean =>
+      older
+        ? item.ts > ts || (item.ts === ts && item.id >= id)
+        : item.ts < ts || (item.ts === ts && item.id <= id);
+    found = found.filter(certain);
+    if (found.length >= scan.limit) stopped = undefined;
+  }
+  return { found, stopped };
+}
+
+export interface PageOptions {
+  limit: number;
+  /** Events older than this cursor (the default: than the end), newest first. */
+  before?: string;
+  /** The events right after this cursor, also newest first. */
+  after?: string;
+  /** Time after which a partial page is returned. */
+  budgetMs?: number;
+  nowNs?: bigint;
+}
+
+const DEFAULT_BUDGET_MS = 150;
+const MAX_LIMIT = 5000;
+
+/** One page. Throws TimelineCursorError for a cursor that is not one. */
+export function queryPage(reader: Reader, node: QueryNode, options: PageOptions): Page {
+  const nowNs = options.nowNs ?? BigInt(Date.now()) * 1_000_000n;
+  const direction: Direction = options.after === undefined ? 'older' : 'newer';
+  const given = options.after ?? options.before;
+  const start = given === undefined ? LAST : parsePosition(given);
+  const limit = Math.max(1, Math.min(Math.floor(options.limit), MAX_LIMIT));
+  const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS);
+  const scan: Scan = {
+    reader,
+    node,
+    nowNs,
+    matcher: compileMatcher(node, () => nowNs),
+    direction,
+    start,
+    // One more tells whether there is anything beyond the page.
+    limit: limit + 1,
+    deadlineMs,
+  };
+  const { found, stopped } = collect(scan);
+  const beyond = found.length > limit;
+  const shown = found.slice(0, limit);
+  const end = shown.at(-1);
+  const next = beyond && end ? formatPosition(end) : stopped ? formatPosition(stopped) : undefined;
+  const page: Page = { events: shown.map(({ event }) => event), partial: stopped !== undefined };
+  if (direction === 'older') {
+    page.older = next;
+    if (given !== undefined) page.newer = formatPosition(shown[0] ?? start);
+  } else {
+    page.events.reverse();
+    page.newer = next;
+    page.older = formatPosition(shown[0] ?? { ts: start.ts, id: start.id + 1 });
+  }
+  return page;
+}
+
+/** The position of an event, if it is stored. */
+export function positionOf(
+  reader: Reader,
+  partitions: readonly Partition[],
+  eventId: number,
+): Position | undefined {
+  const row = rowOf(reader, partitions, eventId);
+  return row && { ts: row.event.tsNs, id: eventId };
+}
+
+/** An event by id. */
+export function rowOf(
+  reader: Reader,
+  partitions: readonly Partition[],
+  eventId: number,
+): { event: SentinelEvent; partition: Partition } | undefined {
+  const lane = eventId % 2 === 1 ? 1 : 0;
+  for (const partition of partitions.toReversed()) {
+    if (eventId < partition.minId[lane] || eventId > partition.maxId[lane]) continue;
+    const select = reader.db.prepare(`SELECT ${EVENT_COLUMNS} FROM e${partition.n} WHERE id = ?`);
+    select.setReturnArrays(true);
+    select.setReadBigInts(true);
+    const row = select.get(eventId) as unknown as Cell[] | undefined;
+    if (row)
+      return {
+        event: new PartitionReader(reader.db, partition.n, reader.actions, reader.tests).event(row),
+        partition,
+      };
+  }
+  return undefined;
+}

@@ -1,0 +1,371 @@
+/**
+ * A query tree as SQL for one partition.
+ *
+ * Every part becomes two conditions: `upper` holds for every row that matches and `lower` only for rows that match.
+ * Where the columns say it all the two are the same; where they do not (`mode:>5` lies in the remainder) upper is
+ * the cheap part that is known and the decoded event is tested after. `not` swaps the two.
+ *
+ * Text is resolved before SQL runs: the index gives the dictionary rows that can match, the same test as in memory
+ * says which do, and what remains is a list of numbers. If there are too many for a list, SQL calls back for each
+ * number once. `drive` is a condition that an index answers and that leaves few rows.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { EVENT_TYPES, LANES, type SentinelEvent } from '../event.ts';
+import type { Actions } from './catalog.ts';
+import type { LeafTest, LeafTests } from './leaf-tests.ts';
+import type { Pattern, QueryNode } from './query-ast.ts';
+import { snapshotColumn, eventColumn, type Column, type TextColumn } from './query-columns.ts';
+import { TEXT_FIELDS, fieldNamed } from './query-fields.ts';
+import { compileMatcher, valueTest } from './query-match.ts';
+import { containsTest, literalsOf, type FoldedTest } from './query-pattern.ts';
+import { networkLiteral, networkTest, resolveMoment } from './query-values.ts';
+import { FIRST_SMALL_KIND, Flag, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind, RARE_ACTIONS } from './schema.ts';
+import { matchExpression } from './trigrams.ts';
+
+/** More dictionary rows, snapshots or detections than this are not put into a list. */
+const MAX_LIST = 5000;
+const OPERATOR = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
+
+export interface Condition {
+  upper: string;
+  lower: string;
+  /** Implied by upper, answered by an index, few rows. */
+  drive?: string;
+  /** Implied: severity is above info, for which there is an index in order of time. */
+  raised?: boolean;
+}
+
+interface Word {
+  id: number;
+  kind: number;
+  text: string;
+}
+
+const TRUE: Condition = { upper: '1', lower: '1' };
+const FALSE: Condition = { upper: '0', lower: '0' };
+
+const exactly = (sql: string, drive?: string): Condition => ({ upper: sql, lower: sql, drive });
+
+/** Whether upper alone decides. */
+export const isExact = (condition: Condition): boolean => condition.upper === condition.lower;
+
+function joined(parts: readonly string[], word: 'AND' | 'OR'): string {
+  const [neutral, absorbing] = word === 'AND' ? ['1', '0'] : ['0', '1'];
+  if (parts.includes(absorbing)) return absorbing;
+  const rest = parts.filter((part) => part !== neutral);
+  if (rest.length === 0) return neutral;
+  return rest.length === 1 ? (rest[0] ?? neutral) : `(${rest.join(` ${word} `)})`;
+}
+
+function both(items: readonly Condition[], word: 'AND' | 'OR'): Condition {
+  const upper = joined(
+    items.map((item) => item.upper),
+    word,
+  );
+  const lower = joined(
+    items.map((item) => item.lower),
+    word,
+  );
+  if (upper === '0') return FALSE;
+  const drives = items.filter((item) => word === 'AND' || item.upper !== '0').map((item) => item.drive);
+  if (word === 'AND') {
+    const raised = items.some((item) => item.raised);
+    return { upper, lower, drive: drives.find((drive) => drive !== undefined), raised };
+  }
+  const all = drives.every((drive) => drive !== undefined) ? drives : undefined;
+  return { upper, lower, drive: all && joined(all, 'OR'), raised: items.every((item) => item.raised) };
+}
+
+function negated(item: Condition): Condition {
+  const flip = (sql: string): string => (sql === '1' ? '0' : sql === '0' ? '1' : `NOT ${sql}`);
+  return { upper: flip(item.lower), lower: flip(item.upper) };
+}
+
+const NOTHING: SentinelEvent = {
+  eventId: 0,
+  type: 'log',
+  action: '',
+  lane: 'security',
+  tsNs: 0n,
+  severity: 'info',
+};
+
+function fieldsOf(node: QueryNode, into: Set<string> = new Set()): Set<string> {
+  if (node.kind === 'and' || node.kind === 'or') for (const item of node.items) fieldsOf(item, into);
+  else if (node.kind === 'not') fieldsOf(node.item, into);
+  else if ('field' in node) into.add(node.field);
+  else into.add(node.kind);
+  return into;
+}
+
+/** Whether everything the node asks is kept in the snapshot. */
+function isSnapshotOnly(node: QueryNode): boolean {
+  for (const field of fieldsOf(node)) if (!snapshotColumn(field)) return false;
+  return true;
+}
+
+export class QueryCompiler {
+  private readonly db: DatabaseSync;
+  private readonly n: number;
+  private readonly tests: LeafTests;
+  private readonly actions: Actions;
+  private readonly counts: ReadonlyMap<number, number>;
+  private readonly nowNs: bigint;
+  /** Rows of the dictionary by index expression; several fields of one query ask for the same. */
+  private readonly offered = new Map<string, Word[] | undefined>();
+
+  constructor(
+    db: DatabaseSync,
+    partition: number,
+    tests: LeafTests,
+    actions: Actions,
+    counts: ReadonlyMap<number, number>,
+    nowNs: bigint,
+  ) {
+    this.db = db;
+    this.n = partition;
+    this.tests = tests;
+    this.actions = actions;
+    this.counts = counts;
+    this.nowNs = nowNs;
+  }
+
+  /** Condition over alias `e`, a row of this partition's events. */
+  compile(node: QueryNode): Condition {
+    switch (node.kind) {
+      case 'all':
+        return TRUE;
+      case 'and':
+      case 'or': {
+        const word = node.kind === 'and' ? 'AND' : 'OR';
+        const own = node.items.filter(isSnapshotOnly);
+        const rest = node.items.filter((item) => !own.includes(item)).map((item) => this.compile(item));
+        if (own.length === 0) return both(rest, word);
+        const [only] = own;
+        const grouped: QueryNode = own.length === 1 && only ? only : { kind: node.kind, items: own };
+        return both([this.ofSnapshot(grouped), ...rest], word);
+      }
+      case 'not':
+        return isSnapshotOnly(node) ? this.ofSnapshot(node) : negated(this.compile(node.item));
+      case 'text':
+        return this.freeText(node.pattern);
+      case 'time': {
+        const moment = resolveMoment(node.at, this.nowNs);
+        return exactly(`e.ts ${OPERATOR[node.op]} ${BigInt.asIntN(64, moment)}`);
+      }
+      default:
+        return isSnapshotOnly(node) ? this.ofSnapshot(node) : this.ofEvent(node);
+    }
+  }
+
+  private freeText(pattern: Pattern): Condition {
+    const test = containsTest(pattern);
+    const parts = TEXT_FIELDS.map((field): Condition => {
+      const place = snapshotColumn(field);
+      if (!place) return this.textLeaf(eventColumn(field), field, test, pattern);
+      return this.wrap(this.textLeaf(place, field, test, pattern), false);
+    });
+    return both(parts, 'OR');
+  }
+
+  /** A condition on the snapshot as one on the event; `bare`: what it is for events without a snapshot. */
+  private wrap(inner: Condition, bare: boolean): Condition {
+    if (inner.upper === '0' && !bare) return FALSE;
+    if (inner.upper === '1' && bare) return TRUE;
+    if (inner.drive !== undefined && !bare) {
+      const ids = this.list(`SELECT s.id FROM s${this.n} s WHERE ${inner.drive} AND ${inner.upper}`);
+      if (ids?.length === 0) return FALSE;
+      if (ids) {
+        const sql = `e.snap IN (${ids.join(',')})`;
+        return exactly(`(e.snap IS NOT NULL AND ${sql})`, sql);
+      }
+    }
+    const exists = `EXISTS (SELECT 1 FROM s${this.n} s WHERE s.id = e.snap AND ${inner.upper})`;
+    return exactly(bare ? `(e.snap IS NULL OR ${exists})` : exists);
+  }
+
+  private ofSnapshot(node: QueryNode): Condition {
+    return this.wrap(this.snapshot(node), compileMatcher(node)(NOTHING));
+  }
+
+  /** Condition over alias `s`; always exact. */
+  private snapshot(node: QueryNode): Condition {
+    if (node.kind === 'and' || node.kind === 'or') {
+      return both(
+        node.items.map((item) => this.snapshot(item)),
+        node.kind === 'and' ? 'AND' : 'OR',
+      );
+    }
+    if (node.kind === 'not') return negated(this.snapshot(node.item));
+    const column = 'field' in node ? snapshotColumn(node.field) : undefined;
+    if (!column) throw new RangeError(`${node.kind} is not kept in snapshots`);
+    return this.column(node, column);
+  }
+
+  private ofEvent(node: QueryNode): Condition {
+    if (!('field' in node)) throw new RangeError(`${node.kind} names no field`);
+    switch (node.field) {
+      case 'type':
+      case 'action':
+        return this.action(node);
+      case 'lane':
+      case 'synthetic':
+        return this.flag(node);
+      case 'rule':
+      case 'attack':
+      case 'rule.source':
+        return this.detection(node);
+      case 'severity':
+        return this.severity(node);
+      default:
+        return this.column(node, eventColumn(node.field));
+    }
+  }
+
+  private column(node: QueryNode, column: Column): Condition {
+    const { sql } = column;
+    if (column.kind === 'row') return { upper: sql.includes(' ') ? `(${sql})` : sql, lower: '0' };
+    switch (node.kind) {
+      case 'has': {
+        const several = column.kind === 'text' && column.kinds.some((kind) => kind >= Kind.flags);
+        if (several) return this.textLeaf(column, node.field, () => true, undefined);
+        return exactly(`${sql} IS NOT NULL`);
+      }
+      case 'compare':
+        return this.numeric(sql, `${sql} ${OPERATOR[node.op]} ${node.value}`, node.op === 'eq');
+      case 'range':
+        return this.numeric(sql, `${sql} BETWEEN ${node.low} AND ${node.high}`, false);
+      case 'cidr':
+        return this.textLeaf(column, node.field, networkTest(node), [networkLiteral(node)], true);
+      case 'match':
+        return this.textLeaf(
+          column,
+          node.field,
+          valueTest(fieldNamed(node.field).kind, node.pattern),
+          node.pattern,
+        );
+      default:
+        throw new RangeError(`${node.kind} names no column`);
+    }
+  }
+
+  /** Only columns with an index of their own can lead. */
+  private numeric(column: string, test: string, selective: boolean): Condition {
+    const leads = (column === 's.pid' && selective) || column === 'e.id';
+    return exactly(`(${column} IS NOT NULL AND ${test})`, leads ? test : undefined);
+  }
+
+  private textLeaf(
+    column: Column,
+    field: string,
+    test: FoldedTest,
+    pattern: Pattern | undefined,
+    verbatim = false,
+  ): Condition {
+    if (column.kind !== 'text') throw new RangeError(`${field} is not text`);
+    const leaf: LeafTest = { field, test, verbatim };
+    const ids = this.resolve(column, leaf, pattern ? literalsOf(pattern) : []);
+    const { sql } = column;
+    if (ids?.length === 0) return FALSE;
+    if (ids) {
+      const inList = `${sql} IN (${ids.join(',')})`;
+      return exactly(`(${sql} IS NOT NULL AND ${inList})`, inList);
+    }
+    return exactly(`leaf(${this.tests.add(leaf)}, ${sql})`);
+  }
+
+  /** Dictionary rows that pass the test, or undefined when there are too many to list. */
+  private resolve(column: TextColumn, leaf: LeafTest, literals: readonly string[]): number[] | undefined {
+    const small = column.kinds.filter((kind) => kind >= FIRST_SMALL_KIND);
+    const rows: Word[] = [];
+    if (small.length > 0) {
+      const kinds = small.flatMap((kind) => [kind, kind | KIND_ESCAPED]);
+      const found = this.dictionary(`kind >= ${FIRST_SMALL_KIND} AND kind IN (${kinds.join(',')})`);
+      if (!found) return undefined;
+      rows.push(...found);
+    }
+    if (small.length < column.kinds.length) {
+      const expression = matchExpression(literals);
+      if (expression === undefined) return undefined;
+      const candidates = this.candidates(expression);
+      if (!candidates) return undefined;
+      rows.push(...candidates);
+    }
+    const passing = rows.filter(
+      (row) => column.kinds.includes(row.kind & KIND_MASK) && this.tests.passes(leaf, row.kind, row.text),
+    );
+    return passing.map((row) => row.id);
+  }
+
+  private dictionary(where: string): Word[] | undefined {
+    const rows = this.db
+      .prepare(`SELECT id, kind, text FROM d${this.n} WHERE ${where} LIMIT ${MAX_LIST + 1}`)
+      .all() as unknown as Word[];
+    return rows.length > MAX_LIST ? undefined : rows;
+  }
+
+  /** Rows that the text index offers, and those too long to be in it. */
+  private candidates(expression: string): Word[] | undefined {
+    if (this.offered.has(expression)) return this.offered.get(expression);
+    const ids = this.list(`SELECT rowid FROM f${this.n} WHERE f${this.n} MATCH ?`, expression);
+    const indexed = ids && this.dictionary(`id IN (${ids.join(',')})`);
+    const long = indexed && this.dictionary(`kind >= ${KIND_LONG} AND kind >= ${FIRST_SMALL_KIND}`);
+    const rows = long && [...indexed, ...long];
+    this.offered.set(expression, rows);
+    return rows;
+  }
+
+  /** Numbers from a query, or undefined when there are more than a list should hold. */
+  private list(sql: string, ...parameters: string[]): number[] | undefined {
+    const select = this.db.prepare(`${sql} LIMIT ${MAX_LIST + 1}`);
+    select.setReturnArrays(true);
+    const rows = select.all(...parameters) as unknown as number[][];
+    return rows.length > MAX_LIST ? undefined : rows.map(([id]) => id ?? 0);
+  }
+
+  private action(node: QueryNode): Condition {
+    const matcher = compileMatcher(node);
+    const present = [...this.counts.keys()].map((id) => this.actions.get(id));
+    const chosen = present.filter(({ type, action }) =>
+      matcher({ ...NOTHING, type: EVENT_TYPES[type] ?? 'log', action }),
+    );
+    if (chosen.length === 0) return FALSE;
+    if (chosen.length === present.length) return TRUE;
+    const sql = `e.ta IN (${chosen.map(({ id }) => id).join(',')})`;
+    const rare = chosen.every(({ id }) => id >= RARE_ACTIONS);
+    return exactly(sql, rare ? `(${sql} AND e.ta >= ${RARE_ACTIONS})` : undefined);
+  }
+
+  private flag(node: Extract<QueryNode, { field: string }>): Condition {
+    const matcher = compileMatcher(node);
+    const bit = node.field === 'lane' ? Flag.observability : Flag.synthetic;
+    const off = matcher(NOTHING);
+    const on = matcher({ ...NOTHING, lane: LANES[1], synthetic: true });
+    if (on && off) return TRUE;
+    if (!on && !off) return FALSE;
+    return exactly(`(e.fl & ${bit}) ${on ? '<>' : '='} 0`);
+  }
+
+  private severity(node: QueryNode): Condition {
+    const condition = this.column(node, eventColumn('severity'));
+    const low = node.kind === 'compare' ? (node.op === 'gt' ? node.value + 1 : node.value) : 0;
+    const raised =
+      node.kind === 'range' ? node.low >= 1 : node.kind === 'compare' && !node.op.startsWith('l') && low >= 1;
+    return { ...condition, raised };
+  }
+
+  private detection(node: QueryNode): Condition {
+    const matcher = compileMatcher(node);
+    const k = this.tests.addDetection((ruleId, title, attack, source) => {
+      const techniques = JSON.parse(attack) as string[];
+      const detection = { ruleId, title, attack: techniques, source, level: 'info' as const, clauses: [] };
+      return matcher({ ...NOTHING, detections: [detection] });
+    });
+    const inner = `SELECT event FROM t${this.n} WHERE found(${k}, rule, title, attack, source)`;
+    const ids = this.list(inner);
+    if (ids?.length === 0) return FALSE;
+    if (!ids) return exactly(`((e.fl & ${Flag.detections}) <> 0 AND e.id IN (${inner}))`);
+    const sql = `e.id IN (${[...new Set(ids)].join(',')})`;
+    return exactly(sql, sql);
+  }
+}

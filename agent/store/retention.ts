@@ -1,0 +1,257 @@
+/**
+ * Retention in short slices: each call of `step` does at most some tens of milliseconds of work and says whether
+ * there is more. Whole partitions go at once, oldest first; where a partition reaches far beyond the age allowed its
+ * old rows are deleted. What a living process needs for the tree is copied out before its partition goes.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  type Actions,
+  SAVE_PARTITION,
+  actionCounts,
+  readPartitions,
+  savePartition,
+  type Partition,
+} from './catalog.ts';
+import { packJson } from './json.ts';
+import type { LeafTests } from './leaf-tests.ts';
+import { PartitionReader } from './pages.ts';
+import { RollupWriter, classOf } from './rollups.ts';
+import { Flag, partitionDrops } from './schema.ts';
+
+export interface RetentionLimits {
+  /** Events older than this go. */
+  maxAgeNs?: bigint;
+  /** Bytes of the database in use. */
+  maxBytes?: number;
+  nowNs?: bigint;
+}
+
+export interface RetentionStep {
+  /** Nothing is left to do for now. */
+  done: boolean;
+  removedEvents: number;
+  /** Oldest event that is kept; absent when there is none. */
+  oldestNs?: bigint;
+}
+
+const SLICE_ROWS = 2000;
+const SLICE_PROCESSES = 4000;
+const MAX_HASHES = 200_000;
+const MAX_PENDING = 100_000;
+const VACUUM_PAGES = 512;
+
+/** Bytes that hold data: free pages are reused before the file grows. */
+export function usedBytes(db: DatabaseSync): number {
+  const one = (pragma: string): number =>
+    Number(Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? { v: 0 })[0]);
+  return (one('page_count') - one('freelist_count')) * one('page_size');
+}
+
+type Key = { start: bigint; pid: number };
+
+export class Retention {
+  private readonly db: DatabaseSync;
+  private readonly tests: LeafTests;
+  private readonly actions: Actions;
+  /** Called after the catalogue changed. */
+  private readonly changed: () => void;
+  private leaving: { partition: Partition; copied: boolean; after: Key } | undefined;
+  private drops: string[] = [];
+  /** Next process to look at when forgetting those that are long gone; undefined: not needed. */
+  private sweep: Key | undefined;
+
+  constructor(db: DatabaseSync, tests: LeafTests, actions: Actions, changed: () => void) {
+    this.db = db;
+    this.tests = tests;
+    this.actions = actions;
+    this.changed = changed;
+    const row = db.prepare("SELECT value FROM meta WHERE key = 'dropping'").get() as
+      | { value: number }
+      | undefined;
+    if (row) this.drops = partitionDrops(row.value);
+  }
+
+  private transaction(work: () => void): void {
+    this.db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.db.exec('COMMIT');
+    } catch (error) {
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  step(limits: RetentionLimits): RetentionStep {
+    const nowNs = limits.nowNs ?? BigInt(Date.now()) * 1_000_000n;
+    const cutoff = limits.maxAgeNs === undefined ? undefined : nowNs - limits.maxAgeNs;
+    let removedEvents = 0;
+    let done = false;
+    if (this.drops.length > 0) this.dropOne();
+    else if (this.leaving) removedEvents = this.leave(this.leaving);
+    else {
+      const partitions = readPartitions(this.db).filter(({ rows }) => rows > 0);
+      const oldest = partitions.toSorted((a, b) => (a.maxTs < b.maxTs ? -1 : 1))[0];
+      const expired = oldest && cutoff !== undefined && oldest.maxTs < cutoff;
+      const tooBig =
+        limits.maxBytes !== undefined && partitions.length > 1 && usedBytes(this.db) > limits.maxBytes;
+      const slack = (limits.maxAgeNs ?? 0n) / 10n;
+      const long = partitions.find(({ minTs }) => cutoff !== undefined && minTs < cutoff - slack);
+      if (oldest && (expired || tooBig)) {
+        this.leaving = { partition: oldest, copied: false, after: { start: -(2n ** 63n), pid: -1 } };
+      } else if (long && cutoff !== undefined) removedEvents = this.trim(long, cutoff);
+      else if (this.sweep) this.forgetProcesses(this.sweep, partitions);
+      else done = this.tidy(cutoff);
+    }
+    const oldestNs = readPartitions(this.db)
+      .filter(({ rows }) => rows > 0)
+      .reduce<bigint | undefined>(
+        (low, { minTs }) => (low === undefined || minTs < low ? minTs : low),
+        undefined,
+      );
+    return { done, removedEvents, oldestNs };
+  }
+
+  /** Copies what living processes need, then takes the partition out of the catalogue. */
+  private leave(leaving: NonNullable<Retention['leaving']>): number {
+    const { partition } = leaving;
+    if (!leaving.copied) {
+      this.transaction(() => this.copyProcesses(leaving));
+      return 0;
+    }
+    this.transaction(() => {
+      this.db.prepare('DELETE FROM part WHERE n = ?').run(partition.n);
+      this.db.prepare('DELETE FROM part_act WHERE n = ?').run(partition.n);
+      this.db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES ('dropping', ?)").run(partition.n);
+    });
+    this.leaving = undefined;
+    this.drops = partitionDrops(partition.n);
+    this.sweep = { start: -(2n ** 63n), pid: -1 };
+    this.changed();
+    return partition.rows;
+  }
+
+  private copyProcesses(leaving: NonNullable<Retention['leaving']>): void {
+    const { n } = leaving.partition;
+    const select = this.db.prepare(
+      `SELECT start, pid, part, snap, end_ts FROM process WHERE (start, pid) > (?, ?) ORDER BY start, pid LIMIT ${SLICE_PROCESSES}`,
+    );
+    select.setReadBigInts(true);
+    const rows = select.all(leaving.after.start, leaving.after.pid) as unknown as {
+      start: bigint;
+      pid: bigint;
+      part: bigint | null;
+      snap: bigint | null;
+      end_ts: bigint | null;
+    }[];
+    const decoder = new PartitionReader(this.db, n, this.actions, this.tests);
+    const save = this.db.prepare(
+      'UPDATE process SET info = ?, part = NULL, snap = NULL WHERE start = ? AND pid = ?',
+    );
+    for (const row of rows) {
+      leaving.after = { start: row.start, pid: Number(row.pid) };
+      if (Number(row.part) !== n || row.snap === null || row.end_ts !== null) continue;
+      const process = decoder.snapshot(Number(row.snap))?.process;
+      if (process) save.run(packJson(process), row.start, row.pid);
+    }
+    leaving.copied = rows.length < SLICE_PROCESSES;
+  }
+
+  private dropOne(): void {
+    const [statement, ...rest] = this.drops;
+    this.transaction(() => {
+      if (statement !== undefined) this.db.exec(statement);
+      if (rest.length === 0) this.db.exec("DELETE FROM meta WHERE key = 'dropping'");
+    });
+    this.drops = rest;
+  }
+
+  /** Deletes some of the rows before the cutoff; counts and rollups follow in the same transaction. */
+  private trim(partition: Partition, cutoff: bigint): number {
+    const { n } = partition;
+    const select = this.db.prepare(
+      `SELECT id, ts, ta, sev, fl FROM e${n} INDEXED BY e${n}_ts WHERE ts < ? ORDER BY ts LIMIT ${SLICE_ROWS}`,
+    );
+    select.setReadBigInts(true);
+    const rows = select.all(cutoff) as unknown as {
+      id: bigint;
+      ts: bigint;
+      ta: bigint;
+      sev: bigint;
+      fl: bigint;
+    }[];
+    this.transaction(() => {
+      const rollups = new RollupWriter(this.db, n);
+      const counts = actionCounts(this.db, n);
+      const remove = this.db.prepare(`DELETE FROM e${n} WHERE id = ?`);
+      const removeDetections = this.db.prepare(`DELETE FROM t${n} WHERE event = ?`);
+      for (const { id, ts, ta, sev, fl } of rows) {
+        const action = Number(ta);
+        const flags = Number(fl);
+        rollups.add(
+          ts,
+          classOf(this.actions.get(action).type, Number(sev), (flags & Flag.observability) !== 0),
+          -1,
+        );
+        counts.set(action, (counts.get(action) ?? 0) - 1);
+        remove.run(id);
+        if ((flags & Flag.detections) !== 0) removeDetections.run(id);
+      }
+      rollups.flush();
+      this.db.exec(`DELETE FROM r${n} WHERE n = 0; DELETE FROM m${n} WHERE n = 0`);
+      const save = this.db.prepare('INSERT OR REPLACE INTO part_act(n, ta, rows) VALUES (?, ?, ?)');
+      for (const [action, count] of counts) save.run(n, action, count);
+      const first = this.db.prepare(`SELECT ts FROM e${n} INDEXED BY e${n}_ts ORDER BY ts LIMIT 1`);
+      first.setReadBigInts(true);
+      const next = first.get() as { ts: bigint } | undefined;
+      const left = { ...partition, rows: partition.rows - rows.length, minTs: next?.ts ?? partition.maxTs };
+      savePartition(this.db.prepare(SAVE_PARTITION), left);
+    });
+    this.changed();
+    return rows.length;
+  }
+
+  /** Processes that ended before anything that is still stored. */
+  private forgetProcesses(after: Key, partitions: readonly Partition[]): void {
+    const oldest = partitions.reduce<bigint | undefined>(
+      (low, { minTs }) => (low === undefined || minTs < low ? minTs : low),
+      undefined,
+    );
+    const select = this.db.prepare(
+      `SELECT start, pid, last_ts, end_ts FROM process WHERE (start, pid) > (?, ?) ORDER BY start, pid LIMIT ${SLICE_PROCESSES}`,
+    );
+    select.setReadBigInts(true);
+    const rows = select.all(after.start, after.pid) as unknown as {
+      start: bigint;
+      pid: bigint;
+      last_ts: bigint;
+      end_ts: bigint | null;
+    }[];
+    this.transaction(() => {
+      const remove = this.db.prepare('DELETE FROM process WHERE start = ? AND pid = ?');
+      for (const { start, pid, last_ts: last, end_ts: end } of rows) {
+        if (end !== null && oldest !== undefined && last < oldest) remove.run(start, pid);
+      }
+    });
+    const last = rows.at(-1);
+    this.sweep =
+      last && rows.length === SLICE_PROCESSES ? { start: last.start, pid: Number(last.pid) } : undefined;
+  }
+
+  /** Small tables and free pages; true when nothing is left to do. */
+  private tidy(cutoff: bigint | undefined): boolean {
+    this.transaction(() => {
+      if (cutoff !== undefined) this.db.prepare('DELETE FROM gap WHERE to_ns < ?').run(cutoff);
+      this.db.exec(`DELETE FROM hash WHERE id <= (SELECT max(id) FROM hash) - ${MAX_HASHES}`);
+      this.db.exec(
+        `DELETE FROM pending WHERE event < (SELECT event FROM pending ORDER BY event DESC LIMIT 1 OFFSET ${MAX_PENDING})`,
+      );
+    });
+    const free = this.db.prepare('PRAGMA freelist_count').get() as { freelist_count: number };
+    const pages = this.db.prepare('PRAGMA page_count').get() as { page_count: number };
+    // A tenth of free pages is kept for the events to come.
+    if (free.freelist_count <= Math.max(VACUUM_PAGES, pages.page_count / 10)) return true;
+    this.db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    return false;
+  }
+}

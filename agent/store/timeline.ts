@@ -1,0 +1,271 @@
+/**
+ * The timeline: every event of this machine on disk, found again by query. Built on node:sqlite (schema.ts says how it
+ * lies there), synchronous, made to run inside a worker thread: no call holds it much longer than its budget.
+ *
+ * What is stored is derived: the write-ahead log is the record, and a damaged or deleted timeline is rebuilt from it.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Detection, FileIdentity, GapInfo, SentinelEvent } from '../event.ts';
+import { Actions, readPartitions } from './catalog.ts';
+import { isCorruption, moveAside, openDatabase } from './database.ts';
+import { TimelineCorruptError } from './errors.ts';
+import { countFacets, countsByType, recentValues, type FieldFacet } from './facets.ts';
+import { readGaps, summarizeGaps } from './gaps.ts';
+import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
+import { checkIntegrity } from './integrity.ts';
+import { LeafTests } from './leaf-tests.ts';
+import { formatPosition, queryPage, rowOf, type Page, type PageOptions, type Reader } from './pages.ts';
+import { ALL, type QueryNode } from './query-ast.ts';
+import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
+import { identityKey } from './snapshot.ts';
+import { processTree, type ProcessTree, type TreeOptions } from './tree.ts';
+import { TimelineWriter, type Cursors } from './writer.ts';
+
+export interface TimelineOptions {
+  /** For the CLI beside a running agent. Writing methods throw. */
+  readOnly?: boolean;
+  /** Events in one partition, the unit of retention. Default 262,144. */
+  partitionRows?: number;
+  /** Longest time one partition spans. Default one day. */
+  maxPartitionNs?: bigint;
+  /** SQLite's page cache. Default 4096. */
+  cacheKiB?: number;
+}
+
+/** What is known of a file's bytes. */
+export interface FileHash extends FileIdentity {
+  path: string;
+  sha256: string;
+  blake3: string;
+}
+
+export interface TimelineCounts {
+  events: number;
+  byType: Record<string, number>;
+  gaps: number;
+  partitions: number;
+  bytesOnDisk: number;
+  oldestNs?: bigint;
+  newestNs?: bigint;
+}
+
+export interface Timeline {
+  /** Stores events and moves cursors in one transaction. Events that are stored already are ignored. */
+  insert(events: readonly SentinelEvent[], cursors: Cursors): void;
+  /** Detections that the record at `seq` found about an event; raises its severity. Idempotent by (event, seq). */
+  addDetections(eventId: number, detections: readonly Detection[], seq: number): void;
+  /** Hashes, joined to processes by the identity of their executable when they are read. */
+  addHash(hash: FileHash): void;
+  /** Groups writing calls into one transaction. */
+  transaction(work: () => void): void;
+  query(node: QueryNode, options: PageOptions): Page;
+  /** Up to `before` older and `after` newer neighbours with the event between them, newest first. */
+  around(eventId: number, before: number, after: number): Page | undefined;
+  get(eventId: number): SentinelEvent | undefined;
+  histogram(
+    node: QueryNode,
+    fromNs: bigint,
+    toNs: bigint,
+    buckets: number,
+    options?: HistogramOptions,
+  ): TimeHistogram;
+  facets(node: QueryNode, fields: readonly string[], top: number): FieldFacet[];
+  tree(pid: number, startNs?: bigint, options?: TreeOptions): ProcessTree | undefined;
+  gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
+  gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
+  counts(): TimelineCounts;
+  /** Values of a field for completion. */
+  valuesOf(field: string, prefix: string, limit: number): string[];
+  /** One slice of retention; call again soon until `done`. */
+  prune(limits: RetentionLimits): RetentionStep;
+  cursors(): Cursors;
+  /** Problems found, none for a sound database. Reads everything: seconds per million events. */
+  integrityCheck(): string[];
+  close(): void;
+}
+
+const PARTITION_ROWS = 262_144;
+const DAY_NS = 86_400_000_000_000n;
+
+/**
+ * Opens or creates the timeline at `path`. Throws TimelineCorruptError after moving a damaged file aside, and
+ * TimelineOpenError when it cannot be opened at all.
+ */
+export function openTimeline(path: string, options: TimelineOptions = {}): Timeline {
+  const { db } = openDatabase(path, options.readOnly === true, options.cacheKiB ?? 4096);
+  return new SqliteTimeline(path, db, options);
+}
+
+class SqliteTimeline implements Timeline {
+  private readonly path: string;
+  private readonly db: DatabaseSync;
+  private readonly readOnly: boolean;
+  private readonly reader: Reader;
+  private readonly writer: TimelineWriter | undefined;
+  private readonly retention: Retention | undefined;
+
+  constructor(path: string, db: DatabaseSync, options: TimelineOptions) {
+    this.path = path;
+    this.db = db;
+    this.readOnly = options.readOnly === true;
+    const tests = new LeafTests(db);
+    const actions = new Actions(db);
+    this.reader = { db, actions, tests };
+    if (this.readOnly) return;
+    const writer = new TimelineWriter(
+      db,
+      actions,
+      options.partitionRows ?? PARTITION_ROWS,
+      options.maxPartitionNs ?? DAY_NS,
+    );
+    this.writer = writer;
+    this.retention = new Retention(db, tests, actions, () => writer.reset());
+  }
+
+  /** Damage found while working: the file goes aside, the caller opens a new one and rebuilds it. */
+  private guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      this.close();
+      throw new TimelineCorruptError(this.path, this.readOnly ? undefined : moveAside(this.path), error);
+    }
+  }
+
+  private write<T>(work: (writer: TimelineWriter) => T): T {
+    const { writer } = this;
+    if (!writer) throw new TypeError('this timeline was opened for reading only');
+    return this.guard(() => work(writer));
+  }
+
+  /** One consistent view for all statements of an answer, whatever the agent writes meanwhile. */
+  private read<T>(work: () => T): T {
+    return this.guard(() => {
+      this.reader.tests.setDeadline(Number.POSITIVE_INFINITY);
+      if (this.db.isTransaction) return work();
+      this.db.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      }
+    });
+  }
+
+  insert(events: readonly SentinelEvent[], cursors: Cursors): void {
+    this.write((writer) => writer.insert(events, cursors));
+  }
+
+  addDetections(eventId: number, detections: readonly Detection[], seq: number): void {
+    this.write((writer) => writer.addDetections(eventId, detections, seq));
+  }
+
+  addHash(hash: FileHash): void {
+    this.write((writer) => writer.addHash(identityKey(hash), hash.path, hash.sha256, hash.blake3));
+  }
+
+  transaction(work: () => void): void {
+    this.write((writer) => writer.transaction(work));
+  }
+
+  query(node: QueryNode, options: PageOptions): Page {
+    return this.read(() => queryPage(this.reader, node, options));
+  }
+
+  around(eventId: number, before: number, after: number): Page | undefined {
+    return this.read(() => {
+      const found = rowOf(this.reader, readPartitions(this.db), eventId);
+      if (!found) return undefined;
+      const place = formatPosition({ ts: found.event.tsNs, id: eventId });
+      const none: Page = { events: [], older: place, newer: place, partial: false };
+      const older = before > 0 ? queryPage(this.reader, ALL, { limit: before, before: place }) : none;
+      const newer = after > 0 ? queryPage(this.reader, ALL, { limit: after, after: place }) : none;
+      return {
+        events: [...newer.events, found.event, ...older.events],
+        older: older.older,
+        newer: newer.newer,
+        partial: older.partial || newer.partial,
+      };
+    });
+  }
+
+  get(eventId: number): SentinelEvent | undefined {
+    return this.read(() => rowOf(this.reader, readPartitions(this.db), eventId)?.event);
+  }
+
+  histogram(
+    node: QueryNode,
+    fromNs: bigint,
+    toNs: bigint,
+    buckets: number,
+    options: HistogramOptions = {},
+  ): TimeHistogram {
+    return this.read(() => countByTime(this.reader, node, fromNs, toNs, buckets, options));
+  }
+
+  facets(node: QueryNode, fields: readonly string[], top: number): FieldFacet[] {
+    return this.read(() => countFacets(this.reader, node, fields, top));
+  }
+
+  tree(pid: number, startNs?: bigint, options: TreeOptions = {}): ProcessTree | undefined {
+    return this.read(() => processTree(this.reader, pid, startNs, options));
+  }
+
+  gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[] {
+    return this.read(() => readGaps(this.db, fromNs, toNs, limit));
+  }
+
+  gapSummary(sinceNs: bigint): { count: number; lostRecords: number } {
+    return this.read(() => summarizeGaps(this.db, sinceNs));
+  }
+
+  counts(): TimelineCounts {
+    return this.read(() => {
+      const partitions = readPartitions(this.db).filter(({ rows }) => rows > 0);
+      const gaps = this.db.prepare('SELECT count(*) AS c FROM gap').get() as { c: number };
+      const counts: TimelineCounts = {
+        events: partitions.reduce((sum, { rows }) => sum + rows, 0),
+        byType: countsByType(this.reader),
+        gaps: gaps.c,
+        partitions: partitions.length,
+        bytesOnDisk: usedBytes(this.db),
+      };
+      for (const { minTs, maxTs } of partitions) {
+        if (counts.oldestNs === undefined || minTs < counts.oldestNs) counts.oldestNs = minTs;
+        if (counts.newestNs === undefined || maxTs > counts.newestNs) counts.newestNs = maxTs;
+      }
+      return counts;
+    });
+  }
+
+  valuesOf(field: string, prefix: string, limit: number): string[] {
+    return this.read(() => recentValues(this.reader, field, prefix, limit));
+  }
+
+  prune(limits: RetentionLimits): RetentionStep {
+    const { retention } = this;
+    if (!retention) throw new TypeError('this timeline was opened for reading only');
+    return this.guard(() => retention.step(limits));
+  }
+
+  cursors(): Cursors {
+    return this.read(() => {
+      const rows = this.db.prepare("SELECT key, value FROM meta WHERE key LIKE 'cursor.%'").all() as {
+        key: string;
+        value: number;
+      }[];
+      return Object.fromEntries(
+        rows.map(({ key, value }) => [key.slice('cursor.'.length), value]),
+      ) as Cursors;
+    });
+  }
+
+  integrityCheck(): string[] {
+    return this.read(() => checkIntegrity(this.db));
+  }
+
+  close(): void {
+    if (this.db.isOpen) this.db.close();
+  }
+}
