@@ -106,7 +106,10 @@ function answer(
   if (verdict.cookie !== undefined) extra['Set-Cookie'] = verdict.cookie;
   const file = verdict.page === undefined ? files.get(path) : undefined;
   if (verdict.page !== undefined) sendPage(200, verdict.page);
-  else if (!file) sendPage(404, gate.refuse('console_path', 404).page);
+  else if (!file && path === '/favicon.ico') {
+    // Browsers ask for it unasked; it is no refusal that there is none.
+    response.writeHead(204, extra).end();
+  } else if (!file) sendPage(404, gate.refuse('console_path', 404).page);
   else {
     if (file.immutable) extra['Cache-Control'] = 'private, max-age=31536000, immutable';
     send(response, 200, file.contentType, file.body, extra, request.method);
