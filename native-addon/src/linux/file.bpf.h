@@ -1,0 +1,432 @@
+/* Files: opens that create, write or touch a watched name; the last close of what was open for writing; and the calls
+ * that change a name or an attribute. Records are made when the call succeeded. */
+#ifndef SENTINEL_FILE_BPF_H
+#define SENTINEL_FILE_BPF_H
+#include "path.bpf.h"
+
+#define SN_FMODE_WRITE 0x2
+#define SN_FMODE_PATH 0x4000
+#define SN_FMODE_OPENED 0x80000
+#define SN_FMODE_CREATED 0x100000
+#define SN_O_TRUNC 01000
+#define SN_AT_REMOVEDIR 0x200
+#define SN_AT_FDCWD ((u32)-100)
+#define SN_UTIME_NOW 0x3fffffff
+#define SN_UTIME_OMIT 0x3ffffffe
+#define SN_CLOSE_RANGE_CLOEXEC 4
+#define SN_FD_MAX 4096
+
+static __always_inline unsigned long argument(struct pt_regs *regs, u32 index)
+{
+  switch (index) {
+  case 0:
+    return regs->di;
+  case 1:
+    return regs->si;
+  case 2:
+    return regs->dx;
+  case 3:
+    return regs->r10;
+  case 4:
+    return regs->r8;
+  default:
+    return regs->r9;
+  }
+}
+
+static __always_inline u32 name_bits(struct dentry *dentry)
+{
+  struct sn_name key = {};
+  struct qstr name;
+  u32 *bits, len;
+
+  bpf_core_read(&name, sizeof(name), &dentry->d_name);
+  len = name.len;
+  if (len >= SN_NAME_MAX)
+    return 0;
+  bpf_probe_read_kernel(key.text, len, name.name);
+  bits = bpf_map_lookup_elem(&watch_names, &key);
+  return bits ? *bits : 0;
+}
+
+/* Is a read-only open of this file wanted? */
+static __always_inline bool read_wanted(struct file *file, u32 magic)
+{
+  struct dentry *dentry;
+  u32 bits;
+
+  if (cfg.read_opens)
+    return true;
+  dentry = BPF_CORE_READ(file, f_path.dentry);
+  bits = name_bits(dentry);
+  if (bits & SN_WATCH_READ_LEAF || (bits & SN_WATCH_READ_PROC && magic == SN_PROC_MAGIC))
+    return true;
+  return name_bits(BPF_CORE_READ(dentry, d_parent)) & SN_WATCH_READ_DIR;
+}
+
+static __always_inline void fill_file(struct sn_file *r, const struct identity *id)
+{
+  r->ino = id->ino;
+  r->dev = id->dev;
+  r->size = id->size;
+  r->mtime = id->mtime;
+  r->ctime = id->ctime;
+  r->mode = id->mode;
+  if (id->nlink == 0)
+    r->h.flags |= SN_F_DELETED;
+  bpf_get_current_comm(r->comm, sizeof(r->comm));
+}
+
+/* Sends a finished file record to the lane that its watch bits ask for. */
+static __always_inline int finish_file(struct scratch *s, u32 hook, bool watched)
+{
+  struct sn_header *h = (void *)s->buf;
+
+  if (watched) {
+    h->flags |= SN_F_WATCHED;
+    return finish(s, hook, SN_RING_SECURITY, 0);
+  }
+  if (current_is_noise()) {
+    release(s);
+    return 0;
+  }
+  return finish(s, hook, SN_RING_OBSERVABILITY, 0);
+}
+
+static __noinline int record_open(struct file *file, u32 hook, s32 fd)
+{
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  u32 mode = BPF_CORE_READ(inode, i_mode) & SN_S_IFMT;
+  u32 f_mode = BPF_CORE_READ(file, f_mode);
+  u32 f_flags = BPF_CORE_READ(file, f_flags);
+  struct identity id = {};
+  struct sn_file *r;
+  struct scratch *s;
+  bool writes, watched;
+
+  if (f_mode & SN_FMODE_PATH || (mode != SN_S_IFREG && mode != SN_S_IFBLK))
+    return 0;
+  writes = f_mode & (SN_FMODE_WRITE | SN_FMODE_CREATED) || f_flags & SN_O_TRUNC;
+  if (!writes && !read_wanted(file, BPF_CORE_READ(inode, i_sb, s_magic)))
+    return 0;
+  s = claim(hook);
+  if (!s)
+    return 0;
+  begin(s, SN_FILE_OPEN, bpf_get_current_task_btf(), sizeof(*r));
+  r = (void *)s->buf;
+  read_identity(&id, inode);
+  fill_file(r, &id);
+  r->oflags = f_flags;
+  r->fd = fd;
+  if (f_mode & SN_FMODE_CREATED)
+    r->h.flags |= SN_F_CREATED;
+  append_file_path(s, &r->path, file);
+  if (writes)
+    watched = watched_change(&s->walk);
+  else
+    watched = s->walk.leaf & (SN_WATCH_READ_LEAF | SN_WATCH_READ_PROC) || s->walk.directory & SN_WATCH_READ_DIR;
+  return finish_file(s, hook, watched);
+}
+
+SEC("tp/syscalls/sys_exit_openat")
+int on_open(struct trace_event_raw_sys_exit *ctx)
+{
+  struct task_struct *task;
+  struct file *file;
+
+  if (ctx->ret < 0 || !current_in_scope())
+    return 0;
+  task = bpf_get_current_task_btf();
+  file = file_of_fd(task, ctx->ret);
+  if (!file)
+    return 0;
+  return record_open(file, bpf_get_attach_cookie(ctx) & 0xff, ctx->ret);
+}
+
+/* ---- last close ---- */
+
+static __always_inline bool last_reference(struct file *file)
+{
+  if (bpf_core_field_exists(((struct file___613 *)0)->f_ref))
+    return BPF_CORE_READ((struct file___613 *)file, f_ref.refcnt.counter) == 0;
+  return BPF_CORE_READ((struct file___61 *)file, f_count.counter) == 1;
+}
+
+static __noinline int record_close(struct file *file, u32 hook)
+{
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  struct identity id = {};
+  struct sn_file *r;
+  struct scratch *s;
+
+  if ((BPF_CORE_READ(inode, i_mode) & SN_S_IFMT) != SN_S_IFREG)
+    return 0;
+  read_identity(&id, inode);
+  if (id.nlink == 0 && is_memfd(BPF_CORE_READ(file, f_path.dentry), id.magic))
+    return 0;
+  s = claim(hook);
+  if (!s)
+    return 0;
+  begin(s, SN_FILE_CLOSE_WRITE, bpf_get_current_task_btf(), sizeof(*r));
+  r = (void *)s->buf;
+  fill_file(r, &id);
+  r->oflags = BPF_CORE_READ(file, f_flags);
+  r->fd = -1;
+  append_file_path(s, &r->path, file);
+  return finish_file(s, hook, watched_change(&s->walk));
+}
+
+static __always_inline void close_if_last(struct file *file, u32 hook)
+{
+  if (file && BPF_CORE_READ(file, f_mode) & SN_FMODE_WRITE && last_reference(file))
+    record_close(file, hook);
+}
+
+SEC("tp/syscalls/sys_enter_close")
+int on_close(struct trace_event_raw_sys_enter *ctx)
+{
+  if (!current_in_scope())
+    return 0;
+  close_if_last(file_of_fd(bpf_get_current_task_btf(), ctx->args[0]), bpf_get_attach_cookie(ctx) & 0xff);
+  return 0;
+}
+
+/* dup2 closes its second argument. */
+SEC("tp/syscalls/sys_enter_dup2")
+int on_dup(struct trace_event_raw_sys_enter *ctx)
+{
+  if (ctx->args[0] == ctx->args[1] || !current_in_scope())
+    return 0;
+  close_if_last(file_of_fd(bpf_get_current_task_btf(), ctx->args[1]), bpf_get_attach_cookie(ctx) & 0xff);
+  return 0;
+}
+
+static long fd_step(u32 index, struct scratch **context)
+{
+  struct fd_walk *w = &(*context)->fds;
+  struct file *file = NULL;
+  u64 word = w->word, low;
+  u32 fd;
+
+  if (!word) {
+    if (w->base >= w->limit || w->base > w->last)
+      return 1;
+    bpf_probe_read_kernel(&word, sizeof(word), (void *)(w->open_fds + w->base / 8));
+    w->word = word;
+    w->base += 64;
+    return 0;
+  }
+  low = word & -word;
+  w->word = word & (word - 1);
+  fd = w->base - 64;
+  if (low & 0xffffffff00000000ull)
+    fd += 32;
+  if (low & 0xffff0000ffff0000ull)
+    fd += 16;
+  if (low & 0xff00ff00ff00ff00ull)
+    fd += 8;
+  if (low & 0xf0f0f0f0f0f0f0f0ull)
+    fd += 4;
+  if (low & 0xccccccccccccccccull)
+    fd += 2;
+  if (low & 0xaaaaaaaaaaaaaaaaull)
+    fd += 1;
+  if (fd < w->first || fd > w->last)
+    return 0;
+  bpf_probe_read_kernel(&file, sizeof(file), (void *)(w->files + (u64)fd * 8));
+  close_if_last(file, w->hook);
+  return 0;
+}
+
+/* Looks at every open descriptor in [first, last]: what the process is about to close all at once. */
+static __noinline int close_descriptors(u32 hook, u32 first, u32 last)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct files_struct *files = task->files;
+  struct fdtable *table;
+  struct scratch *s;
+  struct fd_walk *w;
+
+  /* Shared with another process: nothing is closed yet. */
+  if (!files || files->count.counter != 1)
+    return 0;
+  table = files->fdt;
+  if (!table)
+    return 0;
+  s = claim(hook);
+  if (!s)
+    return 0;
+  w = &s->fds;
+  w->word = 0;
+  w->base = first & ~63u;
+  w->first = first;
+  w->last = last;
+  w->limit = table->max_fds;
+  w->open_fds = (u64)table->open_fds;
+  w->files = (u64)table->fd;
+  w->hook = hook;
+  bpf_loop(SN_FD_MAX, fd_step, &s, 0);
+  release(s);
+  return 0;
+}
+
+SEC("tp/syscalls/sys_enter_close_range")
+int on_close_range(struct trace_event_raw_sys_enter *ctx)
+{
+  if (ctx->args[2] & SN_CLOSE_RANGE_CLOEXEC || !current_in_scope())
+    return 0;
+  return close_descriptors(bpf_get_attach_cookie(ctx) & 0xff, ctx->args[0], ctx->args[1]);
+}
+
+SEC("fentry/__fput")
+int BPF_PROG(on_fput, struct file *file)
+{
+  u32 f_mode = file->f_mode;
+
+  if (f_mode & SN_FMODE_WRITE && f_mode & SN_FMODE_OPENED && current_in_scope())
+    record_close(file, 16);
+  return 0;
+}
+
+/* ---- names and attributes ---- */
+
+/* Directory that a relative path starts from. */
+static __noinline int append_base(struct scratch *s, struct sn_str *d, u32 dfd)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct file *file;
+
+  if (dfd == SN_AT_FDCWD) {
+    struct fs_struct *fs = task->fs;
+    return append_path(s, d, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+  }
+  file = file_of_fd(task, dfd);
+  if (!file)
+    return 0;
+  return append_path(s, d, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+}
+
+/* Appends a path argument and, if it is relative, its directory; says whether a watched name is in it. */
+static __noinline int append_argument(struct scratch *s, struct sn_str *path, struct sn_str *base, const char *from,
+                                      u32 dfd)
+{
+  u32 start = s->off;
+  bool watched;
+  char first = 0;
+
+  append_user(s, path, from);
+  scan_path(s, start, s->off);
+  watched = watched_change(&s->walk);
+  if (start <= SN_OFF_MAX)
+    first = s->buf[start];
+  if (first != '/' || s->off == start) {
+    bool dots = s->walk.dots, top = s->walk.any & SN_WATCH_SEC_TOP;
+    append_base(s, base, dfd);
+    watched = watched || (s->walk.any & SN_WATCH_SEC_DIR) || (s->walk.top & SN_WATCH_SEC_TOP) || (dots && top);
+  }
+  return watched;
+}
+
+static __always_inline u64 time_argument(u32 extra, void *from)
+{
+  s64 pair[2] = {};
+
+  if (!from)
+    return 0;
+  if (extra == SN_EXTRA_UTIMBUF) {
+    bpf_probe_read_user(pair, 8, from + 8);
+    return ns_of(pair[0], 0);
+  }
+  bpf_probe_read_user(pair, 16, from + 16);
+  if (extra == SN_EXTRA_TIMEVAL)
+    return ns_of(pair[0], pair[1] * 1000);
+  if (pair[1] == SN_UTIME_NOW || pair[1] == SN_UTIME_OMIT)
+    return 0;
+  return ns_of(pair[0], pair[1]);
+}
+
+SEC("tp/syscalls/sys_exit_rename")
+int on_path(struct trace_event_raw_sys_exit *ctx)
+{
+  struct task_struct *task;
+  struct pt_regs *regs;
+  struct sn_file *r;
+  struct scratch *s;
+  u64 cookie;
+  u32 hook, type, dfd_at, path_at, dfd2_at, path2_at, extra, extra_at, dfd, watched = 0;
+  u64 extra_value, path;
+
+  if (ctx->ret < 0 || !current_in_scope())
+    return 0;
+  cookie = bpf_get_attach_cookie(ctx);
+  hook = cookie & 0xff;
+  type = cookie >> 8 & 0xff;
+  dfd_at = cookie >> 16 & 0xf;
+  path_at = cookie >> 20 & 0xf;
+  dfd2_at = cookie >> 24 & 0xf;
+  path2_at = cookie >> 28 & 0xf;
+  extra = cookie >> 32 & 0xf;
+  extra_at = cookie >> 36 & 0xf;
+  task = bpf_get_current_task_btf();
+  regs = (void *)bpf_task_pt_regs(task);
+  extra_value = extra_at == SN_NO_ARG ? 0 : argument(regs, extra_at);
+  dfd = dfd_at == SN_NO_ARG ? SN_AT_FDCWD : argument(regs, dfd_at);
+  path = path_at == SN_NO_ARG ? 0 : argument(regs, path_at);
+  if (extra == SN_EXTRA_REMOVEDIR && extra_value & SN_AT_REMOVEDIR)
+    type = SN_RMDIR;
+
+  s = claim(hook);
+  if (!s)
+    return 0;
+  begin(s, type, task, sizeof(*r));
+  r = (void *)s->buf;
+  r->mode = r->oflags = SN_UNKNOWN_ID;
+  r->size = ~0ull;
+  r->fd = -1;
+  bpf_get_current_comm(r->comm, sizeof(r->comm));
+  if (path) {
+    watched = append_argument(s, &r->path, &r->base, (const char *)path, dfd);
+  } else {
+    struct file *file = file_of_fd(task, dfd);
+    struct identity id = {};
+    if (!file) {
+      release(s);
+      return 0;
+    }
+    read_identity(&id, BPF_CORE_READ(file, f_inode));
+    if (is_memfd(BPF_CORE_READ(file, f_path.dentry), id.magic)) {
+      release(s);
+      return 0;
+    }
+    r->ino = id.ino;
+    r->dev = id.dev;
+    r->h.flags |= SN_F_FD_ARG;
+    append_file_path(s, &r->path, file);
+    watched = watched_change(&s->walk);
+  }
+  if (extra == SN_EXTRA_MODE) {
+    r->mode = (u32)extra_value;
+    /* A file that becomes setuid or setgid. */
+    if (type == SN_CHMOD && r->mode & 06000)
+      watched = 1;
+  } else if (extra == SN_EXTRA_OWNER) {
+    r->arg = extra_value << 32 | (u32)argument(regs, extra_at + 1);
+  } else if (extra == SN_EXTRA_LENGTH) {
+    r->size = extra_value;
+  } else if (extra == SN_EXTRA_ATTRIBUTE) {
+    append_user(s, &r->path2, (const char *)extra_value);
+  } else if (extra >= SN_EXTRA_TIMESPEC && extra <= SN_EXTRA_UTIMBUF) {
+    r->mtime = time_argument(extra, (void *)extra_value);
+  }
+  if (path2_at != SN_NO_ARG) {
+    u64 path2 = argument(regs, path2_at);
+    if (type == SN_SYMLINK)
+      append_user(s, &r->path2, (const char *)path2);
+    else
+      watched |= append_argument(s, &r->path2, &r->base2, (const char *)path2,
+                                 dfd2_at == SN_NO_ARG ? SN_AT_FDCWD : argument(regs, dfd2_at));
+  }
+  return finish_file(s, hook, watched);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* What the eBPF programs and the loader share besides records: configuration, counters, watched names, hooks. Not
+ * stored anywhere, so free to change. */
+#ifndef SENTINEL_SENSOR_ABI_H
+#define SENTINEL_SENSOR_ABI_H
+#include <linux/types.h>
+#include "events.h"
+
+#define SN_RING_SECURITY 0
+#define SN_RING_OBSERVABILITY 1
+#define SN_RING_SEC_BYTES (4 * 1024 * 1024)
+#define SN_RING_OBS_BYTES (8 * 1024 * 1024)
+#define SN_CPU_MAX 512
+#define SN_HOOK_MAX 128
+#define SN_NAME_MAX 32
+
+#define SN_SCOPE_HOST 0
+#define SN_SCOPE_CGROUP 1
+#define SN_SCOPE_PID 2
+
+/* .rodata of the object: fixed before load, so that the verifier drops what is off. */
+struct sn_config {
+  __u64 scope_cgroup; /* cgroup v2 id */
+  __u32 scope_kind;
+  __u32 own_tgid;     /* never recorded */
+  __u32 read_opens;   /* also record every read-only open of a regular file */
+  __u32 rate_limit;   /* observability records per process and second, 0 = none */
+  __u32 noise;        /* noise_exe has entries */
+  __u32 writes_by_fput; /* fentry/__fput attached: the close tracepoints are not */
+};
+
+/* Value of the memory-mapped `control` map. */
+struct sn_control {
+  __u32 idle[2]; /* by ring: the reader sleeps, the next record wakes it. Kernel clears, reader sets. */
+};
+
+/* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */
+struct sn_hook_counter {
+  __u64 emitted[2];  /* by ring */
+  __u64 lost_full[2];
+  __u64 lost_rate;   /* observability only */
+  __u64 lost_busy;   /* no scratch space: nested deeper than SN_SCRATCH_SLOTS */
+  __u64 last_lost_ns;
+  __u64 reserved;
+};
+
+/* Value of the memory-mapped `cpus` map, one per CPU. */
+struct sn_cpu {
+  __u64 next[2]; /* by ring: sequence number of the last record tried */
+  __u64 lost;    /* all losses on this CPU */
+  __u64 reserved;
+  struct sn_hook_counter hook[SN_HOOK_MAX];
+};
+
+/* Key of `watch_names`: one path component, zero-padded. Value: bits below. */
+struct sn_name {
+  char text[SN_NAME_MAX];
+};
+#define SN_WATCH_READ_LEAF 0x01 /* also record read-only opens of files with this name */
+#define SN_WATCH_READ_DIR 0x02  /* … of files directly in directories with this name */
+#define SN_WATCH_SEC_LEAF 0x04  /* changes to files with this name belong to the security lane */
+#define SN_WATCH_SEC_DIR 0x08   /* … to anything below directories with this name */
+#define SN_WATCH_SEC_TOP 0x10   /* … if the directory is in the root */
+#define SN_WATCH_READ_PROC 0x20 /* like READ_LEAF, but only on procfs */
+
+/* Key of `noise_exe`: executables whose observability records are not wanted. */
+struct sn_exe {
+  __u64 dev;
+  __u64 ino;
+};
+
+/* Attach cookie of a system call: where its arguments are. 15 = none. */
+#define SN_NO_ARG 15
+#define SN_EXTRA_NONE 0
+#define SN_EXTRA_MODE 1
+#define SN_EXTRA_OWNER 2
+#define SN_EXTRA_LENGTH 3
+#define SN_EXTRA_TIMESPEC 4
+#define SN_EXTRA_TIMEVAL 5
+#define SN_EXTRA_UTIMBUF 6
+#define SN_EXTRA_ATTRIBUTE 7
+#define SN_EXTRA_REMOVEDIR 8
+#define SN_COOKIE(hook, type, dfd, path, dfd2, path2, extra, arg)                                        \
+  ((__u64)(hook) | (__u64)(type) << 8 | (__u64)(dfd) << 16 | (__u64)(path) << 20 | (__u64)(dfd2) << 24 | \
+   (__u64)(path2) << 28 | (__u64)(extra) << 32 | (__u64)(arg) << 36)
+
+#endif

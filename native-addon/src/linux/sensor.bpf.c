@@ -1,0 +1,9 @@
+/* The eBPF sensor: one object, a header per hook family. CO-RE, so the same object runs on every kernel with BTF; the
+ * loader leaves out what a kernel does not have. */
+#include "file.bpf.h"
+#include "lsm.bpf.h"
+#include "network.bpf.h"
+#include "process.bpf.h"
+#include "rare.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

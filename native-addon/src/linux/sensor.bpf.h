@@ -1,0 +1,399 @@
+/* Maps, filters and the way out: what every hook uses.
+ *
+ * A hook takes a scratch slot, fills the fixed part, appends strings, and calls finish(), which takes the sequence
+ * number, copies the record into its ring and counts. Scratch is per CPU with a few slots, claimed by compare-and-swap,
+ * because a soft interrupt or a preempting task may run another hook in the middle of one. */
+#ifndef SENTINEL_SENSOR_BPF_H
+#define SENTINEL_SENSOR_BPF_H
+#include "vmlinux-subset.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "sensor-abi.h"
+#include "hooks.h"
+
+#define SN_SCRATCH_SLOTS 4
+/* The last string may start here and be SN_PATH_MAX long. */
+#define SN_OFF_MAX 17408
+#define SN_SCRATCH_BYTES (SN_OFF_MAX + SN_PATH_MAX + 8)
+
+#define PF_KTHREAD 0x00200000
+
+/* Keeps the compiler from reasoning about a value, so that a bound which it thinks redundant stays for the verifier. */
+#define OPAQUE(value) asm volatile("" : "+r"(value))
+
+struct walk {
+  struct dentry *dentry;
+  struct vfsmount *mnt;
+  u32 start;
+  u32 orig;
+  u32 count; /* components so far */
+  u32 cut;
+  /* Watch bits of the leaf, its directory, the component nearest the root, and all of them together. */
+  u32 leaf;
+  u32 directory;
+  u32 top;
+  u32 any;
+  u32 done;
+  u32 position; /* scan of a plain path: bytes of the component so far */
+  u32 end;
+  u32 dots;
+  struct sn_name key;
+};
+
+/* Position in a descriptor table. */
+struct fd_walk {
+  u64 word;  /* open descriptors of the current group of 64 not yet looked at */
+  u32 base;  /* first descriptor of the next group */
+  u32 first;
+  u32 last;
+  u32 limit; /* size of the table */
+  u64 open_fds;
+  u64 files;
+  u32 hook;
+};
+
+struct scratch {
+  u32 busy;
+  u32 off;
+  struct walk walk;
+  struct fd_walk fds;
+  char buf[SN_SCRATCH_BYTES];
+};
+
+const volatile struct sn_config cfg SEC(".rodata.cfg") = {};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, SN_RING_SEC_BYTES);
+} rb_sec SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, SN_RING_OBS_BYTES);
+} rb_obs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SN_SCRATCH_SLOTS);
+  __type(key, u32);
+  __type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* One value per possible CPU; the loader sets max_entries. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, SN_CPU_MAX);
+  __type(key, u32);
+  __type(value, struct sn_cpu);
+} cpus SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, u32);
+  __type(value, struct sn_control);
+} control SEC(".maps");
+
+/* Scope pid:N: that process and what it forked since. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 65536);
+  __type(key, u32);
+  __type(value, u32);
+} scope_pids SEC(".maps");
+
+/* Scope cgroup:PATH. */
+struct {
+  __uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+  __uint(max_entries, 1);
+  __uint(key_size, sizeof(u32));
+  __uint(value_size, sizeof(u32));
+} scope_cgroup SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __type(key, struct sn_name);
+  __type(value, u32);
+} watch_names SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 256);
+  __type(key, struct sn_exe);
+  __type(value, u32);
+} noise_exe SEC(".maps");
+
+struct rate {
+  u64 since_ns;
+  u64 count;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, u32);
+  __type(value, struct rate);
+} rates SEC(".maps");
+
+/* ---- filters ---- */
+
+/* A device number as stat(2) encodes it. */
+static __always_inline u64 encode_dev(u32 dev)
+{
+  u32 major = dev >> 20, minor = dev & 0xfffff;
+
+  return (minor & 0xff) | major << 8 | (u64)(minor & ~0xffu) << 12;
+}
+
+/* Whether a hook that runs on behalf of `tgid`, the current process, records at all. */
+static __always_inline bool in_scope(u32 tgid)
+{
+  if (tgid == cfg.own_tgid)
+    return false;
+  if (cfg.scope_kind == SN_SCOPE_CGROUP)
+    return bpf_current_task_under_cgroup(&scope_cgroup, 0) == 1;
+  if (cfg.scope_kind == SN_SCOPE_PID)
+    return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
+  return true;
+}
+
+static __always_inline bool current_in_scope(void)
+{
+  return in_scope(bpf_get_current_pid_tgid() >> 32);
+}
+
+/* Programs of cgroup hooks are attached to the scope's cgroup, so only the other two filters are left. */
+static __always_inline bool cgroup_hook_in_scope(struct task_struct *task)
+{
+  u32 tgid = task->tgid;
+
+  if (tgid == cfg.own_tgid)
+    return false;
+  if (cfg.scope_kind == SN_SCOPE_PID)
+    return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
+  return true;
+}
+
+static __always_inline bool current_is_noise(void)
+{
+  struct task_struct *task;
+  struct sn_exe key = {};
+  struct file *exe;
+
+  if (!cfg.noise)
+    return false;
+  task = bpf_get_current_task_btf();
+  if (!task->mm)
+    return false;
+  exe = task->mm->exe_file;
+  if (!exe)
+    return false;
+  key.ino = BPF_CORE_READ(exe, f_inode, i_ino);
+  key.dev = encode_dev(BPF_CORE_READ(exe, f_inode, i_sb, s_dev));
+  return bpf_map_lookup_elem(&noise_exe, &key) != NULL;
+}
+
+static __always_inline bool over_rate(u64 now)
+{
+  u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  struct rate *rate;
+
+  if (!cfg.rate_limit)
+    return false;
+  rate = bpf_map_lookup_elem(&rates, &tgid);
+  if (!rate) {
+    struct rate first = {.since_ns = now, .count = 1};
+    bpf_map_update_elem(&rates, &tgid, &first, BPF_ANY);
+    return false;
+  }
+  if (now - rate->since_ns > 1000000000ull) {
+    rate->since_ns = now;
+    rate->count = 0;
+  }
+  return __sync_fetch_and_add(&rate->count, 1) >= cfg.rate_limit;
+}
+
+/* ---- counters ---- */
+
+static __always_inline struct sn_cpu *this_cpu(void)
+{
+  u32 cpu = bpf_get_smp_processor_id();
+
+  return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+/* A record that could not even be built: takes its sequence number, so that it is missed. */
+static __always_inline void lose_busy(u32 hook)
+{
+  struct sn_cpu *cpu = this_cpu();
+
+  if (!cpu || hook >= SN_HOOK_MAX)
+    return;
+  __sync_fetch_and_add(&cpu->next[SN_RING_SECURITY], 1);
+  __sync_fetch_and_add(&cpu->lost, 1);
+  __sync_fetch_and_add(&cpu->hook[hook].lost_busy, 1);
+  cpu->hook[hook].last_lost_ns = bpf_ktime_get_boot_ns();
+}
+
+static __always_inline struct scratch *claim(u32 hook)
+{
+  struct scratch *s;
+
+#pragma unroll
+  for (u32 i = 0; i < SN_SCRATCH_SLOTS; i++) {
+    u32 slot = i;
+    s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s && __sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
+      return s;
+  }
+  lose_busy(hook);
+  return NULL;
+}
+
+static __always_inline void release(struct scratch *s)
+{
+  __sync_lock_test_and_set(&s->busy, 0);
+}
+
+/* ---- the record ---- */
+
+static __always_inline u64 cgroup_of(struct task_struct *task)
+{
+  return task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* Starts a record about `task`: header and a zeroed fixed part of `size` bytes. */
+static __always_inline void begin(struct scratch *s, u8 type, struct task_struct *task, u32 size)
+{
+  struct sn_header *h = (void *)s->buf;
+  const struct cred *cred = task->cred;
+
+  __builtin_memset(s->buf, 0, size);
+  h->type = type;
+  h->ver = SN_VERSION;
+  h->ts = bpf_ktime_get_boot_ns();
+  h->start = task->group_leader->start_boottime;
+  h->tgid = task->tgid;
+  h->tid = task->pid;
+  h->uid = cred->uid.val;
+  h->euid = cred->euid.val;
+  h->cgroup = cgroup_of(task);
+  s->off = size;
+}
+
+/* Sends the record off and gives the slot back. `urgent`: something waits for this record. */
+static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
+{
+  struct sn_header *h = (void *)s->buf;
+  struct sn_cpu *cpu = this_cpu();
+  struct sn_control *ctl;
+  u32 zero = 0, off = s->off, len;
+  u64 wake = BPF_RB_NO_WAKEUP;
+  u64 n;
+  long err;
+
+  OPAQUE(ring);
+  OPAQUE(hook);
+  if (!cpu || hook >= SN_HOOK_MAX || ring > 1 || off > SN_OFF_MAX + SN_PATH_MAX)
+    goto out;
+  *(u64 *)(s->buf + off) = 0;
+  len = (off + 7) & ~7u;
+  OPAQUE(len);
+  if (len > SN_RECORD_MAX || len < sizeof(*h))
+    goto out;
+  n = __sync_fetch_and_add(&cpu->next[ring], 1) + 1;
+  h->len = len;
+  h->seq = (u64)bpf_get_smp_processor_id() << 48 | (u64)ring << 40 | (n & 0xffffffffffull);
+  if (ring == SN_RING_OBSERVABILITY) {
+    h->flags |= SN_F_OBSERVABILITY;
+    if (over_rate(h->ts)) {
+      __sync_fetch_and_add(&cpu->hook[hook].lost_rate, 1);
+      __sync_fetch_and_add(&cpu->lost, 1);
+      cpu->hook[hook].last_lost_ns = h->ts;
+      goto out;
+    }
+  }
+  ctl = bpf_map_lookup_elem(&control, &zero);
+  if (ctl) {
+    u32 idle = ctl->idle[ring];
+    if (idle == 2 || (idle == 1 && urgent)) {
+      ctl->idle[ring] = 0;
+      wake = BPF_RB_FORCE_WAKEUP;
+    }
+  }
+  if (ring == SN_RING_SECURITY)
+    err = bpf_ringbuf_output(&rb_sec, s->buf, len, wake);
+  else
+    err = bpf_ringbuf_output(&rb_obs, s->buf, len, wake);
+  if (err) {
+    __sync_fetch_and_add(&cpu->hook[hook].lost_full[ring], 1);
+    __sync_fetch_and_add(&cpu->lost, 1);
+    cpu->hook[hook].last_lost_ns = h->ts;
+  } else {
+    __sync_fetch_and_add(&cpu->hook[hook].emitted[ring], 1);
+  }
+out:
+  release(s);
+  return 0;
+}
+
+/* ---- strings ---- */
+
+static __always_inline void describe(struct sn_str *d, u8 kind, u32 len, u8 flags, u32 orig)
+{
+  d->len = len;
+  d->kind = kind;
+  d->flags = flags;
+  d->orig = orig;
+}
+
+/* Appends a NUL-terminated string of the caller's memory. */
+static __noinline int append_user(struct scratch *s, struct sn_str *d, const char *from)
+{
+  u32 off = s->off;
+  long n;
+
+  if (off > SN_OFF_MAX) {
+    describe(d, SN_STR_PLAIN, 0, SN_STR_CUT, 0);
+    return 0;
+  }
+  n = bpf_probe_read_user_str(s->buf + off, SN_PATH_MAX, from);
+  if (n < 0) {
+    describe(d, SN_STR_PLAIN, 0, SN_STR_FAULT, 0);
+    return 0;
+  }
+  if (n > 0)
+    n--;
+  describe(d, SN_STR_PLAIN, n, n == SN_PATH_MAX - 1 ? SN_STR_CUT : 0, n);
+  s->off = off + n;
+  return 0;
+}
+
+/* Appends a NUL-terminated string of kernel memory. */
+static __noinline int append_kernel(struct scratch *s, struct sn_str *d, const char *from)
+{
+  u32 off = s->off;
+  long n;
+
+  if (off > SN_OFF_MAX) {
+    describe(d, SN_STR_PLAIN, 0, SN_STR_CUT, 0);
+    return 0;
+  }
+  n = bpf_probe_read_kernel_str(s->buf + off, SN_PATH_MAX, from);
+  if (n < 0) {
+    describe(d, SN_STR_PLAIN, 0, SN_STR_FAULT, 0);
+    return 0;
+  }
+  if (n > 0)
+    n--;
+  describe(d, SN_STR_PLAIN, n, n == SN_PATH_MAX - 1 ? SN_STR_CUT : 0, n);
+  s->off = off + n;
+  return 0;
+}
+
+#endif
