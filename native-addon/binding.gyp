@@ -14,7 +14,7 @@
     },
     {
       "target_name": "sentinel_bpf",
-      "sources": ["src/linux/bpf_binding.cc"],
+      "sources": ["src/linux/bpf_binding.cc", "src/linux/bpf-loader.c"],
       "libraries": ["-lbpf", "-lelf", "-lz"]
     }
   ]

@@ -10,8 +10,77 @@ export interface CoreAddon {
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
 }
 
+/** What the eBPF loader is told. Numbers that do not fit 53 bits never occur here. */
+export interface BpfLoadOptions {
+  objectPath: string;
+  /** 0 host, 1 cgroup, 2 pid. */
+  scopeKind: 0 | 1 | 2;
+  cgroupPath?: string;
+  scopePid?: number;
+  /** Never recorded. */
+  ownPid: number;
+  readOpens: 0 | 1;
+  /** Observability records per process and second; 0 = no limit. */
+  rateLimit: number;
+  /** Path components that matter; bits are SN_WATCH_* of src/linux/sensor-abi.h. */
+  watches: { name: string; bits: number }[];
+  /** Executables whose observability records are not wanted. */
+  noise: { dev: number; inode: number }[];
+}
+
+export interface BpfLoss {
+  lane: 'security' | 'observability';
+  cause: 'ring_full' | 'rate_limit' | 'sensor_blind';
+  hook: string;
+  cpu: number;
+  count: number;
+  fromNs: bigint;
+  toNs: bigint;
+}
+
+/** Called on the main thread. Ring 0 is security, 1 observability; -1 brings losses, -2 says that reading ended. */
+export interface BpfDeliver {
+  (ring: 0 | 1, bytes: Buffer, count: number, firstSeq: number, wallOffsetNs: bigint): void;
+  (ring: -1, losses: BpfLoss[]): void;
+  (ring: -2): void;
+}
+
+export interface BpfStatus {
+  hooks: {
+    name: string;
+    attach: string;
+    state: 'active' | 'replaced' | 'missing';
+    detail?: string;
+    events: number;
+    lost: number;
+  }[];
+  /** `tried` = delivered + lost + still in the ring. */
+  rings: { name: string; usedBytes: number; sizeBytes: number; lost: number; tried: number }[];
+  lsm: boolean;
+  batches: number;
+  records: number;
+  wakeups: number;
+  /** Times the reader left records in the ring because JavaScript was behind. */
+  heldBack: number;
+  appendFailures: number;
+  clockSteps: number;
+  wallOffsetNs: bigint;
+}
+
+/** Opaque; must stay referenced until reading ended. */
+export type BpfHandle = object & { readonly __bpf: never };
+
 export interface BpfAddon {
   abi: number;
+  /** Loads and attaches. Throws an Error with `code`: object, no_btf, permission, scope or kernel. */
+  load(options: BpfLoadOptions): BpfHandle;
+  /** Records of the processes that run now. */
+  snapshot(handle: BpfHandle): Buffer;
+  /** Starts the reader thread; `appender` is WalWriter.nativeHandle. */
+  start(handle: BpfHandle, deliver: BpfDeliver, appender?: unknown): void;
+  /** Detaches, delivers what is left, then calls deliver(-2). */
+  stop(handle: BpfHandle): void;
+  status(handle: BpfHandle): BpfStatus;
 }
 
 export type Loaded<T> = { ok: true; addon: T } | { ok: false; reason: string };

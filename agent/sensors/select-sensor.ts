@@ -4,6 +4,7 @@
  * Order: eBPF, proc connector, /proc polling; the last always works on Linux. A replay is only ever taken when asked
  * for by name. A sensor asked for by name is used or refused, never replaced by another.
  */
+import { createEbpfSensor } from './ebpf-sensor.ts';
 import { ProcPollSensor } from './proc-poll.ts';
 import { replaySensorOf } from './replay.ts';
 import type { Sensor, SensorScope, SensorTier } from './types.ts';
@@ -46,6 +47,14 @@ export interface SensorFactory {
 }
 
 const FACTORIES: readonly SensorFactory[] = [
+  {
+    tier: 'ebpf',
+    preference: 'ebpf',
+    create(options) {
+      if (process.platform !== 'linux') return Promise.reject(new Error('eBPF is a part of Linux'));
+      return new Promise((resolve) => resolve(createEbpfSensor(options)));
+    },
+  },
   {
     tier: 'proc-poll',
     preference: 'proc',

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include "hooks.h"
 
 #ifndef FSCONFIG_CMD_CREATE
@@ -630,11 +631,62 @@ long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes)
 
 /* ---- end ---- */
 
+static int compare_fds(const void *a, const void *b)
+{
+  return *(const int *)a - *(const int *)b;
+}
+
+/* Forks a process that keeps `fds` (sorted) open, and nothing else, until the other end of `turn`, one of them, is
+ * closed; so it is the last to hold them. The intermediate parent makes it nobody's child. Only calls that are safe
+ * after a fork of a threaded process. */
+static void hand_over(const int *fds, size_t count, int turn)
+{
+  pid_t child = fork();
+  int next = 0;
+  char none;
+
+  if (child > 0) {
+    waitpid(child, NULL, 0);
+    return;
+  }
+  if (child < 0)
+    return;
+  if (fork() != 0)
+    _exit(0);
+  for (size_t i = 0; i < count; i++) {
+    if (fds[i] > next)
+      syscall(SYS_close_range, next, fds[i] - 1, 0);
+    next = fds[i] + 1;
+  }
+  syscall(SYS_close_range, next, ~0u, 0);
+  while (read(turn, &none, 1) < 0 && errno == EINTR)
+    ;
+  _exit(0);
+}
+
 void sn_loader_detach(struct sn_loader *loader)
 {
+  int *fds, turn[2] = {-1, -1};
+
+  if (loader->control)
+    __atomic_store_n(&loader->control->stopped, 1, __ATOMIC_SEQ_CST);
+  if (loader->link_count == 0)
+    return;
+  fds = calloc(loader->link_count + 1, sizeof(*fds));
+  if (pipe2(turn, O_CLOEXEC) == 0) {
+    for (size_t i = 0; i < loader->link_count; i++)
+      fds[i] = bpf_link__fd(loader->links[i]);
+    fds[loader->link_count] = turn[0];
+    qsort(fds, loader->link_count + 1, sizeof(*fds), compare_fds);
+    hand_over(fds, loader->link_count + 1, turn[0]);
+    close(turn[0]);
+  }
+  free(fds);
   for (size_t i = 0; i < loader->link_count; i++)
     bpf_link__destroy(loader->links[i]);
   loader->link_count = 0;
+  if (turn[1] >= 0)
+    close(turn[1]);
 }
 
 void sn_loader_close(struct sn_loader *loader)

@@ -73,7 +73,8 @@ enum sn_failure sn_loader_attach(struct sn_loader *loader);
 /* Snapshot records of the processes in scope, into a buffer the caller frees. Returns its length, or a negative errno. */
 long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes);
 
-/* Stops recording; rings and counters stay readable. */
+/* Stops recording at once; rings and counters stay readable. Taking the hooks out of the kernel costs a grace period
+ * for each system call, 6 s in all, so a child process that does nothing else holds them meanwhile. */
 void sn_loader_detach(struct sn_loader *loader);
 
 void sn_loader_close(struct sn_loader *loader);

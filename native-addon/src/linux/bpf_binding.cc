@@ -181,7 +181,7 @@ class Sensor {
   std::thread thread_;
   Napi::ThreadSafeFunction tsfn_;
   std::atomic<bool> stopping_{false};
-  std::atomic<int64_t> wall_offset_{0};
+  std::atomic<int64_t> wall_offset_{WallOffset()};
   std::mutex mutex_;
   std::condition_variable room_;
   std::vector<Batch> pending_;

@@ -181,7 +181,7 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
   if (new_state != SN_STATE_ESTABLISHED && new_state != SN_STATE_CLOSE)
     return 0;
   flow = bpf_map_lookup_elem(&flows, &key);
-  if (!flow)
+  if (!flow || stopped())
     return 0;
   if (new_state == SN_STATE_ESTABLISHED) {
     if (!flow->reported) {

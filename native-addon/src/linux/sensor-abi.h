@@ -30,7 +30,8 @@ struct sn_config {
 
 /* Value of the memory-mapped `control` map. */
 struct sn_control {
-  __u32 idle[2]; /* by ring: the reader sleeps, the next record wakes it. Kernel clears, reader sets. */
+  __u32 idle[2]; /* by ring: 2 = the next record wakes the reader, 1 = an urgent one does. Kernel clears, reader sets. */
+  __u32 stopped; /* nothing is recorded any more; detaching takes seconds */
 };
 
 /* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */

@@ -150,10 +150,18 @@ static __always_inline u64 encode_dev(u32 dev)
   return (minor & 0xff) | major << 8 | (u64)(minor & ~0xffu) << 12;
 }
 
+static __always_inline bool stopped(void)
+{
+  u32 zero = 0;
+  struct sn_control *ctl = bpf_map_lookup_elem(&control, &zero);
+
+  return !ctl || ctl->stopped;
+}
+
 /* Whether a hook that runs on behalf of `tgid`, the current process, records at all. */
 static __always_inline bool in_scope(u32 tgid)
 {
-  if (tgid == cfg.own_tgid)
+  if (tgid == cfg.own_tgid || stopped())
     return false;
   if (cfg.scope_kind == SN_SCOPE_CGROUP)
     return bpf_current_task_under_cgroup(&scope_cgroup, 0) == 1;
@@ -172,7 +180,7 @@ static __always_inline bool cgroup_hook_in_scope(struct task_struct *task)
 {
   u32 tgid = task->tgid;
 
-  if (tgid == cfg.own_tgid)
+  if (tgid == cfg.own_tgid || stopped())
     return false;
   if (cfg.scope_kind == SN_SCOPE_PID)
     return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
