@@ -183,7 +183,7 @@ const AUDIT_EXEC_PATH: FieldTable = {
 
 const AUDIT_SYSCALL: FieldTable = {
   type: () => 'SYSCALL',
-  SYSCALL: (e) => SYSCALLS[e.action] ?? e.action,
+  SYSCALL: (e) => e.details?.['call'] ?? SYSCALLS[e.action] ?? e.action,
   exe: (e) => e.process?.executable,
   comm: (e) => e.process?.name.slice(0, 15),
   pid: (e) => e.process?.pid,
@@ -250,6 +250,13 @@ function argument(field: string): Accessor | undefined {
   return (event) => event.process?.argv?.[index];
 }
 
+/** `details.NAME`: facts of rare events that have no field of their own. Ours, for rules of our own. */
+function detail(field: string): Accessor | undefined {
+  if (!field.startsWith('details.')) return undefined;
+  const name = field.slice('details.'.length);
+  return (event) => event.details?.[name];
+}
+
 /** Values a keyword search of a view looks through. */
 function keywordsOf(fields: readonly Accessor[]): Accessor {
   return (event) => {
@@ -301,8 +308,8 @@ export const NETWORK_VIEW = view(
   pick(NETWORK, 'Image', 'User', 'Protocol', 'SourceIp', 'SourcePort', 'DestinationIp', 'DestinationPort'),
 );
 export const DNS_VIEW = view(DNS, pick(DNS, 'Image', 'User', 'QueryName', 'record_type'));
-export const ACCESS_VIEW = view(ACCESS, pick(ACCESS, 'SourceImage', 'TargetImage', 'User'));
-export const MODULE_VIEW = view(MODULE, pick(MODULE, 'Image', 'ImageLoaded', 'User'));
+export const ACCESS_VIEW = view(ACCESS, pick(ACCESS, 'SourceImage', 'TargetImage', 'User'), detail);
+export const MODULE_VIEW = view(MODULE, pick(MODULE, 'Image', 'ImageLoaded', 'User'), detail);
 // A keyword with a blank in it is meant for the command line, not for one argument.
 export const EXECVE_VIEW = view(
   AUDIT_EXECVE,
@@ -312,4 +319,8 @@ export const EXECVE_VIEW = view(
 export const PATH_VIEW = view(AUDIT_PATH, pick(AUDIT_PATH, 'type', 'name', 'nametype'));
 export const OLD_PATH_VIEW = view(AUDIT_OLD_PATH, pick(AUDIT_OLD_PATH, 'type', 'name', 'nametype'));
 export const EXEC_PATH_VIEW = view(AUDIT_EXEC_PATH, pick(AUDIT_EXEC_PATH, 'type', 'name', 'nametype'));
-export const SYSCALL_VIEW = view(AUDIT_SYSCALL, pick(AUDIT_SYSCALL, 'type', 'SYSCALL', 'exe', 'comm'));
+export const SYSCALL_VIEW = view(
+  AUDIT_SYSCALL,
+  pick(AUDIT_SYSCALL, 'type', 'SYSCALL', 'exe', 'comm'),
+  detail,
+);

@@ -1,0 +1,128 @@
+/** Cost of detection per event: rules against a naive evaluator, and indicators. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { findRuleFiles } from '../../agent/detect/cli-rules.ts';
+import { Detector } from '../../agent/detect/detector.ts';
+import { loadRules } from '../../agent/detect/rule-set.ts';
+import type { RuleSource } from '../../agent/detect/rule-set.ts';
+import type { SentinelEvent } from '../../agent/event.ts';
+import { naiveMatch } from '../detect/naive-sigma.ts';
+import type { NaiveRule } from '../detect/naive-sigma.ts';
+import { PUBLIC_RULES, havePublicRules, parseRules, randomOf } from '../detect/public-rules.ts';
+import { execEvents, mixedEvents } from '../detect/workload.ts';
+import type { BenchOptions, Figure } from './figure.ts';
+
+const BUNDLED = join(import.meta.dirname, '..', '..', 'rules');
+const BENCH = 'detect';
+
+/** The best of some rounds: other work on the machine only ever adds time. */
+function nsPerItem(rounds: number, items: number, run: () => void): number {
+  let best = Infinity;
+  for (let i = 0; i < rounds; i += 1) {
+    const start = process.hrtime.bigint();
+    run();
+    best = Math.min(best, Number(process.hrtime.bigint() - start));
+  }
+  return best / items;
+}
+
+async function readRules(): Promise<NaiveRule[]> {
+  const files = await findRuleFiles(havePublicRules ? [PUBLIC_RULES] : [BUNDLED]);
+  return files.flatMap((file) => parseRules(readFileSync(file, 'utf8'))).filter((rule) => rule['detection']);
+}
+
+/** A rule of the same shape that looks for other words; programs stay, as many rules share them. */
+function variant(rule: NaiveRule, number: number, random: () => number): NaiveRule {
+  const word = (): string => Math.floor(random() * 36 ** 4).toString(36);
+  const change = (key: string, value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map((item) => change(key, item));
+    if (typeof value === 'object' && value !== null) {
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, change(name, item)]));
+    }
+    const program = /^(Image|ParentImage|type|a0|exe|comm|condition)/.test(key) || key.includes('|re');
+    return typeof value !== 'string' || program || random() < 0.2 ? value : value.replace(/[a-z]{3,}/i, word);
+  };
+  const { condition, ...searches } = rule['detection'] as Record<string, unknown>;
+  const detection = { ...(change('', searches) as object), condition };
+  return {
+    ...rule,
+    id: `${rule['id'] as string}-${number}`,
+    title: `variant ${number}`,
+    detection,
+  } as NaiveRule;
+}
+
+function sourcesOf(rules: readonly NaiveRule[]): RuleSource[] {
+  return rules.map((rule, i) => ({ path: `bench-${i}.yml`, text: stringify(rule), source: 'bench' }));
+}
+
+function flat(event: SentinelEvent): Record<string, unknown> {
+  return {
+    Image: event.process?.executable,
+    CommandLine: event.process?.argv?.join(' '),
+    CurrentDirectory: event.process?.cwd,
+    User: event.process?.user,
+    ParentImage: event.parent?.executable,
+    ParentCommandLine: event.parent?.argv?.join(' '),
+  };
+}
+
+function rulesFigures(rules: readonly NaiveRule[], quick: boolean): Figure[] {
+  const random = randomOf(7);
+  const shuffled = [...rules].sort(() => random() - 0.5);
+  const first = shuffled.slice(0, 150);
+  const many = Array.from({ length: 2000 }, (_, i) =>
+    i < rules.length
+      ? (shuffled[i] as NaiveRule)
+      : variant(shuffled[i % rules.length] as NaiveRule, i, random),
+  );
+  const count = quick ? 2000 : 10_000;
+  const rounds = quick ? 5 : 15;
+  const figures: Figure[] = [];
+  for (const [name, list, budgetUs] of [
+    ['150 rules', first, 20],
+    ['2,000 rules', many, 100],
+  ] as const) {
+    const set = loadRules(sourcesOf(list));
+    const note = `${set.rules.length - set.notRunnable.length} run here, ${set.failed.length} failed`;
+    for (const [kind, events] of [
+      ['executions', execEvents(count)],
+      ['mixed events', mixedEvents(count)],
+    ] as const) {
+      const detector = new Detector(set);
+      let found = 0;
+      const ns = nsPerItem(rounds, events.length, () => {
+        for (const event of events) if (detector.evaluate(event)) found += 1;
+      });
+      const naiveUs =
+        kind === 'executions' && list === first ? naiveNs(list, events.slice(0, 50)) / 1e3 : undefined;
+      figures.push({
+        bench: BENCH,
+        metric: `${name}, ${kind}`,
+        value: Number((ns / 1e3).toFixed(2)),
+        unit: 'us/event',
+        ...(naiveUs !== undefined && { peer: 'the naive evaluator', ratio: ns / 1e3 / naiveUs }),
+        budget: `<= ${budgetUs} us`,
+        ok: ns / 1e3 <= budgetUs,
+        note: `${note}, ${((100 * found) / rounds / events.length).toFixed(1)} % of events matched`,
+      });
+    }
+  }
+  return figures;
+}
+
+function naiveNs(rules: readonly NaiveRule[], events: readonly SentinelEvent[]): number {
+  const applicable = rules.filter(
+    (rule) => (rule['logsource'] as Record<string, string>)['category'] === 'process_creation',
+  );
+  const objects = events.map(flat);
+  return nsPerItem(2, objects.length, () => {
+    for (const object of objects) for (const rule of applicable) naiveMatch(rule, object);
+  });
+}
+
+export async function run({ quick }: BenchOptions): Promise<Figure[]> {
+  const rules = await readRules();
+  return rulesFigures(rules, quick);
+}
