@@ -3,6 +3,7 @@
  * matches has at least one of them: of the parts of an AND the best set is taken, those of an OR are joined.
  */
 import { MIN_LITERAL } from './literal-index.ts';
+import { MIN_END } from './literal-set.ts';
 import { OP_CONTAINS, OP_ENDS, OP_EQUALS, OP_GLOB, OP_REGEX, OP_STARTS } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import { testsOf } from './rule.ts';
@@ -14,8 +15,8 @@ export interface Anchor {
   field: string;
   /** Folded. */
   text: string;
-  /** The field's value is the text, not just a part of it. */
-  whole: boolean;
+  /** The field's value is the text, ends with it, or holds it somewhere. */
+  where: 'whole' | 'end' | 'part';
 }
 
 const MAX_ANCHORS = 512;
@@ -39,9 +40,12 @@ export function anchorsOf(roots: readonly RuleNode[]): Anchors[] {
   }
   const weigh: Weigh = (anchors) => {
     let weakest = Infinity;
-    for (const { field, text, whole } of anchors) {
+    for (const { field, text, where } of anchors) {
       const often = uses.get(`${field}\u0000${text}`) ?? 1;
-      weakest = Math.min(weakest, (Math.min(text.length, 12) + (whole ? 4 : 0)) / (1 + Math.log2(often)));
+      weakest = Math.min(
+        weakest,
+        (Math.min(text.length, 12) + (where === 'part' ? 0 : 4)) / (1 + Math.log2(often)),
+      );
     }
     return weakest - anchors.length / 100;
   };
@@ -106,23 +110,24 @@ function ofPredicate(field: string, predicate: Predicate): Anchors {
   const text = predicate.cased ? fold(predicate.text) : predicate.text;
   switch (predicate.op) {
     case OP_EQUALS:
-      return [{ field, text, whole: true }];
+      return [{ field, text, where: 'whole' }];
+    case OP_ENDS:
+      return text.length >= MIN_END ? [{ field, text, where: 'end' }] : undefined;
     case OP_CONTAINS:
     case OP_STARTS:
-    case OP_ENDS:
-      return text.length >= MIN_LITERAL ? [{ field, text, whole: false }] : undefined;
+      return text.length >= MIN_LITERAL ? [{ field, text, where: 'part' }] : undefined;
     case OP_GLOB: {
       let longest = '';
       for (const segment of predicate.glob?.segments ?? []) {
         for (const item of segment.items)
           if (typeof item === 'string' && item.length > longest.length) longest = item;
       }
-      return longest.length >= MIN_LITERAL ? [{ field, text: fold(longest), whole: false }] : undefined;
+      return longest.length >= MIN_LITERAL ? [{ field, text: fold(longest), where: 'part' }] : undefined;
     }
     case OP_REGEX: {
       const literals = predicate.regex?.literals;
       if (!literals || literals.some((literal) => literal.length < MIN_LITERAL)) return undefined;
-      return literals.map((literal) => ({ field, text: literal, whole: false }));
+      return literals.map((literal) => ({ field, text: literal, where: 'part' }));
     }
     default:
       return undefined;

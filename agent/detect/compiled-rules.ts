@@ -47,9 +47,13 @@ export class CompiledRules {
     };
   }
 
-  /** Matches one event; returns how many of `matched` count. */
-  run(bucket: Bucket, source: ValueSource, context: FilterContext): number {
+  /** Starts a new event, seen through `source`. */
+  begin(source: ValueSource): void {
     this.cache.reset(source, this.fields.names.length);
+  }
+
+  /** Matches the rules of a bucket against the event begun; returns how many of `matched` count. */
+  run(bucket: Bucket, context: FilterContext): number {
     const found = bucket.matcher.run(this.cache);
     let count = 0;
     for (let i = 0; i < found; i += 1) {

@@ -8,11 +8,14 @@ import { CompiledRules } from './compiled-rules.ts';
 import type { Bucket, FilterContext } from './compiled-rules.ts';
 import { CorrelationEngine } from './correlation.ts';
 import type { CorrelationHit } from './correlation.ts';
-import { explainNode } from './explain.ts';
+import { clausesOf, explainNode } from './explain.ts';
 import type { Explanation } from './explain.ts';
 import { covers } from './filter.ts';
+import { testsOf } from './rule.ts';
 import type { LoadedRule, RuleSet } from './rule-set.ts';
 import { EventSource, VIEWS, ViewTable } from './views.ts';
+import type { EventView } from './views.ts';
+import { canMatch } from './runnable.ts';
 
 /** Matches an event against lists of known bad things; see indicators/. */
 export interface IndicatorMatcher {
@@ -27,6 +30,8 @@ export interface DetectorOptions {
 
 interface CompiledView {
   bucket: Bucket;
+  /** Keyword rules for the whole product: looked for in one record of an event, not in each. */
+  general: Bucket;
   source: EventSource;
   when: ((event: SentinelEvent) => boolean) | undefined;
 }
@@ -49,12 +54,15 @@ export class Detector {
     this.#now = options.now ?? Date.now;
     this.#compiled = new CompiledRules(rules);
     const blocked = new Set(rules.notRunnable.map(({ id, file }) => `${id}\u0000${file}`));
-    this.#views = VIEWS.map(({ logsource, view, when }) => ({
-      bucket: this.#compiled.bucket(
-        (rule) => !blocked.has(`${rule.id}\u0000${rule.file}`) && covers(rule.logsource, logsource),
-      ),
-      source: new EventSource(this.#compiled.fields, view),
-      when,
+    const applies = (rule: LoadedRule, view: EventView): boolean =>
+      !blocked.has(`${rule.id}\u0000${rule.file}`) &&
+      covers(rule.logsource, view.logsource) &&
+      canMatch(rule.root, view);
+    this.#views = VIEWS.map((view) => ({
+      bucket: this.#compiled.bucket((rule) => !isGeneral(rule) && applies(rule, view)),
+      general: this.#compiled.bucket((rule) => isGeneral(rule) && applies(rule, view)),
+      source: new EventSource(this.#compiled.fields, view.view),
+      when: view.when,
     }));
     this.#correlations = new CorrelationEngine(rules, this.#compiled);
   }
@@ -62,13 +70,23 @@ export class Detector {
   /** All detections of an event, each rule once; undefined if there are none. */
   evaluate(event: SentinelEvent): Detection[] | undefined {
     let detections: Detection[] | undefined;
-    for (const id of this.#table.of(event)) {
-      const view = this.#views[id] as CompiledView;
-      if (view.bucket.rules.length === 0 || (view.when !== undefined && !view.when(event))) continue;
+    const views = this.#table.of(event);
+    if (views.length > 0) {
       this.#context.nowMs = this.#now();
       this.#context.deviceId = event.deviceId;
       this.#context.user = event.process?.user;
-      const count = this.#compiled.run(view.bucket, view.source.use(event), this.#context);
+    }
+    for (let i = 0; i < views.length; i += 1) {
+      const view = this.#views[views[i] as number] as CompiledView;
+      if (view.when !== undefined && !view.when(event)) continue;
+      if (view.bucket.rules.length === 0 && (i > 0 || view.general.rules.length === 0)) continue;
+      this.#compiled.begin(view.source.use(event));
+      if (i === 0 && view.general.rules.length > 0) {
+        const count = this.#compiled.run(view.general, this.#context);
+        if (count > 0) detections = this.#collect(event, count, detections);
+      }
+      if (view.bucket.rules.length === 0) continue;
+      const count = this.#compiled.run(view.bucket, this.#context);
       if (count > 0) detections = this.#collect(event, count, detections);
     }
     const indicated = this.indicators?.match(event);
@@ -97,7 +115,7 @@ export class Detector {
   }
 
   #detection(rule: LoadedRule): Detection {
-    const { clauses } = explainNode(rule.root, this.#compiled.cache, this.#compiled.fields);
+    const clauses = clausesOf(rule.root, this.#compiled.cache, this.#compiled.fields);
     const { id, title, level, attack, source } = rule;
     return { ruleId: id, title, level, attack, clauses, source };
   }
@@ -135,8 +153,19 @@ export class Detector {
 
   /** Rules evaluated so far because one of their literals was present, or because they have none. */
   get evaluations(): number {
-    return this.#views.reduce((sum, view) => sum + view.bucket.matcher.evaluations, 0);
+    return this.#views.reduce(
+      (sum, { bucket, general }) => sum + bucket.matcher.evaluations + general.matcher.evaluations,
+      0,
+    );
   }
+}
+
+/** A rule for all logs of a product that only searches for keywords. */
+function isGeneral(rule: LoadedRule): boolean {
+  const { category, service } = rule.logsource;
+  if (category !== undefined || service !== undefined) return false;
+  for (const test of testsOf(rule.root)) if (test.field !== '') return false;
+  return true;
 }
 
 function correlated({ rule, group, count }: CorrelationHit): Detection {

@@ -94,34 +94,80 @@ function any(parts: Explanation[]): Explanation {
 
 function ofTest(test: FieldTest, selection: string, context: Context): Explanation {
   const clauses: MatchedClause[] = [];
+  if (testHolds(test, selection, context, clauses)) return { matched: true, clauses, misses: [] };
+  const patterns = patternsOf(test).slice(0, 32);
+  const value = described(test.field, context);
+  return {
+    matched: false,
+    clauses: [],
+    misses: [{ selection, field: test.label, patterns, value, excluded: test.negated }],
+  };
+}
+
+function patternsOf(test: FieldTest): string[] {
+  return test.values.flat().map((predicate) => clip(predicate.pattern, 128));
+}
+
+/** Evaluates a test and appends what held to `clauses`; leaves them as they were if the test is false. */
+function testHolds(test: FieldTest, selection: string, context: Context, clauses: MatchedClause[]): boolean {
+  const before = clauses.length;
   let held = 0;
   for (const group of test.values) {
-    const before = clauses.length;
     for (const predicate of group) {
       const value = valueFor(predicate, test.field, context);
       if (value === undefined) continue;
+      held += 1;
       clauses.push({ selection, field: test.label, pattern: clip(predicate.pattern), value: clip(value) });
       break;
     }
-    if (clauses.length > before) held += 1;
   }
   const plain = test.all ? held === test.values.length : held > 0;
-  const matched = plain !== test.negated;
-  const patterns = test.values.flat().map((predicate) => clip(predicate.pattern, 128));
-  const value = described(test.field, context);
-  if (matched && test.negated) {
-    const pattern = `not ${patterns.slice(0, 8).join(', ')}`;
-    return { matched, clauses: [{ selection, field: test.label, pattern, value: value ?? '' }], misses: [] };
+  if (!plain || test.negated) clauses.length = before;
+  if (plain !== test.negated && test.negated) {
+    const pattern = `not ${patternsOf(test).slice(0, 8).join(', ')}`;
+    clauses.push({ selection, field: test.label, pattern, value: described(test.field, context) ?? '' });
   }
-  if (matched) return { matched, clauses, misses: [] };
-  const miss = {
-    selection,
-    field: test.label,
-    patterns: patterns.slice(0, 32),
-    value,
-    excluded: test.negated,
-  };
-  return { matched, clauses: [], misses: [miss] };
+  return plain !== test.negated;
+}
+
+/** The clauses of a rule that is known to match: `explainNode` without what did not hold, for the hot path. */
+export function clausesOf(node: RuleNode, cache: FieldCache, fields: FieldNames): MatchedClause[] {
+  const clauses: MatchedClause[] = [];
+  nodeHolds(node, { cache, fields }, clauses);
+  return clauses;
+}
+
+function nodeHolds(node: RuleNode, context: Context, clauses: MatchedClause[]): boolean {
+  switch (node.kind) {
+    case 'selection':
+      return searchHolds(node.search, node.name, context, clauses);
+    case 'not':
+      return !nodeHolds(node.child, context, []);
+    default: {
+      const before = clauses.length;
+      let held = 0;
+      for (const child of node.children) {
+        if (nodeHolds(child, context, clauses)) held += 1;
+        else if (node.kind === 'and') break;
+      }
+      const needed = node.kind === 'and' ? node.children.length : node.kind === 'atLeast' ? node.count : 1;
+      if (held < needed) clauses.length = before;
+      return held >= needed;
+    }
+  }
+}
+
+function searchHolds(search: Search, selection: string, context: Context, clauses: MatchedClause[]): boolean {
+  if (search.kind === 'test') return testHolds(search, selection, context, clauses);
+  const before = clauses.length;
+  let held = 0;
+  for (const child of search.children) {
+    if (searchHolds(child, selection, context, clauses)) held += 1;
+    else if (search.kind === 'and') break;
+  }
+  const matched = search.kind === 'and' ? held === search.children.length : held > 0;
+  if (!matched) clauses.length = before;
+  return matched;
 }
 
 /** What the event has in a field, for display. */

@@ -10,8 +10,19 @@ import type { ProcessInfo, ProcessRef, SentinelEvent } from '../event.ts';
 export type Accessor = (event: SentinelEvent) => unknown;
 export type FieldTable = Readonly<Record<string, Accessor>>;
 
-function joined(argv: readonly string[] | undefined): string | undefined {
-  return argv?.join(' ');
+/** The last joined list: several views of one event, and children of one parent, ask for the same. */
+const lastJoined: { argv: readonly string[] | undefined; text: string | undefined }[] = [
+  { argv: undefined, text: undefined },
+  { argv: undefined, text: undefined },
+];
+
+function joined(argv: readonly string[] | undefined, slot = 0): string | undefined {
+  const last = lastJoined[slot] as (typeof lastJoined)[number];
+  if (last.argv !== argv) {
+    last.argv = argv;
+    last.text = argv?.join(' ');
+  }
+  return last.text;
 }
 
 function userOf(process: ProcessInfo | ProcessRef | undefined): string | undefined {
@@ -63,7 +74,7 @@ const COMMON: FieldTable = {
   'process.parent.name': (e) => e.parent?.name,
   'process.parent.executable': (e) => e.parent?.executable,
   'process.parent.args': (e) => e.parent?.argv,
-  'process.parent.command_line': (e) => joined(e.parent?.argv),
+  'process.parent.command_line': (e) => joined(e.parent?.argv, 1),
   'user.name': (e) => userOf(e.process),
   'user.id': (e) => e.process?.uid,
   'container.id': (e) => e.process?.containerId,
@@ -74,7 +85,7 @@ const PROCESS: FieldTable = {
   CommandLine: (e) => joined(e.process?.argv),
   CurrentDirectory: (e) => e.process?.cwd,
   ParentImage: (e) => e.parent?.executable,
-  ParentCommandLine: (e) => joined(e.parent?.argv),
+  ParentCommandLine: (e) => joined(e.parent?.argv, 1),
   ParentProcessId: (e) => e.process?.ppid ?? e.parent?.pid,
   ParentProcessGuid: (e) => keyOf(e.parent),
   ParentUser: (e) => userOf(e.parent),
@@ -310,10 +321,10 @@ export const NETWORK_VIEW = view(
 export const DNS_VIEW = view(DNS, pick(DNS, 'Image', 'User', 'QueryName', 'record_type'));
 export const ACCESS_VIEW = view(ACCESS, pick(ACCESS, 'SourceImage', 'TargetImage', 'User'), detail);
 export const MODULE_VIEW = view(MODULE, pick(MODULE, 'Image', 'ImageLoaded', 'User'), detail);
-// A keyword with a blank in it is meant for the command line, not for one argument.
+// The whole command line holds each argument, and keywords with a blank in them are meant for it.
 export const EXECVE_VIEW = view(
   AUDIT_EXECVE,
-  [AUDIT_EXECVE['type'] as Accessor, (e) => e.process?.argv, (e) => joined(e.process?.argv)],
+  [AUDIT_EXECVE['type'] as Accessor, (e) => joined(e.process?.argv)],
   argument,
 );
 export const PATH_VIEW = view(AUDIT_PATH, pick(AUDIT_PATH, 'type', 'name', 'nametype'));

@@ -32,7 +32,8 @@ export class FlatMatcher {
   /** Ids of the rules and correlations that match, in the order they were loaded. Time of the event: see eventTimeNs. */
   match(object: FlatObject): string[] {
     const nowMs = Date.now();
-    const count = this.#compiled.run(this.#bucket, this.#source.use(object), {
+    this.#compiled.begin(this.#source.use(object));
+    const count = this.#compiled.run(this.#bucket, {
       nowMs,
       deviceId: undefined,
       user: typeof object['User'] === 'string' ? object['User'] : undefined,

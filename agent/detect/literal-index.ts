@@ -1,7 +1,7 @@
 /**
  * Finds which of many literals occur in a text, in one pass: each literal is filed under one three-character piece of
- * it, the text's pieces are looked up in a table of hashes, and only a hit is compared. About 12 bytes per literal
- * plus the table; an automaton over the same literals takes megabytes.
+ * it, the text's pieces are looked up in a table of hashes, and only a hit is compared. 8 bytes per literal plus a table
+ * of 8 or 64 KiB; an automaton over the same literals takes megabytes.
  */
 
 const PIECE = 3;
@@ -9,27 +9,32 @@ const PIECE = 3;
 /** Shortest literal the index can hold. */
 export const MIN_LITERAL = PIECE;
 
-function hash(a: number, b: number, c: number): number {
-  return (Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35)) >>> 0;
-}
+/**
+ * The hash rolls: each character shifts the ones before it, and after three more it has left. `bits` is a multiple of
+ * three; letters differ in their low five bits, so 15 bits tell all lower-case pieces apart.
+ */
+const SMALL_BITS = 12;
+const LARGE_BITS = 15;
+const SMALL_COUNT = 48;
 
 export class LiteralIndex {
   readonly #literals: readonly string[];
-  /** First literal of each slot, -1 if none; #next chains the others. */
-  readonly #heads: Int32Array;
-  readonly #next: Int32Array;
+  /** First literal of each slot plus one, 0 if none; #next chains the others. */
+  readonly #heads: Uint16Array | Uint32Array;
+  readonly #next: Uint32Array;
   /** Where in the literal its piece starts. */
   readonly #offsets: Int32Array;
   readonly #shift: number;
+  readonly #mask: number;
 
   /** `literals` are folded and at least MIN_LITERAL long. */
   constructor(literals: readonly string[]) {
     this.#literals = literals;
-    let bits = 8;
-    while (1 << bits < literals.length * 4 && bits < 18) bits += 1;
-    this.#shift = 32 - bits;
-    this.#heads = new Int32Array(1 << bits).fill(-1);
-    this.#next = new Int32Array(literals.length).fill(-1);
+    const bits = literals.length <= SMALL_COUNT ? SMALL_BITS : LARGE_BITS;
+    this.#shift = bits / PIECE;
+    this.#mask = (1 << bits) - 1;
+    this.#heads = literals.length < 0xffff ? new Uint16Array(1 << bits) : new Uint32Array(1 << bits);
+    this.#next = new Uint32Array(literals.length);
     this.#offsets = new Int32Array(literals.length);
     this.#fill();
   }
@@ -54,32 +59,35 @@ export class LiteralIndex {
         }
       }
       this.#offsets[id] = best;
-      const slot =
-        hash(literal.charCodeAt(best), literal.charCodeAt(best + 1), literal.charCodeAt(best + 2)) >>>
-        this.#shift;
+      const slot = this.#hashAt(literal, best);
       this.#next[id] = this.#heads[slot] as number;
-      this.#heads[slot] = id;
+      this.#heads[slot] = id + 1;
     }
+  }
+
+  #hashAt(text: string, at: number): number {
+    let hash = 0;
+    for (let i = at; i < at + PIECE; i += 1) hash = ((hash << this.#shift) ^ text.charCodeAt(i)) & this.#mask;
+    return hash;
   }
 
   /** Appends the ids of the literals found in `text` (folded) to `found`; an id may come more than once. */
   scan(text: string, found: number[]): void {
     const heads = this.#heads;
     const shift = this.#shift;
+    const mask = this.#mask;
     const length = text.length;
     if (length < PIECE) return;
-    let a = text.charCodeAt(0);
-    let b = text.charCodeAt(1);
+    let hash = ((text.charCodeAt(0) << shift) ^ text.charCodeAt(1)) & mask;
     for (let i = 2; i < length; i += 1) {
-      const c = text.charCodeAt(i);
-      let id = heads[hash(a, b, c) >>> shift] as number;
-      while (id >= 0) {
+      hash = ((hash << shift) ^ text.charCodeAt(i)) & mask;
+      let entry = heads[hash] as number;
+      while (entry !== 0) {
+        const id = entry - 1;
         const start = i - 2 - (this.#offsets[id] as number);
         if (start >= 0 && text.startsWith(this.#literals[id] as string, start)) found.push(id);
-        id = this.#next[id] as number;
+        entry = this.#next[id] as number;
       }
-      a = b;
-      b = c;
     }
   }
 
@@ -87,20 +95,19 @@ export class LiteralIndex {
   any(text: string): boolean {
     const heads = this.#heads;
     const shift = this.#shift;
+    const mask = this.#mask;
     const length = text.length;
     if (length < PIECE) return false;
-    let a = text.charCodeAt(0);
-    let b = text.charCodeAt(1);
+    let hash = ((text.charCodeAt(0) << shift) ^ text.charCodeAt(1)) & mask;
     for (let i = 2; i < length; i += 1) {
-      const c = text.charCodeAt(i);
-      let id = heads[hash(a, b, c) >>> shift] as number;
-      while (id >= 0) {
+      hash = ((hash << shift) ^ text.charCodeAt(i)) & mask;
+      let entry = heads[hash] as number;
+      while (entry !== 0) {
+        const id = entry - 1;
         const start = i - 2 - (this.#offsets[id] as number);
         if (start >= 0 && text.startsWith(this.#literals[id] as string, start)) return true;
-        id = this.#next[id] as number;
+        entry = this.#next[id] as number;
       }
-      a = b;
-      b = c;
     }
     return false;
   }

@@ -6,7 +6,11 @@ import type { Predicate } from './predicate.ts';
 /** Shorter lists are tested one by one. */
 export const MIN_SET = 6;
 
-function endKey(text: string): number {
+/** Shortest text that `endKey` and `startKey` file. */
+export const MIN_END = 2;
+
+/** Files texts by how they end. */
+export function endKey(text: string): number {
   return (text.charCodeAt(text.length - 1) << 16) | text.charCodeAt(text.length - 2);
 }
 
@@ -47,7 +51,7 @@ export class LiteralSet {
   /** `folded` is the folded value. */
   test(folded: string): boolean {
     if (this.#equal.size > 0 && this.#equal.has(folded)) return true;
-    if (folded.length >= 2) {
+    if (folded.length >= MIN_END) {
       if (this.#starts.size > 0) {
         const list = this.#starts.get(startKey(folded));
         if (list) for (const text of list) if (folded.startsWith(text)) return true;
@@ -64,6 +68,6 @@ export class LiteralSet {
 function fits(test: Predicate): boolean {
   if (test.cased) return false;
   if (test.op === OP_EQUALS) return true;
-  if (test.op === OP_STARTS || test.op === OP_ENDS) return test.text.length >= 2;
+  if (test.op === OP_STARTS || test.op === OP_ENDS) return test.text.length >= MIN_END;
   return test.op === OP_CONTAINS && test.text.length >= MIN_LITERAL;
 }

@@ -10,7 +10,7 @@ import type { Anchor } from './anchors.ts';
 import { LIST, MISSING, NULL, TEXT } from './field-cache.ts';
 import type { FieldCache, FieldNames } from './field-cache.ts';
 import { LiteralIndex } from './literal-index.ts';
-import { LiteralSet } from './literal-set.ts';
+import { LiteralSet, MIN_END, endKey } from './literal-set.ts';
 import { OP_EXISTS, OP_FIELD, OP_NULL, predicateKey, testReference, testText } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import type { RuleNode } from './rule.ts';
@@ -48,6 +48,8 @@ interface Test {
 interface FieldAnchors {
   field: number;
   equal: Map<string, Int32Array>;
+  /** By the last two characters. */
+  ends: Map<number, { text: string; rules: Int32Array }[]>;
   index: LiteralIndex | undefined;
   /** Rules of each literal of the index. */
   rules: Int32Array[];
@@ -132,6 +134,15 @@ export class Matcher {
     if (anchors.equal.size > 0) {
       const rules = anchors.equal.get(folded);
       if (rules) count = this.#try(rules, cache, count);
+    }
+    if (anchors.ends.size > 0 && folded.length >= MIN_END) {
+      const ends = anchors.ends.get(endKey(folded));
+      if (ends) {
+        for (let i = 0; i < ends.length; i += 1) {
+          const end = ends[i] as { text: string; rules: Int32Array };
+          if (folded.endsWith(end.text)) count = this.#try(end.rules, cache, count);
+        }
+      }
     }
     if (anchors.index) {
       const hits = this.#hits;
@@ -247,25 +258,31 @@ export class Matcher {
   }
 
   #buildAnchors(roots: readonly RuleNode[]): void {
-    const byField = new Map<string, { equal: Map<string, Set<number>>; parts: Map<string, Set<number>> }>();
-    const file = (anchor: Anchor, rule: number): void => {
-      let field = byField.get(anchor.field);
-      if (!field) byField.set(anchor.field, (field = { equal: new Map(), parts: new Map() }));
-      const map = anchor.whole ? field.equal : field.parts;
-      const rules = map.get(anchor.text);
-      if (rules) rules.add(rule);
-      else map.set(anchor.text, new Set([rule]));
-    };
+    const byField = new Map<string, Record<Anchor['where'], Map<string, Set<number>>>>();
     for (const [rule, anchors] of anchorsOf(roots).entries()) {
       if (!anchors) this.always.push(rule);
-      else for (const anchor of anchors) file(anchor, rule);
+      for (const { field, text, where } of anchors ?? []) {
+        let maps = byField.get(field);
+        if (!maps) byField.set(field, (maps = { whole: new Map(), end: new Map(), part: new Map() }));
+        const rules = maps[where].get(text);
+        if (rules) rules.add(rule);
+        else maps[where].set(text, new Set([rule]));
+      }
     }
-    for (const [name, { equal, parts }] of byField) {
+    for (const [name, { whole, end, part }] of byField) {
+      const ends: FieldAnchors['ends'] = new Map();
+      for (const [text, rules] of end) {
+        const entry = { text, rules: Int32Array.from(rules) };
+        const list = ends.get(endKey(text));
+        if (list) list.push(entry);
+        else ends.set(endKey(text), [entry]);
+      }
       this.#anchors.push({
         field: this.#fields.id(name),
-        equal: new Map([...equal].map(([text, rules]) => [text, Int32Array.from(rules)])),
-        index: parts.size > 0 ? new LiteralIndex([...parts.keys()]) : undefined,
-        rules: [...parts.values()].map((rules) => Int32Array.from(rules)),
+        equal: new Map([...whole].map(([text, rules]) => [text, Int32Array.from(rules)])),
+        ends,
+        index: part.size > 0 ? new LiteralIndex([...part.keys()]) : undefined,
+        rules: [...part.values()].map((rules) => Int32Array.from(rules)),
       });
     }
   }

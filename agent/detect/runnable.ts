@@ -33,7 +33,8 @@ export function describeLogSource({ product, category, service }: LogSource): st
   return [product, category, service].filter((part) => part !== undefined).join('/');
 }
 
-function canMatch(node: RuleNode, view: EventView): boolean {
+/** False if the tree needs a field or value that no event has in this view. */
+export function canMatch(node: RuleNode, view: EventView): boolean {
   switch (node.kind) {
     case 'selection':
       return searchCanMatch(node.search, view);
