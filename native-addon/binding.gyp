@@ -10,7 +10,28 @@
   "targets": [
     {
       "target_name": "sentinel_core",
-      "sources": ["src/binding.cc", "src/host/peercred.cc"]
+      "sources": [
+        "src/binding.cc",
+        "src/host/peercred.cc",
+        "src/hash/sha256.cc",
+        "src/hash/file_hash.cc",
+        "src/linux/proc_reader.cc",
+        "src/linux/proc_connector.cc",
+        "src/blake3/blake3.c",
+        "src/blake3/blake3_dispatch.c",
+        "src/blake3/blake3_portable.c"
+      ],
+      "conditions": [
+        ["target_arch=='x64'", {
+          "sources": [
+            "src/blake3/blake3_sse2_x86-64_unix.S",
+            "src/blake3/blake3_sse41_x86-64_unix.S",
+            "src/blake3/blake3_avx2_x86-64_unix.S",
+            "src/blake3/blake3_avx512_x86-64_unix.S"
+          ]
+        }],
+        ["target_arch=='arm64'", {"sources": ["src/blake3/blake3_neon.c"]}]
+      ]
     },
     {
       "target_name": "sentinel_bpf",

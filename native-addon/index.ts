@@ -4,10 +4,62 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** What hashFile needs to know. */
+export interface HashFileRequest {
+  /** Tried in order until one opens and is the expected file. */
+  paths: readonly string[];
+  /** The file must have this identity when opened and when read; inode and times as decimal digits. */
+  expected?: { inode: string; size: number; mtimeNs: string; ctimeNs: string };
+  maxBytes: number;
+  /** Keep away from the CPU's SHA extensions (tests). */
+  portable?: boolean;
+}
+
+export type HashFileResult =
+  | {
+      refused?: undefined;
+      /** st_dev, inode and times in ns, decimal. */
+      dev: string;
+      inode: string;
+      size: number;
+      mtimeNs: string;
+      ctimeNs: string;
+      /** Lower-case hex. */
+      sha256: string;
+      blake3: string;
+    }
+  | {
+      refused: 'gone' | 'denied' | 'replaced' | 'changed' | 'too_large' | 'not_regular' | 'io';
+      detail: string;
+    };
+
+/** The kernel's process connector on a thread of its own; see src/linux/proc_connector.cc for what it needs. */
+export interface NativeProcConnector {
+  /** Subscribes. @throws Error saying what is missing. */
+  start(): void;
+  /** What was collected since the last call. Losses count messages by CPU, exactly. */
+  take(): {
+    batches: { bytes: Buffer; count: number }[];
+    losses: { cpu: number; count: number; fromBootNs: bigint; toBootNs: bigint }[];
+  };
+  /** Ends the thread; what it collected can still be taken. */
+  stop(): void;
+  /** `vanished`: execs whose process ended before it could be read; `failure`: errno that ended the thread, or 0. */
+  stats(): { records: number; lost: number; overruns: number; vanished: number; failure: number };
+}
+
 export interface CoreAddon {
   abi: number;
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
+  hasShaExtensions: boolean;
+  /** SHA-256 and BLAKE3 in one pass on the libuv pool; the digests are of the expected file or there are none. */
+  hashFile(request: HashFileRequest): Promise<HashFileResult>;
+  /** `onReady` is called on the main thread when there is something to take; `members`: only these and descendants. */
+  NativeProcConnector: new (
+    options: { cgroupMount?: string; members?: readonly number[]; receiveBytes?: number },
+    onReady: () => void,
+  ) => NativeProcConnector;
 }
 
 /** What the eBPF loader is told. Numbers that do not fit 53 bits never occur here. */

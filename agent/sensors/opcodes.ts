@@ -129,6 +129,7 @@ const SIGNALS = names(
 );
 
 const ID_CALLS: ReadonlyMap<number, string> = new Map([
+  [0, 'unknown'],
   [105, 'setuid'],
   [106, 'setgid'],
   [113, 'setreuid'],

@@ -5,23 +5,20 @@
  * Cost: between looks only /proc/loadavg is read (its last pid tells whether anything was forked). The pause after a
  * look is at least 49 times what the look took, so that looking stays within two percent of a core.
  */
-import { homedir } from 'node:os';
 import type { SentinelEvent } from '../event.ts';
-import { refreshBootClock, wallNowNs } from './boot-clock.ts';
-import { type ConnectionChange, ConnectionPoller } from './proc-net.ts';
+import { wallNowNs } from './boot-clock.ts';
 import { ProcReader } from './proc-reader.ts';
 import { snapshotEvents } from './proc-snapshot.ts';
 import { lastPid, ProcWatch } from './proc-watch.ts';
 import { RecordBatcher } from './record-batcher.ts';
 import { inScope, type ScopeFilter, scopeFilter } from './scope.ts';
+import { sideBlindSpots, SideSensors } from './side-sensors.ts';
 import type { BlindSpot, Sensor, SensorScope, SensorSink, SensorStatus } from './types.ts';
-import { FileWatcher, homeDirectories, WATCHED_DIRECTORIES } from './watch-files.ts';
 
 const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 250;
 /** A look without a fork is due this often, for exits and execs of known processes. */
 const FULL_LOOK_MS = 1_000;
-const NET_MS = 1_000;
 /** Processes read in one look: about 4 ms, because the decision loop waits meanwhile. */
 const MAX_READS = 16;
 const CPU_SHARE = 0.02;
@@ -44,27 +41,24 @@ export class ProcPollSensor implements Sensor {
   readonly #reader: ProcReader;
   readonly #watch: ProcWatch;
   readonly #scope: ScopeFilter;
-  readonly #net: ConnectionPoller;
   #batcher: RecordBatcher | undefined;
   #sink: SensorSink | undefined;
-  #files: FileWatcher | undefined;
+  #side: SideSensors | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastPid: number | undefined;
   #pids: number[] = [];
   #pauseMs = MIN_PAUSE_MS;
   #nextFullMs = 0;
-  #nextNetMs = 0;
   #unseen = 0;
   #unseenSinceNs = 0n;
   #nextBlindMs = 0;
-  readonly #events = { process: 0, network: 0, file: 0 };
+  #told = 0;
 
   constructor(options: ProcPollOptions = {}) {
     this.#options = options;
     this.#reader = new ProcReader({ root: options.procRoot });
     this.#watch = new ProcWatch(this.#reader);
     this.#scope = scopeFilter(options.scope ?? { kind: 'host' });
-    this.#net = new ConnectionPoller(options.procRoot);
   }
 
   start(sink: SensorSink): Promise<void> {
@@ -76,18 +70,15 @@ export class ProcPollSensor implements Sensor {
     }
     this.#lastPid = lastPid(this.#reader.root);
     this.#unseenSinceNs = wallNowNs();
-    const directories = this.#options.watchDirectories ?? [
-      ...WATCHED_DIRECTORIES,
-      ...homeDirectories(homedir()),
-    ];
-    if (this.#scope.kind === 'host') {
-      this.#files = new FileWatcher(directories, (event) => {
-        this.#events.file += 1;
-        this.#batcher?.add(event);
-        this.#batcher?.flush();
-      });
-    }
     this.#batcher.flush();
+    this.#side = new SideSensors({
+      reader: this.#reader,
+      batcher: this.#batcher,
+      wanted: (event) => inScope(this.#scope, event),
+      pids: () => this.#pids,
+      watchFiles: this.#scope.kind === 'host',
+      watchDirectories: this.#options.watchDirectories,
+    });
     this.#schedule();
     return Promise.resolve();
   }
@@ -96,15 +87,13 @@ export class ProcPollSensor implements Sensor {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#batcher !== undefined) this.#look(performance.now(), Infinity, lastPid(this.#reader.root));
-    this.#files?.close();
+    this.#side?.stop();
     this.#reportBlind(Infinity);
     this.#batcher?.flush();
     return Promise.resolve();
   }
 
   status(): SensorStatus {
-    const { process, network, file } = this.#events;
-    const pause = `every ${this.#pauseMs.toFixed(0)} ms`;
     return {
       tier: this.tier,
       hooks: [
@@ -112,26 +101,11 @@ export class ProcPollSensor implements Sensor {
           name: 'processes',
           attach: '/proc',
           state: 'replaced',
-          detail: `polled ${pause}`,
-          events: process,
+          detail: `polled every ${this.#pauseMs.toFixed(0)} ms`,
+          events: this.#told,
           lost: this.#unseen,
         },
-        {
-          name: 'connections',
-          attach: '/proc/net',
-          state: 'replaced',
-          detail: `polled every ${NET_MS} ms`,
-          events: network,
-          lost: 0,
-        },
-        {
-          name: 'file changes',
-          attach: 'inotify',
-          state: this.#files === undefined ? 'missing' : 'replaced',
-          detail: `${this.#files?.directories.length ?? 0} directories`,
-          events: file,
-          lost: this.#files?.dropped ?? 0,
-        },
+        ...(this.#side?.hooks() ?? []),
       ],
       blindSpots: pollBlindSpots(this.#options.why),
       rings: [],
@@ -150,11 +124,6 @@ export class ProcPollSensor implements Sensor {
     const pid = lastPid(this.#reader.root);
     const forked = pid === undefined || pid !== this.#lastPid;
     if (forked || startedMs >= this.#nextFullMs) this.#look(startedMs, MAX_READS, pid);
-    if (startedMs >= this.#nextNetMs) {
-      refreshBootClock();
-      for (const change of this.#net.poll(this.#pids)) this.#emitConnection(change);
-      this.#nextNetMs = startedMs + Math.max(NET_MS, (performance.now() - startedMs) / CPU_SHARE);
-    }
     this.#reportBlind(startedMs);
     this.#batcher?.flush();
     const spentMs = performance.now() - startedMs;
@@ -182,35 +151,9 @@ export class ProcPollSensor implements Sensor {
   #emit(event: SentinelEvent): void {
     const info = event.process;
     if (info === undefined || !inScope(this.#scope, event)) return;
-    this.#events.process += 1;
+    this.#told += 1;
     // A start is older than the look that found it.
     this.#batcher?.add(event, event.action === 'fork' ? info.startNs : undefined);
-  }
-
-  #emitConnection(change: ConnectionChange): void {
-    const found = change.pid === undefined ? undefined : this.#reader.stat(change.pid);
-    const process =
-      found === undefined
-        ? { pid: 0, startNs: 0n, name: '', uid: change.uid }
-        : {
-            pid: found.pid,
-            startNs: BigInt(found.startTicks) * 10_000_000n,
-            name: found.comm,
-            uid: change.uid,
-          };
-    const event: SentinelEvent = {
-      eventId: 0,
-      type: 'network',
-      action: change.action,
-      lane: 'observability',
-      tsNs: 0n,
-      process,
-      network: change.network,
-      severity: 'info',
-    };
-    if (!inScope(this.#scope, event)) return;
-    this.#events.network += 1;
-    this.#batcher?.add(event);
   }
 
   /** States how many processes may have come and gone unseen. */
@@ -241,24 +184,15 @@ export function pollBlindSpots(why: string | undefined): BlindSpot[] {
       remedy: ROOT_REMEDY,
     },
     {
-      what: 'File reads and writes, except changes in a few system directories, and those without their author',
-      why: 'inotify tells that a file changed, not who changed it.',
-      remedy: ROOT_REMEDY,
-    },
-    {
-      what: 'Short connections, DNS questions, bytes sent, other network namespaces',
-      why: '/proc/net is looked at once a second and shows this network namespace only.',
-      remedy: ROOT_REMEDY,
-    },
-    {
       what: "Executables, working directories and sockets of other users' processes",
       why: 'Only root may read them.',
       remedy: 'Run the agent as root.',
     },
     {
-      what: 'ptrace, memory protection changes, module loads, privilege changes, exit codes',
+      what: 'ptrace, privilege changes without a new program, most exit codes',
       why: '/proc does not show them.',
       remedy: ROOT_REMEDY,
     },
+    ...sideBlindSpots(),
   ];
 }

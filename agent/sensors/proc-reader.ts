@@ -35,6 +35,8 @@ export interface ProcStat {
   ttyNr: number;
   kthread: boolean;
   startTicks: number;
+  /** Beginning of that tick, ns since boot. */
+  startNs: bigint;
   /** Where the stack begins: exec draws a new place, fork keeps it. 0 when not ours to know. */
   stackStart: number;
   /** Length of the argument area; 0 when not ours to know. */
@@ -64,6 +66,7 @@ export function parseStat(text: string): ProcStat | undefined {
     ttyNr: Number(fields[4]) >>> 0,
     kthread: (Number(fields[6]) & PF_KTHREAD) !== 0,
     startTicks,
+    startNs: BigInt(startTicks) * TICK_NS,
     stackStart: Number(fields[25] ?? 0),
     argBytes: argEnd > argStart ? argEnd - argStart : 0,
   };
@@ -118,7 +121,7 @@ export class ProcReader {
     const details: Record<string, string> = {};
     const info: ProcessInfo = {
       pid,
-      startNs: BigInt(stat.startTicks) * TICK_NS,
+      startNs: stat.startNs,
       name: stat.comm,
       tid: pid,
       ppid: stat.ppid,

@@ -4,7 +4,9 @@
  * Order: eBPF, proc connector, /proc polling; the last always works on Linux. A replay is only ever taken when asked
  * for by name. A sensor asked for by name is used or refused, never replaced by another.
  */
+import { loadCore } from '../../native-addon/index.ts';
 import { createEbpfSensor } from './ebpf-sensor.ts';
+import { ProcConnectorSensor } from './proc-connector.ts';
 import { ProcPollSensor } from './proc-poll.ts';
 import { replaySensorOf } from './replay.ts';
 import type { Sensor, SensorScope, SensorTier } from './types.ts';
@@ -53,6 +55,17 @@ const FACTORIES: readonly SensorFactory[] = [
     create(options) {
       if (process.platform !== 'linux') return Promise.reject(new Error('eBPF is a part of Linux'));
       return new Promise((resolve) => resolve(createEbpfSensor(options)));
+    },
+  },
+  {
+    tier: 'proc-connector',
+    preference: 'proc',
+    create(options, why) {
+      const core = loadCore();
+      if (!core.ok) return Promise.reject(new Error(core.reason));
+      const refusal = ProcConnectorSensor.refusal(core.addon);
+      if (refusal !== undefined) return Promise.reject(new Error(refusal));
+      return Promise.resolve(new ProcConnectorSensor({ native: core.addon, scope: options.scope, why }));
     },
   },
   {

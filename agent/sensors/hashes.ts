@@ -1,0 +1,206 @@
+/**
+ * Hashes of executables, made off the hot path: one file at a time on the libuv pool, at low I/O priority.
+ *
+ * A digest belongs to a file identity (device, inode, mtime, ctime, size). The file is opened through /proc/PID/exe
+ * while the process lives, which works for deleted and memfd programs and other mount namespaces, else by its path;
+ * the identity of what was opened is compared before and after reading, so a digest is of that identity or there is
+ * none. The device is not compared: kernel records give the superblock's, which differs from stat's on btrfs and
+ * overlayfs, and the other four name a file well enough.
+ *
+ * Bounds: `maxEntries` results (least recently used leaves), `maxQueue` files waiting (what comes then is counted and
+ * not hashed), `maxBytes` per file. A file that does not answer within STUCK_MS (a dead network or FUSE mount) no
+ * longer holds up the others; with MAX_STUCK of those, hashing stops until one answers.
+ */
+import type { FileIdentity, Hashes, ProcessInfo } from '../event.ts';
+import type { CoreAddon, HashFileResult } from '../../native-addon/index.ts';
+
+const STUCK_MS = 30_000;
+const MAX_STUCK = 2;
+
+/** What is logged of a hashed file (RecordType.hash); a join by `identityKey` finds its processes. */
+export interface HashRecord extends Hashes {
+  /** Event that asked first. */
+  seq: number;
+  path: string;
+  dev: number;
+  /** Decimal, as are the times in ns. */
+  inode: string;
+  mtimeNs: string;
+  ctimeNs: string;
+  size: number;
+}
+
+export interface HashRefusal {
+  seq: number;
+  path: string;
+  reason: Extract<HashFileResult, { detail: string }>['refused'];
+  detail: string;
+}
+
+export interface HasherOptions {
+  /** Undefined when the addon did not load: then nothing is hashed. */
+  native: Pick<CoreAddon, 'hashFile'> | undefined;
+  onHash: (record: HashRecord) => void;
+  onRefused?: (refusal: HashRefusal) => void;
+  /** Default 4,096. */
+  maxEntries?: number;
+  /** Default 256 MiB. */
+  maxBytes?: number;
+  /** Default 1,024. */
+  maxQueue?: number;
+}
+
+export interface HasherStats {
+  entries: number;
+  queued: number;
+  hashed: number;
+  hits: number;
+  refused: number;
+  /** Not hashed because too many waited. */
+  skipped: number;
+  evictions: number;
+}
+
+/** One string per file identity. */
+export function identityKey(identity: FileIdentity): string {
+  return `${identity.dev}:${identity.inode}:${identity.mtimeNs}:${identity.ctimeNs}:${identity.size}`;
+}
+
+interface Job {
+  key: string;
+  identity: FileIdentity;
+  pid: number;
+  path: string;
+  seq: number;
+}
+
+export class ExecutableHasher {
+  readonly #options: HasherOptions;
+  /** Null: refused for good. Order is that of last use. */
+  readonly #known = new Map<string, Hashes | null>();
+  readonly #queue: Job[] = [];
+  readonly #waiting = new Set<string>();
+  #running = 0;
+  #stuck = 0;
+  #hashed = 0;
+  #hits = 0;
+  #refused = 0;
+  #skipped = 0;
+  #evictions = 0;
+  #closed = false;
+
+  constructor(options: HasherOptions) {
+    this.#options = options;
+  }
+
+  /** Hashes of a file if they are known. */
+  get(identity: FileIdentity): Hashes | undefined {
+    const key = identityKey(identity);
+    const known = this.#known.get(key);
+    if (known === undefined) return undefined;
+    this.#known.delete(key);
+    this.#known.set(key, known);
+    return known ?? undefined;
+  }
+
+  /**
+   * Hashes of the program of `process`: at once if known, else they are asked for and `onHash` gets them. Undefined
+   * also for a process whose record names no file. `seq` is the log position of the event that asks.
+   */
+  request(process: ProcessInfo, seq: number): Hashes | undefined {
+    const identity = process.exeIdentity;
+    if (identity === undefined || this.#options.native === undefined || this.#closed) return undefined;
+    const key = identityKey(identity);
+    const known = this.#known.get(key);
+    if (known !== undefined) {
+      this.#hits += 1;
+      this.#known.delete(key);
+      this.#known.set(key, known);
+      return known ?? undefined;
+    }
+    if (this.#waiting.has(key)) return undefined;
+    if (this.#queue.length >= (this.#options.maxQueue ?? 1_024)) {
+      this.#skipped += 1;
+      return undefined;
+    }
+    this.#waiting.add(key);
+    this.#queue.push({ key, identity, pid: process.pid, path: process.executable ?? '', seq });
+    this.#next();
+    return undefined;
+  }
+
+  stats(): HasherStats {
+    return {
+      entries: this.#known.size,
+      queued: this.#queue.length,
+      hashed: this.#hashed,
+      hits: this.#hits,
+      refused: this.#refused,
+      skipped: this.#skipped,
+      evictions: this.#evictions,
+    };
+  }
+
+  /** Asks for nothing more and tells nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.length = 0;
+  }
+
+  #next(): void {
+    const { native } = this.#options;
+    if (native === undefined || this.#running - this.#stuck >= 1 || this.#stuck >= MAX_STUCK) return;
+    const job = this.#queue.shift();
+    if (job === undefined) return;
+    this.#running += 1;
+    let stuck = false;
+    const timer = setTimeout(() => {
+      stuck = true;
+      this.#stuck += 1;
+      this.#next();
+    }, STUCK_MS).unref();
+    const paths = [`/proc/${job.pid}/exe`];
+    if (job.path.startsWith('/')) paths.push(job.path, `/proc/${job.pid}/root${job.path}`);
+    const { inode, size, mtimeNs, ctimeNs } = job.identity;
+    const expected = { inode: String(inode), size, mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
+    const done = (result: HashFileResult): void => {
+      clearTimeout(timer);
+      this.#running -= 1;
+      if (stuck) this.#stuck -= 1;
+      this.#waiting.delete(job.key);
+      if (!this.#closed) this.#settle(job, result);
+      this.#next();
+    };
+    native
+      .hashFile({ paths, expected, maxBytes: this.#options.maxBytes ?? 256 * 1024 * 1024 })
+      .then(done, (error: unknown) => done({ refused: 'io', detail: (error as Error).message }));
+  }
+
+  #settle(job: Job, result: HashFileResult): void {
+    const { seq, path, identity } = job;
+    if (result.refused !== undefined) {
+      this.#refused += 1;
+      // The same identity cannot become smaller or regular; another of its processes may still be alive to open it.
+      if (result.refused === 'too_large' || result.refused === 'not_regular') this.#remember(job.key, null);
+      this.#options.onRefused?.({ seq, path, reason: result.refused, detail: result.detail });
+      return;
+    }
+    const { sha256, blake3 } = result;
+    this.#hashed += 1;
+    this.#remember(job.key, { sha256, blake3 });
+    const { dev, size } = identity;
+    const inode = String(identity.inode);
+    const mtimeNs = String(identity.mtimeNs);
+    const ctimeNs = String(identity.ctimeNs);
+    this.#options.onHash({ seq, path, dev, inode, mtimeNs, ctimeNs, size, sha256, blake3 });
+  }
+
+  #remember(key: string, hashes: Hashes | null): void {
+    if (this.#known.size >= (this.#options.maxEntries ?? 4_096)) {
+      const oldest = this.#known.keys().next().value;
+      if (oldest !== undefined) this.#known.delete(oldest);
+      this.#evictions += 1;
+    }
+    this.#known.set(key, hashes);
+  }
+}
