@@ -8,7 +8,7 @@
 import type { SentinelEvent } from '../event.ts';
 import { wallNowNs } from './boot-clock.ts';
 import { ProcReader } from './proc-reader.ts';
-import { snapshotEvents } from './proc-snapshot.ts';
+import { listPids, snapshotEvents } from './proc-snapshot.ts';
 import { lastPid, ProcWatch } from './proc-watch.ts';
 import { RecordBatcher } from './record-batcher.ts';
 import { inScope, type ScopeFilter, scopeFilter } from './scope.ts';
@@ -75,7 +75,7 @@ export class ProcPollSensor implements Sensor {
       reader: this.#reader,
       batcher: this.#batcher,
       wanted: (event) => inScope(this.#scope, event),
-      pids: () => this.#pids,
+      pids: () => (this.#pids.length > 0 ? this.#pids : listPids(this.#reader.root)),
       watchFiles: this.#scope.kind === 'host',
       watchDirectories: this.#options.watchDirectories,
     });
