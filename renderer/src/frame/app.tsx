@@ -1,17 +1,17 @@
 /** The frame: rail, state sentence, query bar, and the view the address names. */
-import { useEffect } from 'react';
+import { Suspense, lazy, useEffect } from 'react';
 import { t } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
 import { DetectionsView } from '../detections/detections-view.tsx';
 import { DlpView } from '../dlp/dlp-view.tsx';
-import { HealthView } from '../health/health-view.tsx';
 import { PoliciesView } from '../policies/policies-view.tsx';
 import type { View } from '../router.ts';
 import { useApp } from '../store.ts';
 import { QueryBar } from '../timeline/query-bar.tsx';
 import { TimelineView } from '../timeline/timeline-view.tsx';
+import { MENU_HOST } from '../ui/menu-host.ts';
 import { ValueMenu } from '../ui/value.tsx';
-import { ConnectionBanner } from './connection-banner.tsx';
+import { ConnectionBanner, NotYetConnected } from './connection-banner.tsx';
 import { KeyMap } from './key-map.tsx';
 import { useKeyboard } from './keyboard.ts';
 import { Palette } from './palette.tsx';
@@ -21,7 +21,12 @@ import '../ui/tokens.css';
 import '../ui/base.css';
 import './frame.css';
 
-const VIEW: Record<View, () => React.ReactNode> = {
+/** Brings the charts with it, which the first paint does not need. */
+const HealthView = lazy(() =>
+  import('../health/health-view.tsx').then((module) => ({ default: module.HealthView })),
+);
+
+const VIEW: Record<View, React.ComponentType> = {
   timeline: TimelineView,
   detections: DetectionsView,
   policies: PoliciesView,
@@ -32,6 +37,7 @@ const VIEW: Record<View, () => React.ReactNode> = {
 export function App() {
   const locale = usePrefs((prefs) => prefs.locale);
   const view = useApp((state) => state.route.view);
+  const connected = useApp((state) => state.session > 0);
   useKeyboard();
   useEffect(() => {
     document.documentElement.lang = locale;
@@ -50,8 +56,17 @@ export function App() {
         <QueryBar />
       </header>
       <main id="content" className="content" tabIndex={-1}>
-        <ConnectionBanner />
-        <Current />
+        {connected ? (
+          <>
+            <ConnectionBanner />
+            <Suspense>
+              <Current />
+            </Suspense>
+          </>
+        ) : (
+          <NotYetConnected />
+        )}
+        <div id={MENU_HOST} />
       </main>
       <ValueMenu />
       <Palette />

@@ -1,5 +1,6 @@
 /** The left rail: where one can go, and what the last few settings are. */
 import { DropdownMenu } from 'radix-ui';
+import { menuHost } from '../ui/menu-host.ts';
 import { LOCALES, t } from '../i18n/i18n.ts';
 import { DENSITIES, THEMES, setPrefs, usePrefs } from '../prefs.ts';
 import { VIEWS } from '../router.ts';
@@ -57,7 +58,7 @@ function Settings() {
       >
         <Icon name="settings" />
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={menuHost()}>
         <DropdownMenu.Content className="menu" side="right" align="end" sideOffset={8}>
           <Choice
             title={t('settings.theme')}

@@ -8,10 +8,14 @@ const GLYPH = { ok: 'check', degraded: 'warning', failed: 'warning' } as const;
 
 export function StateSentence() {
   const health = useApp((state) => state.health);
-  const open = useApp((state) => state.connection.state === 'open');
+  const connection = useApp((state) => state.connection.state);
+  const open = connection === 'open';
   const level = open ? health?.level : undefined;
   const sentence = health && neutralise(health.sentence);
-  const text = sentence === undefined ? t('state.waiting') : open ? sentence : t('state.stale', { sentence });
+  let text = t('state.waiting');
+  if (sentence !== undefined) text = open ? sentence : t('state.stale', { sentence });
+  else if (connection === 'refused') text = t('state.refused');
+  else if (connection === 'waiting') text = t('connection.lost');
   return (
     <button
       type="button"

@@ -22,24 +22,30 @@ export function AgentSection({ health }: { health: HealthSnapshot }) {
   return (
     <Section title={t('health.agent')} aside={`pid ${agent.pid}`}>
       <dl className="figures">
-        <div className="figure-trend">
-          <Figure name={t('health.cpu')} note={t('health.budget', { n: percent(cpu) })}>
-            {percent(agent.cpuPercent)}
-          </Figure>
-          <dd>
-            <TrendLine name={t('health.cpu')} of="cpuPercent" show={percent} floor={cpu} />
-            <Meter value={agent.cpuPercent} max={cpu} label={t('health.cpu')} />
-          </dd>
-        </div>
-        <div className="figure-trend">
-          <Figure name={t('health.memory')} note={t('health.budget', { n: bytes(MEMORY_BUDGET_BYTES) })}>
-            {bytes(agent.rssBytes)}
-          </Figure>
-          <dd>
-            <TrendLine name={t('health.memory')} of="rssBytes" show={bytes} floor={MEMORY_BUDGET_BYTES} />
-            <Meter value={agent.rssBytes} max={MEMORY_BUDGET_BYTES} label={t('health.memory')} />
-          </dd>
-        </div>
+        <Figure
+          name={t('health.cpu')}
+          note={t('health.budget', { n: percent(cpu) })}
+          trend={
+            <>
+              <TrendLine name={t('health.cpu')} of="cpuPercent" show={percent} floor={cpu} />
+              <Meter value={agent.cpuPercent} max={cpu} label={t('health.cpu')} budget />
+            </>
+          }
+        >
+          {percent(agent.cpuPercent)}
+        </Figure>
+        <Figure
+          name={t('health.memory')}
+          note={t('health.budget', { n: bytes(MEMORY_BUDGET_BYTES) })}
+          trend={
+            <>
+              <TrendLine name={t('health.memory')} of="rssBytes" show={bytes} floor={MEMORY_BUDGET_BYTES} />
+              <Meter value={agent.rssBytes} max={MEMORY_BUDGET_BYTES} label={t('health.memory')} budget />
+            </>
+          }
+        >
+          {bytes(agent.rssBytes)}
+        </Figure>
         <Figure name={t('health.heap')}>{bytes(agent.heapBytes)}</Figure>
       </dl>
     </Section>

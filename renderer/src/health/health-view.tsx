@@ -16,7 +16,7 @@ export function HealthView() {
   if (!health) {
     return (
       <div className="page">
-        <Notice title={t('health.none')} />
+        <Notice title={t('health.none')} page />
       </div>
     );
   }

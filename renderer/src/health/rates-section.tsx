@@ -40,19 +40,23 @@ export function RatesSection({ health }: { health: HealthSnapshot }) {
     <Section title={t('health.rates')}>
       <dl className="figures">
         {(['security', 'observability', 'detections'] as const).map((name) => (
-          <div key={name} className="figure-trend">
-            <Figure name={t(`health.rate.${name}`)} note={t('health.total', { n: count(totals[name]) })}>
-              {perSecond(rates[name])}
-            </Figure>
-            <dd>
-              <TrendLine
-                name={t(`health.rate.${name}`)}
-                of={name}
-                show={perSecond}
-                floor={name === 'detections' ? 1 : 10}
-              />
-            </dd>
-          </div>
+          <Figure
+            key={name}
+            name={t(`health.rate.${name}`)}
+            note={t('health.total', { n: count(totals[name]) })}
+            trend={
+              <>
+                <TrendLine
+                  name={t(`health.rate.${name}`)}
+                  of={name}
+                  show={perSecond}
+                  floor={name === 'detections' ? 1 : 10}
+                />
+              </>
+            }
+          >
+            {perSecond(rates[name])}
+          </Figure>
         ))}
         <Figure name={t('health.gaps')}>
           {tn('health.gaps', gaps24h.count, { lost: count(gaps24h.lostRecords) })}

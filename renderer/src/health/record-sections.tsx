@@ -53,14 +53,16 @@ export function LaneSection({ health }: { health: HealthSnapshot }) {
     <Section title={t('health.obs')}>
       <dl className="figures">
         <Figure name={t('health.obs.state')}>{lane.state.replaceAll('_', ' ').toLowerCase()}</Figure>
-        <div className="figure-trend">
-          <Figure name={t('health.obs.buffer')}>
-            {bytes(lane.bufferedBytes)} / {bytes(lane.maxBufferBytes)}
-          </Figure>
-          <dd>
-            <Meter value={lane.bufferedBytes} max={lane.maxBufferBytes} label={t('health.obs.buffer')} />
-          </dd>
-        </div>
+        <Figure
+          name={t('health.obs.buffer')}
+          trend={
+            <>
+              <Meter value={lane.bufferedBytes} max={lane.maxBufferBytes} label={t('health.obs.buffer')} />
+            </>
+          }
+        >
+          {bytes(lane.bufferedBytes)} / {bytes(lane.maxBufferBytes)}
+        </Figure>
         <Figure name={t('health.obs.dropped')}>
           {dropped.length === 0 ? count(0) : dropped.map(([level, n]) => `${level} ${count(n)}`).join(', ')}
         </Figure>

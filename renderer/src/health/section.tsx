@@ -19,22 +19,26 @@ export function Section({
   );
 }
 
+/** One named number; `trend` stands beside it. */
 export function Figure({
   name,
   children,
   note,
+  trend,
 }: {
   name: string;
   children: React.ReactNode;
   note?: React.ReactNode;
+  trend?: React.ReactNode;
 }) {
   return (
-    <div className="figure">
+    <div className={trend === undefined ? 'figure' : 'figure figure-trend'}>
       <dt>{name}</dt>
       <dd>
         <span className="figure-value num">{children}</span>
         {note === undefined ? null : <span className="figure-note num">{note}</span>}
       </dd>
+      {trend === undefined ? null : <dd className="figure-line">{trend}</dd>}
     </div>
   );
 }

@@ -81,14 +81,18 @@ export function SensorSection({ health }: { health: HealthSnapshot }) {
           <SafeText text={sensor.scope} limit={120} />
         </Figure>
         {sensor.rings.map((ring) => (
-          <div key={ring.name} className="figure-trend">
-            <Figure name={ring.name} note={ring.lost > 0 ? tn('health.ringLost', ring.lost) : undefined}>
-              {bytes(ring.usedBytes)} / {bytes(ring.sizeBytes)}
-            </Figure>
-            <dd>
-              <Meter value={ring.usedBytes} max={ring.sizeBytes} label={ring.name} />
-            </dd>
-          </div>
+          <Figure
+            key={ring.name}
+            name={ring.name}
+            note={ring.lost > 0 ? tn('health.ringLost', ring.lost) : undefined}
+            trend={
+              <>
+                <Meter value={ring.usedBytes} max={ring.sizeBytes} label={ring.name} />
+              </>
+            }
+          >
+            {bytes(ring.usedBytes)} / {bytes(ring.sizeBytes)}
+          </Figure>
         ))}
       </dl>
       <h3>{t('health.blind')}</h3>

@@ -27,6 +27,8 @@ export const en = {
   'connection.retryIn': 'trying again in {s} s',
   'connection.lostMeaning':
     'What you see is what had arrived; recording does not depend on this window and may well be going on.',
+  'connection.neverMeaning':
+    'The agent may still be starting, or may have been stopped. Recording does not depend on this window.',
   'connection.retryNow': 'Try now',
   'connection.unauthorised': 'This window is not authorised',
   'connection.unauthorisedDo':
@@ -35,6 +37,7 @@ export const en = {
   'connection.reload': 'Reload',
 
   'state.waiting': 'Waiting for the agent’s state…',
+  'state.refused': 'No access to the agent',
   'state.stale': 'last known: {sentence}',
   'state.toHealth': '{sentence}. Open Health',
   'level.ok': 'ok',
@@ -83,6 +86,7 @@ export const en = {
 
   'live.live': 'Live',
   'live.paused': 'Paused',
+  'live.offline': 'Offline',
   'live.pause': 'Pause: new rows wait',
   'live.resume': 'Resume: new rows appear as they come',
   'live.new.one': '{n} new event',
@@ -102,6 +106,8 @@ export const en = {
   'list.top': 'Back to the newest',
   'list.loadingOlder': 'Loading older events…',
   'list.searching': 'Searching older parts of the record…',
+  'list.badQuery': 'This query cannot be run',
+  'list.editQuery': 'Edit the query',
   'list.failed': 'The events could not be read',
   'list.failedMeaning': 'The record itself is not affected: only this reading of it failed.',
   'list.empty': 'No event matches',

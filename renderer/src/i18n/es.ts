@@ -29,6 +29,8 @@ export const es: Messages = {
   'connection.retryIn': 'nuevo intento en {s} s',
   'connection.lostMeaning':
     'Lo que ve es lo que había llegado; el registro no depende de esta ventana y es probable que siga.',
+  'connection.neverMeaning':
+    'Puede que el agente esté arrancando o que se haya detenido. El registro no depende de esta ventana.',
   'connection.retryNow': 'Intentar ahora',
   'connection.unauthorised': 'Esta ventana no está autorizada',
   'connection.unauthorisedDo':
@@ -37,6 +39,7 @@ export const es: Messages = {
   'connection.reload': 'Recargar',
 
   'state.waiting': 'Esperando el estado del agente…',
+  'state.refused': 'Sin acceso al agente',
   'state.stale': 'lo último que se sabe: {sentence}',
   'state.toHealth': '{sentence}. Abrir Estado',
   'level.ok': 'bien',
@@ -85,6 +88,7 @@ export const es: Messages = {
 
   'live.live': 'En vivo',
   'live.paused': 'En pausa',
+  'live.offline': 'Sin conexión',
   'live.pause': 'Pausar: las filas nuevas esperan',
   'live.resume': 'Seguir: las filas nuevas aparecen al llegar',
   'live.new.one': '{n} evento nuevo',
@@ -104,6 +108,8 @@ export const es: Messages = {
   'list.top': 'Volver a lo más nuevo',
   'list.loadingOlder': 'Cargando eventos anteriores…',
   'list.searching': 'Buscando en partes anteriores del registro…',
+  'list.badQuery': 'Esta consulta no se puede ejecutar',
+  'list.editQuery': 'Editar la consulta',
   'list.failed': 'No se pudieron leer los eventos',
   'list.failedMeaning': 'El registro no está afectado: solo falló esta lectura.',
   'list.empty': 'Ningún evento coincide',

@@ -4,7 +4,7 @@ import type { EventJson } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
 import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
 import { SeverityGlyph } from '../ui/severity.tsx';
-import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
+import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { type Part, describe, verdictOf } from './sentence.ts';
 
 function SentencePart({ part }: { part: Part }) {
@@ -12,7 +12,7 @@ function SentencePart({ part }: { part: Part }) {
     case 'actor':
       return (
         <span className="say-actor">
-          <MiddleEllipsis text={part.text} />
+          <EndEllipsis text={part.text} />
         </span>
       );
     case 'object':

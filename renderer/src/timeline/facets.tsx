@@ -8,11 +8,16 @@ import { count, shortCount } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { neutralise } from '../ui/neutralise.ts';
 import { SeverityGlyph } from '../ui/severity.tsx';
-import { MiddleEllipsis } from '../ui/text.tsx';
+import { EndEllipsis, MiddleEllipsis } from '../ui/text.tsx';
 import { addClause, hasClause, removeClause } from './query-text.ts';
 import { FACET_FIELDS, runQuery, useTimeline } from './timeline-store.ts';
 
 const OPEN_BY_DEFAULT: ReadonlySet<string> = new Set(['type', 'severity', 'image', 'user', 'rule']);
+
+function FacetText({ value }: { value: string }) {
+  if (value === '') return '""';
+  return value.includes('/') ? <MiddleEllipsis text={value} /> : <EndEllipsis text={value} />;
+}
 
 function FacetValue({ field, value, n, most }: { field: string; value: string; n: number; most: number }) {
   const query = useApp((state) => state.route.query);
@@ -26,17 +31,14 @@ function FacetValue({ field, value, n, most }: { field: string; value: string; n
         type="button"
         className="facet-pick"
         aria-pressed={included}
-        aria-label={`${t('facets.include', { value: shown })}, ${count(n)}`}
-        title={`${shown} · ${count(n)}`}
+        title={`${t('facets.include', { value: shown })} · ${count(n)}`}
         onClick={() =>
           runQuery(included ? removeClause(query, field, value) : addClause(query, field, value))
         }
       >
         <span className="facet-bar" style={{ width: `${(n / Math.max(1, most)) * 100}%` }} />
         {severity ? <SeverityGlyph severity={severity} decorative /> : null}
-        <span className="facet-text">
-          {severity ? t(`sev.${severity}`) : <MiddleEllipsis text={value === '' ? '""' : value} />}
-        </span>
+        <span className="facet-text">{severity ? t(`sev.${severity}`) : <FacetText value={value} />}</span>
         <span className="facet-count num">{shortCount(n)}</span>
       </button>
       <button
@@ -60,7 +62,7 @@ function FacetGroup({ field }: { field: string }) {
   const name = tryMessage(`field.${field}`) ?? field;
   return (
     <section className="facet">
-      <h3>
+      <h2>
         <button
           type="button"
           className="facet-head"
@@ -70,7 +72,7 @@ function FacetGroup({ field }: { field: string }) {
           <Icon name={open ? 'down' : 'right'} />
           {name}
         </button>
-      </h3>
+      </h2>
       {open && values.length > 0 ? (
         <ul>
           {values.map((value) => (

@@ -21,13 +21,23 @@ export function ListNotice() {
     const inQuery = error?.code === 'bad_query';
     return (
       <div className="list-notice">
-        <Notice title={t('list.failed')} alert>
+        <Notice title={t(inQuery ? 'list.badQuery' : 'list.failed')} alert>
           <p>{error?.message}</p>
           {inQuery ? null : <p className="dim">{t('list.failedMeaning')}</p>}
           <div className="notice-actions">
-            <button type="button" className="button" onClick={() => openQuery(query)}>
-              {t('common.retry')}
-            </button>
+            {inQuery ? (
+              <button
+                type="button"
+                className="button"
+                onClick={() => document.getElementById('query-input')?.focus()}
+              >
+                {t('list.editQuery')}
+              </button>
+            ) : (
+              <button type="button" className="button" onClick={() => openQuery(query)}>
+                {t('common.retry')}
+              </button>
+            )}
           </div>
         </Notice>
       </div>

@@ -153,6 +153,9 @@ export function QueryBar() {
       {text === '' ? null : <IconButton icon="close" label={t('query.clear')} onClick={() => run('')} />}
       {error ? (
         <p className="query-error" id={`${id}-error`} role="alert">
+          <span className="query-caret" aria-hidden="true">
+            {`${' '.repeat(Math.min(60, error.offset ?? 0))}↑ `}
+          </span>
           {t('query.error', { column: (error.offset ?? 0) + 1, message: neutralise(error.message) })}
         </p>
       ) : null}

@@ -149,7 +149,10 @@ export async function refreshOverview(facets = true): Promise<void> {
       .call('events.histogram', { query, buckets: HISTOGRAM_BUCKETS }, signal)
       .then((histogram) => set({ histogram, histogramError: undefined }))
       .catch((error: unknown) => {
-        if (!signal.aborted) set({ histogramError: asAgentError(error).message });
+        const failure = asAgentError(error);
+        // A bad query is said once, where the rows would be.
+        const message = failure.code === 'bad_query' ? undefined : failure.message;
+        if (!signal.aborted) set({ histogram: undefined, histogramError: message });
       }),
     facets ? loadFacets(signal, query) : undefined,
   ]);

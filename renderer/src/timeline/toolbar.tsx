@@ -1,5 +1,6 @@
 /** Beside the histogram: how much there is, over which time, live or paused. */
 import { DropdownMenu } from 'radix-ui';
+import { menuHost } from '../ui/menu-host.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { setPanel, usePrefs } from '../prefs.ts';
 import { useApp } from '../store.ts';
@@ -23,16 +24,17 @@ function TimeMenu() {
   const query = useApp((state) => state.route.query);
   const bound = timeOf(query);
   const known = RANGES.find(([text]) => text === bound);
+  const name = known ? t(known[1]) : t('time.custom');
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger
         className="button button-quiet"
-        aria-label={t('time.label')}
+        aria-label={`${t('time.label')}: ${name}`}
         title={t('time.zone', { zone: zoneName() })}
       >
-        <Icon name="clock" /> {known ? t(known[1]) : t('time.custom')} <Icon name="down" />
+        <Icon name="clock" /> {name} <Icon name="down" />
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={menuHost()}>
         <DropdownMenu.Content className="menu" align="end" sideOffset={4}>
           <DropdownMenu.RadioGroup value={bound} onValueChange={(text) => runQuery(withTime(query, text))}>
             {RANGES.map(([text, key]) => (
@@ -59,13 +61,13 @@ function LiveButton() {
       type="button"
       className="button button-quiet live"
       aria-pressed={live}
-      disabled={fixed}
+      disabled={fixed || !connected}
       title={fixed ? t('live.fixed') : paused ? t('live.resume') : t('live.pause')}
       onClick={() => setPaused(!paused)}
     >
       <Icon name={live ? 'pause' : 'play'} />
       {live ? <span className="live-dot" /> : null}
-      {live ? t('live.live') : t('live.paused')}
+      {live ? t('live.live') : connected ? t('live.paused') : t('live.offline')}
     </button>
   );
 }

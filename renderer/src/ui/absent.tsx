@@ -15,9 +15,9 @@ export function Absent({
 }) {
   return (
     <div className="page">
-      <Notice title={title}>
+      <Notice title={title} page>
+        <p>{what}</p>
         <p>{now}</p>
-        <p className="dim">{what}</p>
         <p>{t('absent.instead')}</p>
         <div className="notice-actions">{instead}</div>
       </Notice>

@@ -87,10 +87,30 @@ describe('clip and splitForEllipsis', () => {
     expect(clip('abc', 3)).toEqual({ text: 'abc', omitted: 0 });
   });
 
+  const textOf = (parts: { text: string }[]): string => parts.map((part) => part.text).join('');
   it('keeps the last path component in the tail', () => {
-    const { head, tail } = splitForEllipsis('/usr/lib/x86_64-linux-gnu/some/very/deep/folder/name.so.1');
-    expect(tail).toBe('/name.so.1');
-    expect(head + tail).toBe('/usr/lib/x86_64-linux-gnu/some/very/deep/folder/name.so.1');
-    expect(splitForEllipsis('/etc/hosts')).toEqual({ head: '/etc/hosts', tail: '' });
+    const path = '/usr/lib/x86_64-linux-gnu/some/very/deep/folder/name.so.1';
+    const { head, tail } = splitForEllipsis(segments(path));
+    expect(textOf(tail)).toBe('/name.so.1');
+    expect(textOf(head) + textOf(tail)).toBe(path);
+    expect(splitForEllipsis(segments('/etc/hosts')).tail).toEqual([]);
+  });
+
+  it('never tears an escape or makes the tail longer than its limit', () => {
+    for (const text of [
+      `${'a'.repeat(40)}${'\u202E'.repeat(9)}`,
+      `${'\u202E'.repeat(40)}b`,
+      'x'.repeat(100),
+    ]) {
+      const parts = segments(text);
+      const { head, tail } = splitForEllipsis(parts);
+      expect(textOf(head) + textOf(tail)).toBe(textOf(parts));
+      expect(textOf(tail).length).toBeLessThanOrEqual(18);
+    }
+  });
+
+  it('never tears an emoji sequence', () => {
+    const { tail } = splitForEllipsis(segments(`${'a'.repeat(40)}👩‍💻${'b'.repeat(16)}`));
+    expect(textOf(tail)).toMatch(/^(👩‍💻)?b+$/u);
   });
 });

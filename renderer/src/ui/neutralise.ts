@@ -89,13 +89,39 @@ export function clip(text: string, limit: number): { text: string; omitted: numb
   return { text: text.slice(0, end), omitted: text.length - end };
 }
 
-/** Where a middle ellipsis goes: the head may be cut on screen, the tail is always shown. */
-export function splitForEllipsis(text: string, tailLength = 18): { head: string; tail: string } {
-  if (text.length <= tailLength * 2) return { head: text, tail: '' };
-  let cut = text.length - tailLength;
-  const slash = text.lastIndexOf('/');
-  if (slash > 0 && text.length - slash <= tailLength * 1.6) cut = slash;
-  const code = text.charCodeAt(cut);
-  if (code >= 0xdc00 && code <= 0xdfff) cut -= 1;
-  return { head: text.slice(0, cut), tail: text.slice(cut) };
+const ATTACHED = /\p{M}|\p{Emoji_Modifier}|\u{200d}|\u{fe0f}|[\u{dc00}-\u{dfff}]/u;
+
+/**
+ * Where a middle ellipsis goes: the head may be cut on screen, the tail is always shown. Works on segments, so that an
+ * escape is never torn and the tail is never longer than it looks; a path keeps its last component whole.
+ */
+export function splitForEllipsis(
+  parts: readonly Segment[],
+  tailLength = 18,
+): { head: Segment[]; tail: Segment[] } {
+  const total = parts.reduce((sum, part) => sum + part.text.length, 0);
+  if (total <= tailLength * 2) return { head: [...parts], tail: [] };
+  const head = [...parts];
+  const tail: Segment[] = [];
+  let left = tailLength;
+  for (let part = head.pop(); part; part = left > 0 ? head.pop() : undefined) {
+    if (part.text.length <= left || part.escaped) {
+      if (part.text.length > left) {
+        head.push(part);
+        break;
+      }
+      tail.unshift(part);
+      left -= part.text.length;
+      continue;
+    }
+    const { text } = part;
+    let cut = text.length - left;
+    const slash = text.lastIndexOf('/');
+    if (tail.length === 0 && slash > 0 && text.length - slash <= tailLength * 1.6) cut = slash;
+    while (cut > 0 && (ATTACHED.test(text.charAt(cut)) || text.charCodeAt(cut - 1) === JOINER)) cut -= 1;
+    if (cut > 0) head.push({ text: text.slice(0, cut), escaped: false });
+    tail.unshift({ text: text.slice(cut), escaped: false });
+    break;
+  }
+  return { head, tail };
 }

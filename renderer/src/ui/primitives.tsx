@@ -81,22 +81,38 @@ export function Notice({
   title,
   children,
   alert = false,
+  page = false,
 }: {
   title: string;
   children?: React.ReactNode;
   alert?: boolean;
+  /** It is all the page says, so its title is the page's. */
+  page?: boolean;
 }) {
   return (
     <div className="notice" role={alert ? 'alert' : undefined}>
-      <h2>{title}</h2>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
 }
 
-export function Meter({ value, max, label }: { value: number; max: number; label: string }) {
-  const share = max > 0 ? Math.min(1, value / max) : 0;
-  const level = share >= 0.95 ? 'failed' : share >= 0.7 ? 'degraded' : 'ok';
+/** How full something is, or with `budget` how much of a promise is used: only beyond it is anything wrong. */
+export function Meter({
+  value,
+  max,
+  label,
+  budget = false,
+}: {
+  value: number;
+  max: number;
+  label: string;
+  budget?: boolean;
+}) {
+  const used = max > 0 ? value / max : 0;
+  const share = Math.min(1, used);
+  const [warn, bad] = budget ? [1.001, 2] : [0.7, 0.95];
+  const level = used >= bad ? 'failed' : used >= warn ? 'degraded' : 'ok';
   return (
     <div
       className="meter"

@@ -2,15 +2,13 @@
 import { Fragment, memo, useState } from 'react';
 import { t } from '../i18n/i18n.ts';
 import { count } from './format.ts';
-import { clip, neutralise, segments, splitForEllipsis } from './neutralise.ts';
+import { type Segment, clip, neutralise, segments, splitForEllipsis } from './neutralise.ts';
 
 /** More than this is not drawn on one line anyway. */
 const LINE_LIMIT = 600;
 const BLOCK_LIMIT = 2000;
 
-function Segments({ text }: { text: string }) {
-  const parts = segments(text);
-  if (parts.length === 1 && !parts[0]?.escaped) return text;
+function Parts({ parts }: { parts: readonly Segment[] }) {
   return parts.map((part, at) =>
     part.escaped ? (
       <span key={at} className="safe-escape">
@@ -33,7 +31,7 @@ export const SafeText = memo(function SafeText({
   const shown = clip(text, limit);
   return (
     <bdi className="safe" dir="ltr">
-      <Segments text={shown.text} />
+      <Parts parts={segments(shown.text)} />
       {shown.omitted > 0 ? '…' : null}
     </bdi>
   );
@@ -42,7 +40,7 @@ export const SafeText = memo(function SafeText({
 /** One line whose middle gives way first: both the start and the end of a path or command stay readable. */
 export const MiddleEllipsis = memo(function MiddleEllipsis({ text }: { text: string }) {
   const { head, tail } = splitForEllipsis(
-    text.length > LINE_LIMIT ? `${clip(text, LINE_LIMIT).text}…${text.slice(-40)}` : text,
+    segments(text.length > LINE_LIMIT ? `${clip(text, LINE_LIMIT).text}…${text.slice(-40)}` : text),
   );
   return (
     <bdi
@@ -51,13 +49,26 @@ export const MiddleEllipsis = memo(function MiddleEllipsis({ text }: { text: str
       title={text.length > 36 ? neutralise(clip(text, 1000).text) : undefined}
     >
       <span className="ellipsis-head">
-        <Segments text={head} />
+        <Parts parts={head} />
       </span>
-      {tail === '' ? null : (
+      {tail.length === 0 ? null : (
         <span className="ellipsis-tail">
-          <Segments text={tail} />
+          <Parts parts={tail} />
         </span>
       )}
+    </bdi>
+  );
+});
+
+/** One line cut at its end. */
+export const EndEllipsis = memo(function EndEllipsis({ text }: { text: string }) {
+  return (
+    <bdi
+      className="safe end-ellipsis"
+      dir="ltr"
+      title={text.length > 18 ? neutralise(clip(text, 1000).text) : undefined}
+    >
+      <Parts parts={segments(clip(text, 200).text)} />
     </bdi>
   );
 });

@@ -1,5 +1,6 @@
 /** A recorded value that can be acted on: include, exclude, copy. One menu serves the whole window. */
 import { DropdownMenu } from 'radix-ui';
+import { menuHost } from './menu-host.ts';
 import { t } from '../i18n/i18n.ts';
 import { openValueMenu, useApp } from '../store.ts';
 import { addClause, clauseText } from '../timeline/query-text.ts';
@@ -54,7 +55,7 @@ export function ValueMenu() {
       <DropdownMenu.Trigger asChild>
         <span className="menu-anchor" style={{ left: target.x, top: target.y }} aria-hidden="true" />
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={menuHost()}>
         <DropdownMenu.Content
           className="menu"
           align="start"

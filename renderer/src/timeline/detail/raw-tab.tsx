@@ -26,7 +26,12 @@ export function RawTab({ detail, complete }: { detail: EventDetail; complete: bo
           <h3>
             {t('detail.raw.bytes', { n: count(hex.length / 2) })} <CopyButton text={hex} />
           </h3>
-          <pre className="hex">
+          <pre
+            className="hex"
+            tabIndex={0}
+            role="region"
+            aria-label={t('detail.raw.bytes', { n: count(hex.length / 2) })}
+          >
             {lines.map((line) => (
               <span key={line.offset} className="hex-line">
                 <span className="dimmer">{line.offset}</span> <span>{line.bytes.padEnd(48)}</span>{' '}
@@ -46,7 +51,9 @@ export function RawTab({ detail, complete }: { detail: EventDetail; complete: bo
         <h3>
           {t('detail.raw.json')} <CopyButton text={json} />
         </h3>
-        <pre className="json">{json.length > 60_000 ? `${json.slice(0, 60_000)}…` : json}</pre>
+        <pre className="json" tabIndex={0} role="region" aria-label={t('detail.raw.json')}>
+          {json.length > 60_000 ? `${json.slice(0, 60_000)}…` : json}
+        </pre>
       </section>
     </>
   );
