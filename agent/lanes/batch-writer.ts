@@ -3,6 +3,7 @@
  * within the hard limits and hands them to the log.
  */
 import { PACKED_HEADER_BYTES, RecordFlag } from '../wal/types.ts';
+import { WalFullError } from '../wal/errors.ts';
 import type { WalRecordInput, WalWriter } from '../wal/types.ts';
 import type { HeldRecords } from './held-records.ts';
 import { UnsettledBatches } from './unsettled.ts';
@@ -21,13 +22,16 @@ export class BatchWriter {
   written = 0;
   batches = 0;
   late = 0;
+  /** True while the log takes nothing more because its disk is behind; what is ripe stays held. */
+  blocked = false;
   private readonly writer: WalWriter;
   private readonly held: HeldRecords;
   private readonly limits: BatchLimits;
-  /** Called for each held record that the log refused, before it is removed. */
+  /** Called for each held record that the log refused for good, before it is removed. */
   private readonly onRefused: (index: number) => void;
   /** Time of the last record written of each stream. */
   private readonly lastRel: Float64Array;
+  private readonly lastRelBefore: Float64Array;
   private scratch: Buffer = Buffer.alloc(0);
 
   constructor(writer: WalWriter, held: HeldRecords, limits: BatchLimits, onRefused: (index: number) => void) {
@@ -36,11 +40,13 @@ export class BatchWriter {
     this.limits = limits;
     this.onRefused = onRefused;
     this.lastRel = new Float64Array(limits.streams).fill(Number.NEGATIVE_INFINITY);
+    this.lastRelBefore = new Float64Array(limits.streams);
   }
 
-  /** Writes the held records with a time up to `cutoff` (ns from the lane's start). */
+  /** Writes the held records with a time up to `cutoff` (ns from the lane's start), as far as the log takes them. */
   release(cutoff: number): void {
     const { held, limits } = this;
+    this.blocked = false;
     if (held.count === 0) return;
     const order = held.order();
     let ripe = 0;
@@ -51,6 +57,8 @@ export class BatchWriter {
     while (start < ripe) {
       let end = start;
       let bytes = 0;
+      let late = 0;
+      this.lastRelBefore.set(this.lastRel);
       let contiguous = true;
       let previous = -1;
       while (end < ripe && end - start < limits.maxBatchRecords) {
@@ -58,38 +66,43 @@ export class BatchWriter {
         const size = (held.offset[index + 1] ?? 0) - (held.offset[index] ?? 0);
         if (end > start && bytes + size > limits.maxBatchBytes) break;
         if (previous >= 0 && index !== previous + 1) contiguous = false;
-        this.markLate(index);
+        if (this.markLate(index)) late += 1;
         bytes += size;
         previous = index;
         end += 1;
       }
-      this.write(start, end, bytes, contiguous, order);
+      if (!this.write(start, end, bytes, contiguous, order)) {
+        this.lastRel.set(this.lastRelBefore);
+        this.blocked = true;
+        break;
+      }
+      this.late += late;
       start = end;
     }
-    held.removeFirst(ripe, order);
+    held.removeFirst(start, order);
   }
 
-  private markLate(index: number): void {
+  private markLate(index: number): boolean {
     const held = this.held;
-    if (held.isClockAhead(index)) return;
+    if (held.isClockAhead(index)) return false;
     const stream = held.stream[index] ?? 0;
     const rel = held.rel[index] ?? 0;
     if (rel >= (this.lastRel[stream] ?? 0)) {
       this.lastRel[stream] = rel;
-      return;
+      return false;
     }
     held.mark(index, RecordFlag.late);
-    this.late += 1;
+    return true;
   }
 
-  /** Hands records start..end of the order to the log. */
+  /** Hands records start..end of the order to the log. False if it takes nothing for now. */
   private write(
     start: number,
     end: number,
     bytes: number,
     contiguous: boolean,
     order: Uint32Array | undefined,
-  ): void {
+  ): boolean {
     const { held, writer } = this;
     const count = end - start;
     const urgent = held.bytes + this.unsettled.bytes >= this.limits.urgentBytes;
@@ -103,13 +116,15 @@ export class BatchWriter {
         writer.appendPacked === undefined
           ? writer.append(unpack(Buffer.from(packed), count), urgent)
           : writer.appendPacked(packed, count, urgent);
-    } catch {
+    } catch (error) {
+      if (error instanceof WalFullError) return false;
       for (let i = start; i < end; i += 1) this.onRefused(order?.[i] ?? i);
-      return;
+      return true;
     }
     this.written += count;
     this.batches += 1;
     this.unsettled.push(firstSeq + count - 1, bytes);
+    return true;
   }
 
   private gather(start: number, end: number, bytes: number, order: Uint32Array | undefined): Buffer {

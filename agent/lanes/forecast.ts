@@ -6,6 +6,8 @@
 const LEVEL_WEIGHT = 0.4;
 const TREND_WEIGHT = 0.2;
 const TREND_DAMPING = 0.9;
+/** Share of maxBatchMs that one batch is meant to span. */
+const BATCH_SPAN = 0.5;
 
 export class RateForecast {
   private level = 0;
@@ -29,5 +31,11 @@ export class RateForecast {
   /** Expected rate of the next interval. */
   get perSecond(): number {
     return Math.max(0, this.level + TREND_DAMPING * this.trend);
+  }
+
+  /** Records to expect in the time one batch is meant to span, within the hard limit. */
+  batchSize(maxBatchMs: number, maxBatchRecords: number): number {
+    const wanted = Math.round((this.perSecond * maxBatchMs * BATCH_SPAN) / 1000);
+    return Math.min(maxBatchRecords, Math.max(1, wanted));
   }
 }

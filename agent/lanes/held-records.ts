@@ -165,11 +165,11 @@ export class HeldRecords {
     }
   }
 
-  /** Removes every debug record, calling `each` for it first. */
-  evictDebug(each: (index: number) => void): void {
+  /** Removes every record of a level, calling `each` for it first. */
+  evict(level: number, each: (index: number) => void): void {
     const gone = new Uint8Array(this.count);
     for (let i = 0; i < this.count; i += 1) {
-      if (this.level[i] !== DEBUG) continue;
+      if (this.level[i] !== level) continue;
       gone[i] = 1;
       each(i);
     }

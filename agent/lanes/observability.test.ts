@@ -18,6 +18,9 @@ const LIMITS: Limits = {
   reportMs: 300,
 };
 
+/** The log takes less than the lane may hold, as the real one does by default. */
+const FULL_LOG: Limits = { ...LIMITS, maxLogBytes: 2500 };
+
 const level = fc.oneof(
   { weight: 4, arbitrary: fc.constant(0) },
   { weight: 4, arbitrary: fc.constant(1) },
@@ -66,7 +69,49 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const steps = fc.array(step, { minLength: 1, maxLength: 50, size: 'max' });
 
 /** Each one breaks one promise by changing one place in the source; the properties must notice all of them. */
-const MUTANTS: readonly { name: string; file: string; from: string; to: string }[] = [
+const MUTANTS: readonly { name: string; file: string; from: string; to: string; fullLog?: boolean }[] = [
+  {
+    name: 'drops what a full log does not take',
+    file: 'batch-writer.ts',
+    from: 'if (error instanceof WalFullError) return false;',
+    to: '',
+    fullLog: true,
+  },
+  {
+    name: 'forgets which records it had to keep',
+    file: 'batch-writer.ts',
+    from: 'held.removeFirst(start, order);',
+    to: 'held.removeFirst(ripe, order);',
+    fullLog: true,
+  },
+  {
+    name: 'takes records for late that it failed to write',
+    file: 'batch-writer.ts',
+    from: 'this.lastRel.set(this.lastRelBefore);',
+    to: '',
+    fullLog: true,
+  },
+  {
+    name: 'refuses warn while info is held',
+    file: 'observability.ts',
+    from: 'for (const level of [DEBUG, INFO]) {',
+    to: 'for (const level of [DEBUG]) {',
+    fullLog: true,
+  },
+  {
+    name: 'never asks a full log again',
+    file: 'batch-writer.ts',
+    from: 'this.blocked = false;',
+    to: 'if (this.blocked) return;',
+    fullLog: true,
+  },
+  {
+    name: 'makes no room beyond its limit',
+    file: 'observability.ts',
+    from: 'return held.bytes + cost <= overload.maxBytes;',
+    to: 'return true;',
+    fullLog: true,
+  },
   {
     name: 'sheds warn records under pressure',
     file: 'observability.ts',
@@ -82,7 +127,7 @@ const MUTANTS: readonly { name: string; file: string; from: string; to: string }
   {
     name: 'forgets to count an evicted record',
     file: 'observability.ts',
-    from: "this.drop('shed', DEBUG, held.stream[index] ?? 0, held.rel[index] ?? 0)",
+    from: "this.drop('shed', level, held.stream[index] ?? 0, held.rel[index] ?? 0)",
     to: '(0)',
   },
   {
@@ -94,7 +139,7 @@ const MUTANTS: readonly { name: string; file: string; from: string; to: string }
   {
     name: 'buffers in PASSTHROUGH',
     file: 'observability.ts',
-    from: 'if (this.overload.state === PASSTHROUGH) this.flush();',
+    from: 'if (this.overload.state === PASSTHROUGH) this.passThrough();',
     to: 'if (false) this.flush();',
   },
   {
@@ -175,9 +220,9 @@ describe('observability lane, properties', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentinel-lane-mutants-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  const broken = (Lane: typeof ObservabilityLane, runs: number): string | null => {
+  const broken = (Lane: typeof ObservabilityLane, runs: number, limits = LIMITS): string | null => {
     const result = fc.check(
-      fc.property(steps, (list) => void drive(Lane, LIMITS, list)),
+      fc.property(steps, (list) => void drive(Lane, limits, list)),
       {
         numRuns: runs,
         endOnFailure: true,
@@ -189,6 +234,10 @@ describe('observability lane, properties', () => {
 
   it('keeps every promise over random traffic', () => {
     expect(broken(ObservabilityLane, 5000)).toBeNull();
+  });
+
+  it('keeps them over a log that at times takes nothing more, but for those a full log makes impossible', () => {
+    expect(broken(ObservabilityLane, 3000, FULL_LOG)).toBeNull();
   });
 
   it('is driven into every state by that traffic', () => {
@@ -204,22 +253,22 @@ describe('observability lane, properties', () => {
     for (const count of Object.values(reached)) expect(count).toBeGreaterThan(20);
   });
 
-  it.each(MUTANTS)('notices a lane that $name', async ({ name, file, from, to }) => {
+  it.each(MUTANTS)('notices a lane that $name', async ({ name, file, from, to, fullLog }) => {
     const source = readFileSync(join(import.meta.dirname, file), 'utf8');
     expect(source.split(from).length, `"${from}" occurs once in ${file}`).toBe(2);
     const copy = join(folder, name.replaceAll(' ', '-'), 'agent', 'lanes');
     mkdirSync(copy, { recursive: true });
-    const types = pathToFileURL(join(import.meta.dirname, '..', 'wal', 'types.ts')).href;
+    const wal = pathToFileURL(join(import.meta.dirname, '..', 'wal')).href;
     for (const part of readdirSync(import.meta.dirname)) {
       if (!part.endsWith('.ts') || part.includes('.test.') || part.includes('.harness.')) continue;
       const text = readFileSync(join(import.meta.dirname, part), 'utf8');
       const mutated = part === file ? text.replace(from, () => to) : text;
-      writeFileSync(join(copy, part), mutated.replaceAll("'../wal/types.ts'", `'${types}'`));
+      writeFileSync(join(copy, part), mutated.replaceAll("'../wal/", `'${wal}/`));
     }
     const mutant = (await import(/* @vite-ignore */ pathToFileURL(join(copy, 'observability.ts')).href)) as {
       ObservabilityLane: typeof ObservabilityLane;
     };
-    expect(broken(mutant.ObservabilityLane, 4000)).toMatch(/broken/);
+    expect(broken(mutant.ObservabilityLane, 4000, fullLog === true ? FULL_LOG : LIMITS)).toMatch(/broken/);
   });
 });
 

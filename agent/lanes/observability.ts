@@ -8,7 +8,8 @@
  * - offered + synthetic = written + dropped + held, and every dropped record is counted by cause, level and stream and
  *   reported through `onShed`, once for each of these and `reportMs`;
  * - under pressure debug goes first, then info, and no info goes while a debug record is held; warn and error are never
- *   shed (they are lost, and reported, only if the log itself has failed or they exceed `maxRecordBytes`);
+ *   shed: they are lost, and reported, only if the log has failed, if it takes nothing more while the buffer is full of
+ *   nothing but them, or if they exceed `maxRecordBytes`;
  * - within a stream records are written in order of time, or marked late; a record from a clock that runs ahead of
  *   this machine by more than the window is marked so and does not make others late;
  * - no record is held longer than `maxBatchMs`, as far as timers fire; no batch has more than `maxBatchRecords`
@@ -16,7 +17,8 @@
  * - imputed records exist only in streams that asked for them and carry RecordFlag.synthetic.
  *
  * PASSTHROUGH (95 %): what is held is written at once, in order; from then on warn and error are written straight
- * through, without window or batch, and the rest is shed. "Full" counts what the lane holds and what the log has
+ * through, without window or batch, and the rest is shed. Where the log takes nothing (its own bound on what waits for
+ * the disk is reached), records stay held until it does; `maxBatchMs` cannot be kept then. The level counts what the lane holds and what the log has
  * taken but not made durable, so that a slow disk shows here and not as memory of the writer.
  */
 import { RecordFlag, type WalWriter } from '../wal/types.ts';
@@ -38,8 +40,6 @@ import {
 
 const LEVEL_INDEX: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const NS_PER_MS = 1e6;
-/** Share of maxBatchMs that one batch is meant to span. */
-const BATCH_SPAN = 0.5;
 
 // One time in two 32-bit halves, without bigint arithmetic. All supported platforms are little-endian.
 const time64 = new BigUint64Array(1);
@@ -119,7 +119,7 @@ export class ObservabilityLane {
     );
     this.lastTickMs = this.clock.monoMs();
     this.lastReportMs = this.lastTickMs;
-    this.stopListening = writer.onDurable((durableSeq) => this.settle(durableSeq));
+    this.stopListening = writer.onDurable((durableSeq) => this.onDurable(durableSeq));
   }
 
   /** Lets missing samples of a stream be filled in. For regularly sampled streams only. */
@@ -178,6 +178,7 @@ export class ObservabilityLane {
   close(): void {
     this.closed = true;
     this.flush();
+    this.dropHeld();
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     this.stopListening();
@@ -187,7 +188,6 @@ export class ObservabilityLane {
   stats(): ObservabilityLaneStats {
     let imputationRefused = 0;
     for (const imputer of this.imputers) imputationRefused += imputer?.refused ?? 0;
-    const [normal, shedDebug, shedInfo, passthrough] = this.overload.entered;
     return {
       state: OVERLOAD_STATES[this.overload.state] ?? 'NORMAL',
       bufferedRecords: this.held.count,
@@ -205,13 +205,19 @@ export class ObservabilityLane {
       dropped: this.ledger.totals(),
       batchSize: this.batchSize,
       forecastPerSecond: this.forecast.perSecond,
-      entered: {
-        NORMAL: normal ?? 0,
-        SHED_DEBUG: shedDebug ?? 0,
-        SHED_INFO: shedInfo ?? 0,
-        PASSTHROUGH: passthrough ?? 0,
-      },
+      entered: Object.fromEntries(
+        OVERLOAD_STATES.map((state, i) => [state, this.overload.entered[i] ?? 0]),
+      ) as ObservabilityLaneStats['entered'],
     };
+  }
+
+  /** What the log would not take at the very end. */
+  private dropHeld(): void {
+    const held = this.held;
+    for (let i = 0; i < held.count; i += 1) {
+      this.drop('wal_full', held.level[i] ?? INFO, held.stream[i] ?? 0, held.rel[i] ?? 0);
+    }
+    held.removeFirst(held.count, undefined);
   }
 
   private take(
@@ -238,10 +244,8 @@ export class ObservabilityLane {
   /** Whether there is room for a record; makes it by evicting debug records where that helps. */
   private admit(level: number, size: number, stream: number, rel: number): boolean {
     this.arrivals += 1;
-    if (size > this.maxRecordBytes || this.closed) {
-      this.drop(this.closed ? 'shed' : 'oversize', level, stream, rel);
-      return false;
-    }
+    if (size > this.maxRecordBytes) return this.drop('oversize', level, stream, rel);
+    if (this.closed) return this.drop('shed', level, stream, rel);
     const { overload, held } = this;
     const cost = costOf(size);
     let state = overload.state;
@@ -252,19 +256,38 @@ export class ObservabilityLane {
     state = overload.update(bytes);
     if (state === NORMAL) return true;
     if (level >= WARN) {
-      if (state === PASSTHROUGH) this.flush();
-      return true;
+      this.passThrough();
+      return this.makeRoom(cost) || this.drop('wal_full', level, stream, rel);
     }
     if (level === INFO) {
       if (state > SHED_DEBUG && held.debugCount > 0) {
-        held.evictDebug((index) => this.drop('shed', DEBUG, held.stream[index] ?? 0, held.rel[index] ?? 0));
+        this.evict(DEBUG);
         state = overload.update(held.bytes + this.out.unsettled.bytes + cost);
       }
       if (state <= SHED_DEBUG) return true;
     }
-    this.drop('shed', level, stream, rel);
-    if (state === PASSTHROUGH) this.flush();
-    return false;
+    this.passThrough();
+    return this.drop('shed', level, stream, rel);
+  }
+
+  /** In PASSTHROUGH nothing is held, unless the log takes nothing; then it is asked again when its disk moves. */
+  private passThrough(): void {
+    if (this.overload.state === PASSTHROUGH && !this.out.blocked) this.flush();
+  }
+
+  /** For a record that is not shed, when the log takes nothing: what may be shed gives way. */
+  private makeRoom(cost: number): boolean {
+    const { held, overload } = this;
+    for (const level of [DEBUG, INFO]) {
+      if (held.bytes + cost <= overload.maxBytes) return true;
+      this.evict(level);
+    }
+    return held.bytes + cost <= overload.maxBytes;
+  }
+
+  private evict(level: number): void {
+    const held = this.held;
+    held.evict(level, (index) => this.drop('shed', level, held.stream[index] ?? 0, held.rel[index] ?? 0));
   }
 
   private hold(
@@ -291,7 +314,7 @@ export class ObservabilityLane {
       this.clockAhead += 1;
     }
     this.held.push(sortKey, nowMs, stream, level, low, high, type, schema, bits, cpu, source, from, to);
-    if (this.overload.state === PASSTHROUGH) this.flush();
+    if (this.overload.state === PASSTHROUGH) this.passThrough();
     else if (this.held.count >= this.nextFlushRecords || this.held.used >= this.nextFlushBytes) {
       this.releaseRipe(nowMs);
     }
@@ -332,8 +355,15 @@ export class ObservabilityLane {
     if (this.overload.state !== NORMAL) this.overload.update(this.held.bytes + this.out.unsettled.bytes);
   }
 
-  private drop(cause: ShedCause, level: number, stream: number, rel: number): void {
+  /** The disk caught up a little: what could not be written may fit now. */
+  private onDurable(durableSeq: number): void {
+    this.settle(durableSeq);
+    if (this.out.blocked) this.releaseRipe(this.clock.monoMs());
+  }
+
+  private drop(cause: ShedCause, level: number, stream: number, rel: number): false {
     this.ledger.add(cause, level, stream, rel);
+    return false;
   }
 
   private streamId(name: string): number {
@@ -358,7 +388,7 @@ export class ObservabilityLane {
     this.forecast.observe(this.arrivals, nowMs - this.lastTickMs);
     this.arrivals = 0;
     this.lastTickMs = nowMs;
-    this.batchSize = batchSizeFor(this.forecast.perSecond, this.maxBatchMs, this.maxBatchRecords);
+    this.batchSize = this.forecast.batchSize(this.maxBatchMs, this.maxBatchRecords);
     this.settle(this.writer.durableSeq);
     const oldest = this.held.count > 0 ? (this.held.arrivedMs[0] ?? nowMs) : nowMs;
     if (this.held.count >= this.batchSize || nowMs + this.tickMs - oldest >= this.maxBatchMs) {
@@ -370,10 +400,4 @@ export class ObservabilityLane {
     }
     this.arm();
   }
-}
-
-/** Records that arrive in the time a batch is meant to span, within the hard limit. */
-function batchSizeFor(perSecond: number, maxBatchMs: number, maxBatchRecords: number): number {
-  const wanted = Math.round((perSecond * maxBatchMs * BATCH_SPAN) / 1000);
-  return Math.min(maxBatchRecords, Math.max(1, wanted));
 }

@@ -3,12 +3,13 @@
  * it adds is the gate between durability and release: a verdict computed beside the flush is let go once its record
  * is durable, or at the deadline, and then it says that it ran ahead of its record.
  *
- * If the log fails, records cannot be kept and memory must stay bounded, so they are counted with the span of time
+ * If the log fails or its disk falls hopelessly behind, records cannot be kept and memory must stay bounded, so they are counted with the span of time
  * they cover, an alarm is raised once, and the gap is handed over as soon as a log takes records again.
  *
  * Invariants: every release calls back exactly once, in order of release among those with the same fate; a pending
  * release is at most `deadlineMs` old, as far as timers fire.
  */
+import { WalFullError } from '../wal/errors.ts';
 import { RecordFlag, type WalRecordInput, type WalWriter } from '../wal/types.ts';
 import { type LaneClock, systemClock } from './clock.ts';
 
@@ -20,7 +21,8 @@ export interface ReleaseOutcome {
 
 /** What the log could not take while it had failed. */
 export interface UnrecordedGap {
-  cause: 'wal_failed';
+  /** wal_failed: it stopped for good; wal_full: the disk is so far behind that its bound on waiting bytes is reached. */
+  cause: 'wal_failed' | 'wal_full';
   count: number;
   fromNs: bigint;
   toNs: bigint;
@@ -30,7 +32,7 @@ export interface SecurityLaneOptions {
   /** Longest wait for the disk. Default 8. */
   deadlineMs?: number;
   clock?: LaneClock;
-  /** The log has failed: nothing is being recorded. Called once for each failure. */
+  /** The log takes nothing: records are being lost. Called once until it takes records again. */
   onAlarm: (error: Error) => void;
   /** A log takes records again: append this gap to it. */
   onGap: (gap: UnrecordedGap) => void;
@@ -100,6 +102,7 @@ export class SecurityLane {
   private maxWaitedUs = 0;
   private failed = false;
   private unrecorded = 0;
+  private gapCause: UnrecordedGap['cause'] = 'wal_failed';
   private gapCount = 0;
   private gapFromNs = 0n;
   private gapToNs = 0n;
@@ -125,6 +128,7 @@ export class SecurityLane {
     try {
       seq = this.writer.append(records, urgent);
     } catch (error) {
+      this.gapCause = error instanceof WalFullError ? 'wal_full' : 'wal_failed';
       for (const record of records) this.countUnrecorded(1, record.wallNs, record.wallNs);
       this.fail(error as Error);
       return 0;
@@ -271,7 +275,7 @@ export class SecurityLane {
     this.failed = false;
     if (this.gapCount === 0) return;
     const gap: UnrecordedGap = {
-      cause: 'wal_failed',
+      cause: this.gapCause,
       count: this.gapCount,
       fromNs: this.gapFromNs,
       toNs: this.gapToNs,

@@ -3,9 +3,10 @@
  * of them and interval. Bounded: the lane caps the number of streams.
  */
 
-export const SHED_CAUSES = ['shed', 'wal_failed', 'oversize'] as const;
+export const SHED_CAUSES = ['shed', 'wal_full', 'wal_failed', 'oversize'] as const;
 /**
- * shed: overload; wal_failed: the log refused the batch; oversize: larger than a record may be.
+ * shed: overload, debug and info only; wal_full: the log takes nothing more for now and the buffer is full of records
+ * that are not shed; wal_failed: the log refused the batch for good; oversize: larger than a record may be.
  */
 export type ShedCause = (typeof SHED_CAUSES)[number];
 
