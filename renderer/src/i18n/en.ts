@@ -87,6 +87,7 @@ export const en = {
   'live.live': 'Live',
   'live.paused': 'Paused',
   'live.offline': 'Offline',
+  'live.fixedShort': 'Fixed range',
   'live.pause': 'Pause: new rows wait',
   'live.resume': 'Resume: new rows appear as they come',
   'live.new.one': '{n} new event',

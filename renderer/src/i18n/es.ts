@@ -89,6 +89,7 @@ export const es: Messages = {
   'live.live': 'En vivo',
   'live.paused': 'En pausa',
   'live.offline': 'Sin conexión',
+  'live.fixedShort': 'Intervalo fijo',
   'live.pause': 'Pausar: las filas nuevas esperan',
   'live.resume': 'Seguir: las filas nuevas aparecen al llegar',
   'live.new.one': '{n} evento nuevo',

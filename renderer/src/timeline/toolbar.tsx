@@ -56,6 +56,10 @@ function LiveButton() {
   const fixed = useApp((state) => endsInPast(state.route.query));
   const connected = useApp((state) => state.connection.state === 'open');
   const live = !paused && !fixed && connected;
+  let text = t('live.live');
+  if (!connected) text = t('live.offline');
+  else if (fixed) text = t('live.fixedShort');
+  else if (paused) text = t('live.paused');
   return (
     <button
       type="button"
@@ -67,7 +71,7 @@ function LiveButton() {
     >
       <Icon name={live ? 'pause' : 'play'} />
       {live ? <span className="live-dot" /> : null}
-      {live ? t('live.live') : connected ? t('live.paused') : t('live.offline')}
+      {text}
     </button>
   );
 }

@@ -4,6 +4,9 @@ import uPlot from 'uplot';
 import { useTheme } from '../prefs.ts';
 import './sparkline.css';
 
+/** What the width stands for, so that a line of a minute does not look like one of ten. */
+const SPAN_SECONDS = 600;
+
 interface Props {
   /** Seconds since the epoch. */
   xs: readonly number[];
@@ -35,7 +38,10 @@ function Line({ xs, ys, label, height = 32, floor }: Props) {
         legend: { show: false },
         cursor: { show: false },
         axes: [{ show: false }, { show: false }],
-        scales: { x: { time: true }, y: { range: (_, _min, max) => [0, Math.max(floor, max)] } },
+        scales: {
+          x: { time: true, range: (_, _min, max) => [max - SPAN_SECONDS, max] },
+          y: { range: (_, _min, max) => [0, Math.max(floor, max)] },
+        },
         series: [
           {},
           {
