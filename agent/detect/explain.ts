@@ -188,8 +188,13 @@ function valueFor(predicate: Predicate, field: string, { cache, fields }: Contex
     return (kind !== MISSING) === predicate.expected ? String(kind !== MISSING) : undefined;
   if (predicate.op === OP_NULL) return kind === MISSING || kind === NULL ? 'null' : undefined;
   if (kind === MISSING || kind === NULL || kind === OTHER) return undefined;
+  if (predicate.op !== OP_FIELD) {
+    if (kind === TEXT)
+      return testText(predicate, cache.text(id), cache.foldedText(id)) ? cache.text(id) : undefined;
+    const folded = cache.foldedList(id);
+    return cache.list(id).find((text, i) => testText(predicate, text, folded[i] as string));
+  }
   const texts = kind === LIST ? cache.list(id) : [cache.text(id)];
-  if (predicate.op !== OP_FIELD) return texts.find((text) => testText(predicate, text, fold(text)));
   const other = fields.id(predicate.reference);
   const otherKind = cache.kind(other);
   const others = otherKind === TEXT ? [cache.text(other)] : otherKind === LIST ? cache.list(other) : [];

@@ -2,9 +2,9 @@
  * Rule files as YAML 1.2 documents that still know the line of every key.
  *
  * Limits: a file has at most 4 MiB and 10,000 documents; aliases expand at most 100 times (no "billion laughs").
- * Numbers keep their value; an integer that a double cannot hold keeps its text as a string.
+ * Numbers keep their value; an integer that a double cannot hold, or with leading zeros, keeps its text as a string.
  */
-import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
+import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments, visit } from 'yaml';
 import type { Document, Node, ParsedNode } from 'yaml';
 import { RuleError } from './rule-error.ts';
 
@@ -113,6 +113,7 @@ export function readDocuments(
       continue;
     }
     if (document.contents === null) continue;
+    keepLeadingZeros(document);
     try {
       const root = document.contents;
       documents.push({
@@ -127,6 +128,16 @@ export function readDocuments(
     }
   }
   return { documents, errors };
+}
+
+/** `0777` is what a command line holds; as a number it would be 777. */
+function keepLeadingZeros(document: Document.Parsed): void {
+  visit(document, {
+    Scalar(_key, node) {
+      const integer = typeof node.value === 'bigint' || typeof node.value === 'number';
+      if (integer && node.source !== undefined && /^[-+]?0\d+$/.test(node.source)) node.value = node.source;
+    },
+  });
 }
 
 function firstLine(error: unknown): string {

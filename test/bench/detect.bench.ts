@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { findRuleFiles } from '../../agent/detect/cli-rules.ts';
 import { Detector } from '../../agent/detect/detector.ts';
+import { IndicatorSet } from '../../agent/detect/indicators/indicator-set.ts';
+import { RarityModel } from '../../agent/detect/rarity.ts';
 import { loadRules } from '../../agent/detect/rule-set.ts';
 import type { RuleSource } from '../../agent/detect/rule-set.ts';
 import type { SentinelEvent } from '../../agent/event.ts';
@@ -105,7 +107,7 @@ function rulesFigures(rules: readonly NaiveRule[], quick: boolean): Figure[] {
         ...(naiveUs !== undefined && { peer: 'the naive evaluator', ratio: ns / 1e3 / naiveUs }),
         budget: `<= ${budgetUs} us`,
         ok: ns / 1e3 <= budgetUs,
-        note: `${note}, ${((100 * found) / rounds / events.length).toFixed(1)} % of events matched`,
+        note: `${naiveUs === undefined ? '' : `naive ${naiveUs.toFixed(0)} us, `}${note}, ${((100 * found) / rounds / events.length).toFixed(1)} % of events matched`,
       });
     }
   }
@@ -122,7 +124,70 @@ function naiveNs(rules: readonly NaiveRule[], events: readonly SentinelEvent[]):
   });
 }
 
+const INDICATORS = 1_000_000;
+
+function indicatorFigures(quick: boolean): Figure[] {
+  const before = process.memoryUsage();
+  const set = new IndicatorSet(INDICATORS);
+  const file = set.file('bench.csv') as number;
+  const words = new Uint32Array(4);
+  for (let i = 0; i < INDICATORS; i += 1) {
+    if (i % 4 === 0) set.add({ kind: 'hash', value: i.toString(16).padStart(64, 'e') }, file, i);
+    else if (i % 4 === 1) set.add({ kind: 'domain', value: `bad${i}.example` }, file, i);
+    else {
+      words[3] = (Math.imul(i, 0x9e3779b1) & 0xffffff00) >>> 0;
+      if (i % 4 === 2) set.add({ kind: 'address', address: { v4: true, words } }, file, i);
+      else set.add({ kind: 'network', network: { v4: true, words, prefix: 24 } }, file, i);
+    }
+  }
+  const after = process.memoryUsage();
+  const grown = after.arrayBuffers - before.arrayBuffers + Math.max(0, after.heapUsed - before.heapUsed);
+  const events = mixedEvents(quick ? 5000 : 20_000).map((event) =>
+    event.process
+      ? {
+          ...event,
+          process: { ...event.process, hashes: { sha256: 'ab'.repeat(32), blake3: 'cd'.repeat(32) } },
+        }
+      : event,
+  );
+  const ns = nsPerItem(quick ? 5 : 15, events.length, () => {
+    for (const event of events) set.match(event);
+  });
+  const model = new RarityModel();
+  const rarityNs = nsPerItem(quick ? 3 : 10, events.length, () => {
+    for (const event of events) model.scoreAndObserve(event);
+  });
+  return [
+    {
+      bench: BENCH,
+      metric: '1M indicators, mixed events',
+      value: Math.round(ns),
+      unit: 'ns/event',
+      budget: '<= 2,000 ns',
+      ok: ns <= 2000,
+      note: `${set.size} distinct`,
+    },
+    {
+      bench: BENCH,
+      metric: '1M indicators, memory',
+      value: Number((grown / 2 ** 20).toFixed(1)),
+      unit: 'MB',
+      budget: '<= 32 MB',
+      ok: grown <= 32 * 2 ** 20,
+      note: `${(set.bytes / 2 ** 20).toFixed(1)} MB in tables`,
+    },
+    {
+      bench: BENCH,
+      metric: 'rarity score and count, mixed events',
+      value: Math.round(rarityNs),
+      unit: 'ns/event',
+      budget: '<= 5,000 ns',
+      ok: rarityNs <= 5000,
+    },
+  ];
+}
+
 export async function run({ quick }: BenchOptions): Promise<Figure[]> {
   const rules = await readRules();
-  return rulesFigures(rules, quick);
+  return [...rulesFigures(rules, quick), ...indicatorFigures(quick)];
 }
