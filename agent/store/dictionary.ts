@@ -48,9 +48,14 @@ export class GenerationCache<K, V> {
   }
 }
 
-/** What a row's text means: arguments are joined by spaces, escaped text is unpacked. */
-export function plainText(kind: number, text: string): string {
-  const stored = (kind & KIND_ESCAPED) !== 0 ? (JSON.parse(text) as string) : text;
+/** A row's text as it was given. */
+export function storedText(kind: number, text: string): string {
+  return (kind & KIND_ESCAPED) !== 0 ? (JSON.parse(text) as string) : text;
+}
+
+/** What a row's text means to a search: arguments are joined by spaces. */
+function plainText(kind: number, text: string): string {
+  const stored = storedText(kind, text);
   return (kind & KIND_MASK) === Kind.argv ? (JSON.parse(stored) as string[]).join(' ') : stored;
 }
 
@@ -141,16 +146,10 @@ export class DictionaryReader {
     if (known !== undefined) return known;
     const row = this.select.get(id) as { kind: number; text: string } | undefined;
     if (!row) return undefined;
-    const text = (row.kind & KIND_ESCAPED) !== 0 ? (JSON.parse(row.text) as string) : row.text;
+    const text = storedText(row.kind, row.text);
     if (this.seen.size > 4096) this.seen.clear();
     this.seen.set(id, text);
     return text;
-  }
-
-  /** The text as it is searched: arguments joined. */
-  plain(id: number): string | undefined {
-    const row = this.select.get(id) as { kind: number; text: string } | undefined;
-    return row && plainText(row.kind, row.text);
   }
 
   argv(id: number | null): string[] | undefined {

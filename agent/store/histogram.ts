@@ -3,15 +3,16 @@
  * row by row, newest partition first, and once the time is up the rest is estimated from samples and marked so.
  */
 import { EVENT_TYPES, LANES, SEVERITIES, type GapInfo, type SentinelEvent } from '../event.ts';
-import { actionCounts, readPartitions, type Partition } from './catalog.ts';
+import { readPartitions, type Partition } from './catalog.ts';
 import { BudgetError } from './errors.ts';
 import { readGaps } from './gaps.ts';
-import { PartitionReader, timeBounds, type Reader } from './pages.ts';
+import { timeBounds } from './pages.ts';
 import { and, type QueryNode } from './query-ast.ts';
 import { compileMatcher, type EventTest } from './query-match.ts';
 import { QueryCompiler, isExact } from './query-sql.ts';
+import { PartitionReader, type Reader } from './reader.ts';
 import { CLASSES } from './rollups.ts';
-import { EVENT_COLUMNS } from './schema.ts';
+import { EVENT_ROW } from './schema.ts';
 import type { Cell } from './snapshot.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -19,7 +20,7 @@ const MAX_BUCKETS = 5000;
 const MAX_GAPS = 500;
 const DEFAULT_BUDGET_MS = 300;
 /** Rows looked at in each of SAMPLES places of a partition that there was no time for. */
-const SAMPLE_ROWS = 256;
+const SAMPLE_ROWS = 64;
 const SAMPLES = 4;
 /** Buckets of at least this many cells may take whole cells at their borders. */
 const MIN_CELLS = 5n;
@@ -107,12 +108,17 @@ function add(work: Work, ts: bigint, severity: number, count: number): void {
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
+/** An index on the condition, all rows, or the index on time. */
+type RowAccess = 'drive' | 'scan' | 'time';
+
 /** Rows of [since, until) of a partition that satisfy `where`, counted by SQL. */
-function countRows(work: Work, n: number, since: bigint, until: bigint, where: string, rows: string): void {
+function countRows(work: Work, n: number, since: bigint, until: bigint, where: string, by: RowAccess): void {
   if (since >= until) return;
+  const index = by === 'drive' ? '' : by === 'scan' ? 'NOT INDEXED' : `INDEXED BY e${n}_ts`;
+  const ts = by === 'drive' ? '+e.ts' : 'e.ts';
   const select = work.reader.db.prepare(
-    `SELECT (e.ts - ${work.from}) / ${work.width} AS b, e.sev AS sev, count(*) AS c FROM e${n} e ${rows}
-     WHERE e.ts >= ${since} AND e.ts < ${until} AND ${where} GROUP BY b, sev`,
+    `SELECT (e.ts - ${work.from}) / ${work.width} AS b, e.sev AS sev, count(*) AS c FROM e${n} e ${index}
+     WHERE ${ts} >= ${since} AND ${ts} < ${until} AND ${where} GROUP BY b, sev`,
   );
   for (const { b, sev, c } of select.all() as { b: number; sev: number; c: number }[]) {
     const bucket = work.buckets[b];
@@ -154,15 +160,8 @@ function countClasses(work: Work, partition: Partition, classes: boolean[], node
   const minute = NS_PER_SECOND * 60n;
   const rows = (from: bigint, to: bigint): void => {
     if (from >= to) return;
-    const compiler = new QueryCompiler(
-      work.reader.db,
-      n,
-      work.reader.tests,
-      work.reader.actions,
-      actionCounts(work.reader.db, n),
-      0n,
-    );
-    countRows(work, n, from, to, compiler.compile(node).upper, `INDEXED BY e${n}_ts`);
+    const { upper } = new QueryCompiler(work.reader, n, 0n, true).compile(node);
+    countRows(work, n, from, to, upper, 'time');
   };
   const seconds = (from: bigint, to: bigint): void => {
     if (from >= to) return;
@@ -209,9 +208,9 @@ function estimate(work: Work, partition: Partition, matcher: EventTest): void {
   const { reader } = work;
   const { n } = partition;
   work.approximate = true;
-  const decoder = new PartitionReader(reader.db, n, reader.actions, reader.tests);
+  const decoder = new PartitionReader(reader, n);
   const select = reader.db.prepare(
-    `SELECT ${EVENT_COLUMNS} FROM e${n} INDEXED BY e${n}_ts WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ${SAMPLE_ROWS}`,
+    `SELECT ${EVENT_ROW} FROM e${n} e INDEXED BY e${n}_ts WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ${SAMPLE_ROWS}`,
   );
   select.setReturnArrays(true);
   select.setReadBigInts(true);
@@ -252,32 +251,23 @@ function countMatches(
   const { reader } = work;
   const { n } = partition;
   reader.tests.enter(n);
-  const compiler = new QueryCompiler(
-    reader.db,
-    n,
-    reader.tests,
-    reader.actions,
-    actionCounts(reader.db, n),
-    nowNs,
-  );
-  const condition = compiler.compile(node);
+  const condition = new QueryCompiler(reader, n, nowNs, true).compile(node);
   if (condition.upper === '0') return;
   const since = max(work.since, partition.minTs);
   const until = min(work.until, partition.maxTs + 1n);
   if (isExact(condition)) {
     const whole = since === partition.minTs && until > partition.maxTs;
-    if (condition.drive !== undefined)
-      countRows(work, n, since, until, `${condition.drive} AND ${condition.upper}`, '');
-    else countRows(work, n, since, until, condition.upper, whole ? 'NOT INDEXED' : `INDEXED BY e${n}_ts`);
+    const drive = condition.drives?.[0];
+    if (drive !== undefined) countRows(work, n, since, until, `${drive} AND ${condition.upper}`, 'drive');
+    else countRows(work, n, since, until, condition.upper, whole ? 'scan' : 'time');
     return;
   }
-  const columns = EVENT_COLUMNS.split(', ').map((name) => `e.${name}`);
   const select = reader.db.prepare(
-    `SELECT ${columns.join(', ')} FROM e${n} e WHERE e.ts >= ${since} AND e.ts < ${until} AND ${condition.upper}`,
+    `SELECT ${EVENT_ROW} FROM e${n} e WHERE e.ts >= ${since} AND e.ts < ${until} AND ${condition.upper}`,
   );
   select.setReturnArrays(true);
   select.setReadBigInts(true);
-  const decoder = new PartitionReader(reader.db, n, reader.actions, reader.tests);
+  const decoder = new PartitionReader(reader, n);
   const found: [bigint, number][] = [];
   let looked = 0;
   for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {

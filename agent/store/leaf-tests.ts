@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Hashes } from '../event.ts';
-import { KIND_ESCAPED } from './schema.ts';
+import { storedText } from './dictionary.ts';
 import { BudgetError } from './errors.ts';
 import { fold, type FoldedTest } from './query-pattern.ts';
 import { textsOf } from './query-columns.ts';
@@ -40,6 +40,9 @@ export class LeafTests {
     this.db = db;
     this.selectHash = db.prepare('SELECT sha256, blake3 FROM hash WHERE ident = ?');
     db.function('leaf', (k, id) => (id === null ? 0 : this.leaf(Number(k), Number(id)) ? 1 : 0));
+    db.function('value', (k, value) =>
+      value !== null && this.tests[Number(k)]?.test(fold(String(value))) === true ? 1 : 0,
+    );
     db.function('found', (k, rule, title, attack, source) =>
       this.detections[Number(k)]?.(String(rule), String(title), String(attack), String(source)) === true
         ? 1
@@ -77,8 +80,7 @@ export class LeafTests {
 
   /** Whether a dictionary row passes. */
   passes(test: LeafTest, kind: number, stored: string): boolean {
-    const raw = (kind & KIND_ESCAPED) !== 0 ? (JSON.parse(stored) as string) : stored;
-    for (const text of textsOf(test.field, kind, raw, this.hashes)) {
+    for (const text of textsOf(test.field, kind, storedText(kind, stored), this.hashes)) {
       if (test.test(test.verbatim ? text : fold(text))) return true;
     }
     return false;

@@ -3,19 +3,16 @@
  * left can hold a newer event than the last of the page, the page is complete. A query that runs out of time returns
  * what is certain so far and where to go on.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Detection, SentinelEvent } from '../event.ts';
-import { actionCounts, readPartitions, type Actions, type Partition } from './catalog.ts';
-import { DictionaryReader } from './dictionary.ts';
+import type { SentinelEvent } from '../event.ts';
+import { readPartitions, type Partition } from './catalog.ts';
 import { BudgetError, TimelineCursorError } from './errors.ts';
-import type { LeafTests } from './leaf-tests.ts';
 import type { QueryNode } from './query-ast.ts';
 import { compileMatcher, type EventTest } from './query-match.ts';
 import { QueryCompiler, isExact, type Condition } from './query-sql.ts';
 import { resolveMoment } from './query-values.ts';
-import { decodeRow } from './row.ts';
-import { EVENT_COLUMNS, Flag, SNAPSHOT_COLUMNS } from './schema.ts';
-import { decodeSnapshot, type Cell, type Snapshot } from './snapshot.ts';
+import { PartitionReader, type Reader } from './reader.ts';
+import { EVENT_ROW } from './schema.ts';
+import type { Cell } from './snapshot.ts';
 
 /** A place between events in the order (time, id). */
 export interface Position {
@@ -69,57 +66,6 @@ export function timeBounds(node: QueryNode, nowNs: bigint): { from: bigint; to: 
   return { from, to };
 }
 
-/** Reads rows of one partition as events. */
-export class PartitionReader {
-  readonly n: number;
-  private readonly actions: Actions;
-  private readonly tests: LeafTests;
-  readonly words: DictionaryReader;
-  private readonly selectSnap: StatementSync;
-  private readonly selectDetections: StatementSync;
-  private readonly snaps = new Map<number, Snapshot>();
-
-  constructor(db: DatabaseSync, n: number, actions: Actions, tests: LeafTests) {
-    this.n = n;
-    this.actions = actions;
-    this.tests = tests;
-    this.words = new DictionaryReader(db, n);
-    this.selectSnap = db.prepare(`SELECT id, ${SNAPSHOT_COLUMNS.join(', ')} FROM s${n} WHERE id = ?`);
-    this.selectSnap.setReturnArrays(true);
-    this.selectSnap.setReadBigInts(true);
-    this.selectDetections = db.prepare(`SELECT json FROM t${n} WHERE event = ? ORDER BY seq, k`);
-  }
-
-  snapshot(id: number): Snapshot | undefined {
-    const known = this.snaps.get(id);
-    if (known) return known;
-    const row = this.selectSnap.get(id) as unknown as Cell[] | undefined;
-    if (!row) return undefined;
-    const made = decodeSnapshot(row, this.words, this.tests.hashes);
-    if (this.snaps.size >= 1024) this.snaps.clear();
-    this.snaps.set(id, made);
-    return made;
-  }
-
-  /** The event of a row of EVENT_COLUMNS. */
-  event(row: readonly Cell[]): SentinelEvent {
-    const snap = row[5] === null ? undefined : this.snapshot(Number(row[5]));
-    const detections =
-      (Number(row[4]) & Flag.detections) === 0
-        ? []
-        : (this.selectDetections.all(Number(row[0])) as { json: string }[]).map(
-            ({ json }) => JSON.parse(json) as Detection,
-          );
-    return decodeRow(row, this.actions.get(Number(row[2])), snap, this.words, detections);
-  }
-}
-
-export interface Reader {
-  db: DatabaseSync;
-  actions: Actions;
-  tests: LeafTests;
-}
-
 /** Share of a page that the rows before gave; below it later partitions are scanned rather than walked. */
 const SPARSE = 0.1;
 /** A driven condition with at least this many rows is common enough to walk by time instead. */
@@ -139,13 +85,16 @@ interface Scan {
   deadlineMs: number;
 }
 
+interface Plan {
+  from: string;
+  order: string;
+  /** '+' keeps SQLite from using the index on time. */
+  plus: string;
+  drive?: string;
+}
+
 /** How rows are reached: by an index that drives, by time, or by a scan with a sort. */
-function planOf(
-  scan: Scan,
-  n: number,
-  condition: Condition,
-  sparse: boolean,
-): { from: string; order: string; plus: string } {
+function planOf(scan: Scan, n: number, condition: Condition, sparse: boolean): Plan {
   const { db } = scan.reader;
   const descending = scan.direction === 'older' ? ' DESC' : '';
   const sorted = { order: `+e.ts${descending}, e.id${descending}`, plus: '+' };
@@ -154,14 +103,17 @@ function planOf(
     order: `e.ts${descending}, e.id${descending}`,
     plus: '',
   };
-  if (condition.drive !== undefined) {
-    const count = db
-      .prepare(
-        `SELECT count(*) AS c FROM (SELECT 1 FROM e${n} e WHERE ${condition.drive} LIMIT ${COMMON_ROWS})`,
-      )
-      .get() as { c: number };
-    return count.c < COMMON_ROWS ? { from: `e${n} e`, ...sorted } : walk;
+  let best: { drive: string; rows: number } | undefined;
+  for (const drive of condition.drives ?? []) {
+    const limit = best?.rows ?? COMMON_ROWS;
+    const count = db.prepare(
+      `SELECT count(*) AS c FROM (SELECT 1 FROM e${n} e WHERE ${drive} LIMIT ${limit})`,
+    );
+    const { c: rows } = count.get() as { c: number };
+    if (rows < limit) best = { drive, rows };
   }
+  if (best) return { from: `e${n} e`, ...sorted, drive: best.drive };
+  if (condition.drives) return walk;
   if (condition.raised) return { ...walk, from: `e${n} e INDEXED BY e${n}_sev` };
   return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted } : walk;
 }
@@ -176,9 +128,7 @@ function scanPartition(
   const { reader, start, limit } = scan;
   const { n } = partition;
   reader.tests.enter(n);
-  const counts = actionCounts(reader.db, n);
-  const compiler = new QueryCompiler(reader.db, n, reader.tests, reader.actions, counts, scan.nowNs);
-  const condition = compiler.compile(scan.node);
+  const condition = new QueryCompiler(reader, n, scan.nowNs, false).compile(scan.node);
   if (condition.upper === '0') return undefined;
   const exact = isExact(condition);
   const plan = planOf(scan, n, condition, sparse && exact);
@@ -187,18 +137,17 @@ function scanPartition(
   const where = [
     `${ts} ${side}= ${start.ts}`,
     `(${ts} ${side} ${start.ts} OR e.id ${side} ${start.id})`,
-    ...(plan.plus === '+' && condition.drive !== undefined ? [condition.drive] : []),
+    ...(plan.drive === undefined ? [] : [plan.drive]),
     ...(condition.raised ? ['e.sev >= 1'] : []),
     condition.upper,
   ];
-  const columns = EVENT_COLUMNS.split(', ').map((name) => `e.${name}`);
   const select = reader.db.prepare(
-    `SELECT ${columns.join(', ')} FROM ${plan.from} WHERE ${where.join(' AND ')}
+    `SELECT ${EVENT_ROW} FROM ${plan.from} WHERE ${where.join(' AND ')}
      ORDER BY ${plan.order} ${exact ? `LIMIT ${limit}` : ''}`,
   );
   select.setReturnArrays(true);
   select.setReadBigInts(true);
-  const decoder = new PartitionReader(reader.db, n, reader.actions, reader.tests);
+  const decoder = new PartitionReader(reader, n);
   let taken = 0;
   let looked = 0;
   for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {
@@ -331,36 +280,4 @@ export function queryPage(reader: Reader, node: QueryNode, options: PageOptions)
     page.older = formatPosition(shown[0] ?? { ts: start.ts, id: start.id + 1 });
   }
   return page;
-}
-
-/** The position of an event, if it is stored. */
-export function positionOf(
-  reader: Reader,
-  partitions: readonly Partition[],
-  eventId: number,
-): Position | undefined {
-  const row = rowOf(reader, partitions, eventId);
-  return row && { ts: row.event.tsNs, id: eventId };
-}
-
-/** An event by id. */
-export function rowOf(
-  reader: Reader,
-  partitions: readonly Partition[],
-  eventId: number,
-): { event: SentinelEvent; partition: Partition } | undefined {
-  const lane = eventId % 2 === 1 ? 1 : 0;
-  for (const partition of partitions.toReversed()) {
-    if (eventId < partition.minId[lane] || eventId > partition.maxId[lane]) continue;
-    const select = reader.db.prepare(`SELECT ${EVENT_COLUMNS} FROM e${partition.n} WHERE id = ?`);
-    select.setReturnArrays(true);
-    select.setReadBigInts(true);
-    const row = select.get(eventId) as unknown as Cell[] | undefined;
-    if (row)
-      return {
-        event: new PartitionReader(reader.db, partition.n, reader.actions, reader.tests).event(row),
-        partition,
-      };
-  }
-  return undefined;
 }

@@ -1,6 +1,6 @@
 /** Where the store keeps each field that a query may name. Fields without a place are tested on the decoded event. */
 import { FIELDS } from './query-fields.ts';
-import { Flag, KIND_MASK, Kind } from './schema.ts';
+import { KIND_MASK, Kind } from './schema.ts';
 
 /** A column whose values are numbers into the dictionary. */
 export interface TextColumn {
@@ -19,7 +19,12 @@ export interface RowColumn {
   kind: 'row';
   sql: string;
 }
-export type Column = TextColumn | NumberColumn | RowColumn;
+/** A column that holds its text itself. */
+export interface ValueColumn {
+  kind: 'value';
+  sql: string;
+}
+export type Column = TextColumn | NumberColumn | ValueColumn | RowColumn;
 
 const text = (sql: string, ...kinds: number[]): TextColumn => ({ kind: 'text', sql, kinds });
 const number = (sql: string): NumberColumn => ({ kind: 'number', sql });
@@ -49,8 +54,6 @@ const SNAPSHOT: Readonly<Record<string, Column>> = {
   flag: text('s.flags', Kind.flags),
 };
 
-const OF_FILE = row(`e.fl & ${Flag.file}`);
-const OF_NETWORK = row(`e.fl & ${Flag.network}`);
 const OF_REST = row('e.rest IS NOT NULL');
 
 const EVENT: Readonly<Record<string, Column>> = {
@@ -66,18 +69,18 @@ const EVENT: Readonly<Record<string, Column>> = {
   severity: number('e.sev'),
   seq: number('(e.id >> 1)'),
   id: number('e.id'),
-  bytes: OF_FILE,
-  inode: OF_FILE,
-  device: OF_FILE,
-  mode: OF_FILE,
-  proto: OF_NETWORK,
-  direction: OF_NETWORK,
-  sent: OF_NETWORK,
-  received: OF_NETWORK,
-  verdict: OF_NETWORK,
-  'dns.type': row(`e.fl & ${Flag.dns}`),
-  exit: OF_REST,
-  signal: OF_REST,
+  bytes: number('e.bytes'),
+  inode: { kind: 'value', sql: 'e.inode' },
+  device: text('e.dev', Kind.label),
+  mode: number('e.mode'),
+  proto: text('e.proto', Kind.label),
+  direction: text('e.dir', Kind.label),
+  sent: number('e.sent'),
+  received: number('e.recv'),
+  verdict: text('e.verdict', Kind.label),
+  'dns.type': text('e.rtype', Kind.label),
+  exit: number('e.xcode'),
+  signal: number('e.xsignal'),
   target: OF_REST,
   'target.pid': OF_REST,
   'gap.cause': OF_REST,

@@ -11,26 +11,29 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { EVENT_TYPES, LANES, type SentinelEvent } from '../event.ts';
-import type { Actions } from './catalog.ts';
+import { actionCounts, type Actions } from './catalog.ts';
 import type { LeafTest, LeafTests } from './leaf-tests.ts';
-import type { Pattern, QueryNode } from './query-ast.ts';
+import { literalOf, type Pattern, type QueryNode } from './query-ast.ts';
 import { snapshotColumn, eventColumn, type Column, type TextColumn } from './query-columns.ts';
 import { TEXT_FIELDS, fieldNamed } from './query-fields.ts';
 import { compileMatcher, valueTest } from './query-match.ts';
 import { containsTest, literalsOf, type FoldedTest } from './query-pattern.ts';
 import { networkLiteral, networkTest, resolveMoment } from './query-values.ts';
+import type { Reader } from './reader.ts';
 import { FIRST_SMALL_KIND, Flag, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind, RARE_ACTIONS } from './schema.ts';
 import { matchExpression } from './trigrams.ts';
 
 /** More dictionary rows, snapshots or detections than this are not put into a list. */
 const MAX_LIST = 5000;
+/** Dictionary rows looked at for lists by one query; further terms are tested row by row. */
+const MAX_LOOKED = 50_000;
 const OPERATOR = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
 
 export interface Condition {
   upper: string;
   lower: string;
-  /** Implied by upper, answered by an index, few rows. */
-  drive?: string;
+  /** Each is implied by upper, answered by an index, and leaves few rows. */
+  drives?: readonly string[];
   /** Implied: severity is above info, for which there is an index in order of time. */
   raised?: boolean;
 }
@@ -44,7 +47,11 @@ interface Word {
 const TRUE: Condition = { upper: '1', lower: '1' };
 const FALSE: Condition = { upper: '0', lower: '0' };
 
-const exactly = (sql: string, drive?: string): Condition => ({ upper: sql, lower: sql, drive });
+const exactly = (sql: string, drive?: string): Condition => ({
+  upper: sql,
+  lower: sql,
+  drives: drive === undefined ? undefined : [drive],
+});
 
 /** Whether upper alone decides. */
 export const isExact = (condition: Condition): boolean => condition.upper === condition.lower;
@@ -67,13 +74,18 @@ function both(items: readonly Condition[], word: 'AND' | 'OR'): Condition {
     word,
   );
   if (upper === '0') return FALSE;
-  const drives = items.filter((item) => word === 'AND' || item.upper !== '0').map((item) => item.drive);
   if (word === 'AND') {
-    const raised = items.some((item) => item.raised);
-    return { upper, lower, drive: drives.find((drive) => drive !== undefined), raised };
+    const drives = items.flatMap((item) => item.drives ?? []);
+    return {
+      upper,
+      lower,
+      drives: drives.length > 0 ? drives : undefined,
+      raised: items.some((item) => item.raised),
+    };
   }
-  const all = drives.every((drive) => drive !== undefined) ? drives : undefined;
-  return { upper, lower, drive: all && joined(all, 'OR'), raised: items.every((item) => item.raised) };
+  const leads = items.filter((item) => item.upper !== '0').map((item) => item.drives?.[0]);
+  const all = leads.every((lead) => lead !== undefined) ? [joined(leads, 'OR')] : undefined;
+  return { upper, lower, drives: all, raised: items.every((item) => item.raised) };
 }
 
 function negated(item: Condition): Condition {
@@ -104,6 +116,14 @@ function isSnapshotOnly(node: QueryNode): boolean {
   return true;
 }
 
+/** Order in which conjuncts are compiled. */
+function cost(node: QueryNode): number {
+  if (node.kind === 'time') return 0;
+  if ('field' in node)
+    return node.field === 'type' || node.field === 'action' || node.field === 'severity' ? 0 : 1;
+  return node.kind === 'text' ? 2 : 3;
+}
+
 export class QueryCompiler {
   private readonly db: DatabaseSync;
   private readonly n: number;
@@ -111,23 +131,20 @@ export class QueryCompiler {
   private readonly actions: Actions;
   private readonly counts: ReadonlyMap<number, number>;
   private readonly nowNs: bigint;
+  /** The statement will look at all rows of the partition. */
+  private readonly everyRow: boolean;
+  private looked = 0;
   /** Rows of the dictionary by index expression; several fields of one query ask for the same. */
   private readonly offered = new Map<string, Word[] | undefined>();
 
-  constructor(
-    db: DatabaseSync,
-    partition: number,
-    tests: LeafTests,
-    actions: Actions,
-    counts: ReadonlyMap<number, number>,
-    nowNs: bigint,
-  ) {
-    this.db = db;
+  constructor(reader: Reader, partition: number, nowNs: bigint, everyRow: boolean) {
+    this.db = reader.db;
     this.n = partition;
-    this.tests = tests;
-    this.actions = actions;
-    this.counts = counts;
+    this.tests = reader.tests;
+    this.actions = reader.actions;
+    this.counts = actionCounts(reader.db, partition);
     this.nowNs = nowNs;
+    this.everyRow = everyRow;
   }
 
   /** Condition over alias `e`, a row of this partition's events. */
@@ -139,7 +156,15 @@ export class QueryCompiler {
       case 'or': {
         const word = node.kind === 'and' ? 'AND' : 'OR';
         const own = node.items.filter(isSnapshotOnly);
-        const rest = node.items.filter((item) => !own.includes(item)).map((item) => this.compile(item));
+        const others = node.items.filter((item) => !own.includes(item));
+        // What needs no look at texts comes first: it may rule the partition out.
+        others.sort((a, b) => cost(a) - cost(b));
+        const rest: Condition[] = [];
+        for (const item of others) {
+          const condition = this.compile(item);
+          if (word === 'AND' && condition.upper === '0') return FALSE;
+          rest.push(condition);
+        }
         if (own.length === 0) return both(rest, word);
         const [only] = own;
         const grouped: QueryNode = own.length === 1 && only ? only : { kind: node.kind, items: own };
@@ -172,15 +197,19 @@ export class QueryCompiler {
   private wrap(inner: Condition, bare: boolean): Condition {
     if (inner.upper === '0' && !bare) return FALSE;
     if (inner.upper === '1' && bare) return TRUE;
-    if (inner.drive !== undefined && !bare) {
-      const ids = this.list(`SELECT s.id FROM s${this.n} s WHERE ${inner.drive} AND ${inner.upper}`);
+    const lead = inner.drives?.[0];
+    if (lead !== undefined && !bare) {
+      const ids = this.list(`SELECT s.id FROM s${this.n} s WHERE ${lead} AND ${inner.upper}`);
       if (ids?.length === 0) return FALSE;
       if (ids) {
         const sql = `e.snap IN (${ids.join(',')})`;
         return exactly(`(e.snap IS NOT NULL AND ${sql})`, sql);
       }
     }
-    const exists = `EXISTS (SELECT 1 FROM s${this.n} s WHERE s.id = e.snap AND ${inner.upper})`;
+    // Many rows: all snapshots once. The rows of a page: only the snapshots that they meet.
+    const exists = this.everyRow
+      ? `(e.snap IS NOT NULL AND e.snap IN (SELECT s.id FROM s${this.n} s WHERE ${inner.upper}))`
+      : `EXISTS (SELECT 1 FROM s${this.n} s WHERE s.id = e.snap AND ${inner.upper})`;
     return exactly(bare ? `(e.snap IS NULL OR ${exists})` : exists);
   }
 
@@ -238,6 +267,8 @@ export class QueryCompiler {
       case 'cidr':
         return this.textLeaf(column, node.field, networkTest(node), [networkLiteral(node)], true);
       case 'match':
+        if (column.kind === 'value')
+          return this.valueLeaf(sql, valueTest('keyword', node.pattern), node.pattern);
         return this.textLeaf(
           column,
           node.field,
@@ -253,6 +284,19 @@ export class QueryCompiler {
   private numeric(column: string, test: string, selective: boolean): Condition {
     const leads = (column === 's.pid' && selective) || column === 'e.id';
     return exactly(`(${column} IS NOT NULL AND ${test})`, leads ? test : undefined);
+  }
+
+  /** Text that lies in the row itself; a plain number is compared as one. */
+  private valueLeaf(column: string, test: FoldedTest, pattern: Pattern): Condition {
+    const literal = literalOf(pattern);
+    if (
+      literal !== undefined &&
+      /^(0|[1-9]\d{0,15})$/.test(literal) &&
+      Number.isSafeInteger(Number(literal))
+    ) {
+      return exactly(`(${column} IS NOT NULL AND ${column} = ${literal})`);
+    }
+    return exactly(`value(${this.tests.add({ field: '', test, verbatim: false })}, ${column})`);
   }
 
   private textLeaf(
@@ -276,6 +320,7 @@ export class QueryCompiler {
 
   /** Dictionary rows that pass the test, or undefined when there are too many to list. */
   private resolve(column: TextColumn, leaf: LeafTest, literals: readonly string[]): number[] | undefined {
+    if (this.looked > MAX_LOOKED) return undefined;
     const small = column.kinds.filter((kind) => kind >= FIRST_SMALL_KIND);
     const rows: Word[] = [];
     if (small.length > 0) {
@@ -291,6 +336,7 @@ export class QueryCompiler {
       if (!candidates) return undefined;
       rows.push(...candidates);
     }
+    this.looked += rows.length;
     const passing = rows.filter(
       (row) => column.kinds.includes(row.kind & KIND_MASK) && this.tests.passes(leaf, row.kind, row.text),
     );
@@ -351,6 +397,12 @@ export class QueryCompiler {
     const low = node.kind === 'compare' ? (node.op === 'gt' ? node.value + 1 : node.value) : 0;
     const raised =
       node.kind === 'range' ? node.low >= 1 : node.kind === 'compare' && !node.op.startsWith('l') && low >= 1;
+    if (raised) {
+      const any = this.db.prepare(
+        `SELECT 1 FROM e${this.n} e INDEXED BY e${this.n}_sev WHERE e.sev >= 1 AND ${condition.upper} LIMIT 1`,
+      );
+      if (!any.get()) return FALSE;
+    }
     return { ...condition, raised };
   }
 

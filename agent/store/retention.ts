@@ -4,17 +4,9 @@
  * old rows are deleted. What a living process needs for the tree is copied out before its partition goes.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import {
-  type Actions,
-  SAVE_PARTITION,
-  actionCounts,
-  readPartitions,
-  savePartition,
-  type Partition,
-} from './catalog.ts';
+import { SAVE_PARTITION, actionCounts, readPartitions, savePartition, type Partition } from './catalog.ts';
 import { packJson } from './json.ts';
-import type { LeafTests } from './leaf-tests.ts';
-import { PartitionReader } from './pages.ts';
+import { PartitionReader, type Reader } from './reader.ts';
 import { RollupWriter, classOf } from './rollups.ts';
 import { Flag, partitionDrops } from './schema.ts';
 
@@ -47,24 +39,30 @@ export function usedBytes(db: DatabaseSync): number {
   return (one('page_count') - one('freelist_count')) * one('page_size');
 }
 
+/** The writer, as far as retention needs it. */
+export interface Catalogued {
+  /** Begins a new partition. */
+  seal(): void;
+  /** The catalogue has changed. */
+  refresh(): void;
+}
+
 type Key = { start: bigint; pid: number };
 
 export class Retention {
   private readonly db: DatabaseSync;
-  private readonly tests: LeafTests;
-  private readonly actions: Actions;
-  /** Called after the catalogue changed. */
-  private readonly changed: () => void;
+  private readonly reader: Reader;
+  private readonly writer: Catalogued;
   private leaving: { partition: Partition; copied: boolean; after: Key } | undefined;
   private drops: string[] = [];
   /** Next process to look at when forgetting those that are long gone; undefined: not needed. */
   private sweep: Key | undefined;
 
-  constructor(db: DatabaseSync, tests: LeafTests, actions: Actions, changed: () => void) {
+  constructor(reader: Reader, writer: Catalogued) {
+    const { db } = reader;
     this.db = db;
-    this.tests = tests;
-    this.actions = actions;
-    this.changed = changed;
+    this.reader = reader;
+    this.writer = writer;
     const row = db.prepare("SELECT value FROM meta WHERE key = 'dropping'").get() as
       | { value: number }
       | undefined;
@@ -90,7 +88,8 @@ export class Retention {
     if (this.drops.length > 0) this.dropOne();
     else if (this.leaving) removedEvents = this.leave(this.leaving);
     else {
-      const partitions = readPartitions(this.db).filter(({ rows }) => rows > 0);
+      const catalogue = readPartitions(this.db);
+      const partitions = catalogue.filter(({ rows }) => rows > 0);
       const oldest = partitions.toSorted((a, b) => (a.maxTs < b.maxTs ? -1 : 1))[0];
       const expired = oldest && cutoff !== undefined && oldest.maxTs < cutoff;
       const tooBig =
@@ -98,6 +97,8 @@ export class Retention {
       const slack = (limits.maxAgeNs ?? 0n) / 10n;
       const long = partitions.find(({ minTs }) => cutoff !== undefined && minTs < cutoff - slack);
       if (oldest && (expired || tooBig)) {
+        // The one being filled must not go: its number would be given out again.
+        if (oldest.n === catalogue.at(-1)?.n) this.writer.seal();
         this.leaving = { partition: oldest, copied: false, after: { start: -(2n ** 63n), pid: -1 } };
       } else if (long && cutoff !== undefined) removedEvents = this.trim(long, cutoff);
       else if (this.sweep) this.forgetProcesses(this.sweep, partitions);
@@ -127,7 +128,7 @@ export class Retention {
     this.leaving = undefined;
     this.drops = partitionDrops(partition.n);
     this.sweep = { start: -(2n ** 63n), pid: -1 };
-    this.changed();
+    this.writer.refresh();
     return partition.rows;
   }
 
@@ -144,7 +145,7 @@ export class Retention {
       snap: bigint | null;
       end_ts: bigint | null;
     }[];
-    const decoder = new PartitionReader(this.db, n, this.actions, this.tests);
+    const decoder = new PartitionReader(this.reader, n);
     const save = this.db.prepare(
       'UPDATE process SET info = ?, part = NULL, snap = NULL WHERE start = ? AND pid = ?',
     );
@@ -190,7 +191,7 @@ export class Retention {
         const flags = Number(fl);
         rollups.add(
           ts,
-          classOf(this.actions.get(action).type, Number(sev), (flags & Flag.observability) !== 0),
+          classOf(this.reader.actions.get(action).type, Number(sev), (flags & Flag.observability) !== 0),
           -1,
         );
         counts.set(action, (counts.get(action) ?? 0) - 1);
@@ -207,7 +208,7 @@ export class Retention {
       const left = { ...partition, rows: partition.rows - rows.length, minTs: next?.ts ?? partition.maxTs };
       savePartition(this.db.prepare(SAVE_PARTITION), left);
     });
-    this.changed();
+    this.writer.refresh();
     return rows.length;
   }
 

@@ -1,6 +1,6 @@
 /**
- * One event to one row and back, exactly: columns for what is filtered or sorted, numbers into the dictionary for
- * text, and a compact JSON remainder. What an event has beyond the known members goes into the remainder as it is.
+ * One event to one row and back, exactly: columns for its members, numbers into the dictionary for text, and a JSON
+ * remainder for rare and unknown members.
  */
 import {
   EVENT_TYPES,
@@ -55,81 +55,49 @@ const KNOWN_NETWORK = new Set([
 ]);
 const KNOWN_DNS = new Set(['query', 'recordType']);
 
-/** The remainder. Short names: it is written once for nearly every event. Arrays hold null for what is absent. */
+/** The remainder: what has no column. Most events have none. */
 interface Rest {
-  /** tid, exitCode, exitSignal */
-  p?: unknown[];
-  /** bytes, inode, device, mode, flags, op when it differs from the action, further members */
-  f?: unknown[];
-  /** protocol, direction, bytesSent, bytesReceived, verdict, further members */
-  n?: unknown[];
-  /** recordType, further members */
-  d?: unknown[];
+  /** `file.op`, when it is not the action. */
+  op?: string;
+  /** Members of file, network and dns that are not known here. */
+  file?: Record<string, unknown>;
+  network?: Record<string, unknown>;
+  dns?: Record<string, unknown>;
   /** Members of the event as they are: target, gap, metrics, details, truncated and unknown ones. */
-  e?: Record<string, unknown>;
+  event?: Record<string, unknown>;
 }
 
-/** An array without trailing absent entries. */
-function trimmed(values: unknown[]): unknown[] | undefined {
-  let length = values.length;
-  while (length > 0 && (values[length - 1] === undefined || values[length - 1] === null)) length -= 1;
-  if (length === 0) return undefined;
-  values.length = length;
-  return values;
-}
-
-/** The remainder as text. The replacer of packJson is slow, so rows of plain values go without it. */
 function restOf(event: SentinelEvent): string | null {
-  const { process, file, network, dns } = event;
-  /** The remainder may hold what plain JSON cannot: bigint, NaN. */
-  let special = false;
-  let any = false;
-  const rest: Rest = {};
-  if (
-    process &&
-    (process.tid !== undefined || process.exitCode !== undefined || process.exitSignal !== undefined)
-  ) {
-    rest.p = [process.tid, process.exitCode, process.exitSignal];
-    any = true;
-  }
-  if (file) {
-    const extra = strangers(file, KNOWN_FILE);
-    if (extra) special = true;
-    const own = file.op === event.action ? undefined : file.op;
-    rest.f = trimmed([file.bytes, file.inode, file.device, file.mode, file.flags, own, extra]);
-    any ||= rest.f !== undefined;
-  }
-  if (network) {
-    const extra = strangers(network, KNOWN_NETWORK);
-    if (extra) special = true;
-    const { protocol, direction, bytesSent, bytesReceived, verdict } = network;
-    rest.n = [protocol, direction, bytesSent, bytesReceived, verdict, extra];
-    any = true;
-  }
-  if (dns) {
-    const extra = strangers(dns, KNOWN_DNS);
-    if (extra) special = true;
-    rest.d = trimmed([dns.recordType, extra]);
-    any ||= rest.d !== undefined;
-  }
-  let more = strangers(event, KNOWN_EVENT);
-  const { target, gap, metrics, details, truncated } = event;
+  const { file, network, dns, target, gap, metrics, details, truncated } = event;
+  let rest: Rest | undefined;
+  if (file && file.op !== event.action) rest = { op: file.op };
+  const ofFile = file && strangers(file, KNOWN_FILE);
+  const ofNetwork = network && strangers(network, KNOWN_NETWORK);
+  const ofDns = dns && strangers(dns, KNOWN_DNS);
+  let ofEvent = strangers(event, KNOWN_EVENT);
   if (target || gap || metrics || details || truncated) {
-    more ??= {};
-    if (target) more['target'] = target;
-    if (gap) more['gap'] = gap;
-    if (metrics) more['metrics'] = metrics;
-    if (details) more['details'] = details;
-    if (truncated) more['truncated'] = truncated;
+    ofEvent ??= {};
+    if (target) ofEvent['target'] = target;
+    if (gap) ofEvent['gap'] = gap;
+    if (metrics) ofEvent['metrics'] = metrics;
+    if (details) ofEvent['details'] = details;
+    if (truncated) ofEvent['truncated'] = truncated;
   }
-  if (more) {
-    rest.e = more;
-    special = true;
-    any = true;
+  if (ofFile || ofNetwork || ofDns || ofEvent) {
+    rest ??= {};
+    if (ofFile) rest.file = ofFile;
+    if (ofNetwork) rest.network = ofNetwork;
+    if (ofDns) rest.dns = ofDns;
+    if (ofEvent) rest.event = ofEvent;
   }
-  if (!any) return null;
-  const plain = special ? packJson(rest) : JSON.stringify(rest);
-  return special || !plain.includes(String.raw`\u0001`) ? plain : packJson(rest);
+  return rest ? packJson(rest) : null;
+}
+
+/** A decimal number as one, so that it takes few bytes; any other text as it is. */
+function inodeCell(inode: string | undefined): Cell {
+  if (inode === undefined) return null;
+  const value = Number(inode);
+  return Number.isSafeInteger(value) && String(value) === inode ? value : inode;
 }
 
 /** Fills `into` with the values of EVENT_COLUMNS. */
@@ -163,7 +131,22 @@ export function encodeRow(
   into[13] = words.text(event.message);
   into[14] = contextOf(event, words);
   into[15] = event.sensorSeq === undefined ? null : BigInt.asIntN(64, event.sensorSeq);
-  into[16] = restOf(event);
+  const { process } = event;
+  into[16] = process?.tid ?? null;
+  into[17] = process?.exitCode ?? null;
+  into[18] = process?.exitSignal ?? null;
+  into[19] = file?.bytes ?? null;
+  into[20] = file?.mode ?? null;
+  into[21] = file?.flags ?? null;
+  into[22] = inodeCell(file?.inode);
+  into[23] = words.kind(Kind.label, file?.device);
+  into[24] = words.kind(Kind.label, network?.protocol);
+  into[25] = words.kind(Kind.label, network?.direction);
+  into[26] = words.kind(Kind.label, network?.verdict);
+  into[27] = network?.bytesSent ?? null;
+  into[28] = network?.bytesReceived ?? null;
+  into[29] = words.kind(Kind.label, dns?.recordType);
+  into[30] = restOf(event);
 }
 
 function contextOf(event: SentinelEvent, words: DictionaryWriter): number | null {
@@ -175,14 +158,12 @@ function contextOf(event: SentinelEvent, words: DictionaryWriter): number | null
 const id = (cell: Cell | undefined): number | null =>
   cell === null || cell === undefined ? null : Number(cell);
 
-/** null in the remainder stands for absent. */
-function assign(target: object, keys: readonly string[], values: readonly unknown[]): void {
-  for (const [position, key] of keys.entries()) {
-    const value = values[position];
-    if (value !== null && value !== undefined) (target as Record<string, unknown>)[key] = value;
+/** Sets members that are not absent. */
+function assign(target: object, values: Record<string, unknown>): void {
+  for (const key in values) {
+    const value = values[key];
+    if (value !== undefined) (target as Record<string, unknown>)[key] = value;
   }
-  const extra = values[keys.length];
-  if (extra) Object.assign(target, extra);
 }
 
 /** Decodes a row of EVENT_COLUMNS (integers may be bigint); detections are those stored for it. */
@@ -194,8 +175,10 @@ export function decodeRow(
   detections: Detection[],
 ): SentinelEvent {
   const flags = Number(row[4]);
-  const text = row[16];
+  const text = row[30];
   const rest = typeof text === 'string' ? (unpackJson(text) as Rest) : {};
+  const word = (column: number): string | undefined => words.raw(id(row[column]));
+  const number = (column: number): number | undefined => id(row[column]) ?? undefined;
   const event: SentinelEvent = {
     eventId: Number(row[0]),
     type: EVENT_TYPES[action.type] ?? 'log',
@@ -205,41 +188,59 @@ export function decodeRow(
     severity: SEVERITIES[Number(row[3])] ?? 'info',
   };
   if (row[15] !== null) event.sensorSeq = BigInt.asUintN(64, BigInt(row[15] ?? 0));
-  const context = words.raw(id(row[14]));
+  const context = word(14);
   if (context !== undefined) {
-    assign(event, ['bootId', 'deviceId', 'tenantId'], JSON.parse(context) as (string | null)[]);
+    const [bootId, deviceId, tenantId] = JSON.parse(context) as (string | null)[];
+    assign(event, {
+      bootId: bootId ?? undefined,
+      deviceId: deviceId ?? undefined,
+      tenantId: tenantId ?? undefined,
+    });
   }
   if (snapshot) {
-    if (snapshot.process) event.process = { ...snapshot.process };
-    if (event.process && rest.p) assign(event.process, ['tid', 'exitCode', 'exitSignal'], rest.p);
+    if (snapshot.process) {
+      event.process = { ...snapshot.process };
+      assign(event.process, { tid: number(16), exitCode: number(17), exitSignal: number(18) });
+    }
     if (snapshot.parent) event.parent = { ...snapshot.parent };
     if (snapshot.ancestry) event.ancestry = [...snapshot.ancestry];
   }
   if ((flags & Flag.file) !== 0) {
-    const file: FileInfo = { path: words.raw(id(row[6])) ?? '', op: event.action };
-    const oldPath = words.raw(id(row[7]));
-    if (oldPath !== undefined) file.oldPath = oldPath;
-    if (rest.f) assign(file, ['bytes', 'inode', 'device', 'mode', 'flags', 'op'], rest.f);
+    const file: FileInfo = { path: word(6) ?? '', op: rest.op ?? event.action };
+    const inode = row[22];
+    assign(file, {
+      oldPath: word(7),
+      bytes: number(19),
+      inode: inode === null || inode === undefined ? undefined : String(inode),
+      device: word(23),
+      mode: number(20),
+      flags: number(21),
+      ...rest.file,
+    });
     event.file = file;
   }
   if ((flags & Flag.network) !== 0) {
-    const network: NetworkInfo = { protocol: '' };
-    const dstIp = words.raw(id(row[8]));
-    const srcIp = words.raw(id(row[9]));
-    if (srcIp !== undefined) network.srcIp = srcIp;
-    if (row[11] !== null) network.srcPort = Number(row[11]);
-    if (dstIp !== undefined) network.dstIp = dstIp;
-    if (row[10] !== null) network.dstPort = Number(row[10]);
-    if (rest.n) assign(network, ['protocol', 'direction', 'bytesSent', 'bytesReceived', 'verdict'], rest.n);
+    const network: NetworkInfo = { protocol: word(24) ?? '' };
+    assign(network, {
+      srcIp: word(9),
+      srcPort: number(11),
+      dstIp: word(8),
+      dstPort: number(10),
+      direction: word(25),
+      bytesSent: number(27),
+      bytesReceived: number(28),
+      verdict: word(26),
+      ...rest.network,
+    });
     event.network = network;
   }
   if ((flags & Flag.dns) !== 0) {
-    event.dns = { query: words.raw(id(row[12])) ?? '' };
-    if (rest.d) assign(event.dns, ['recordType'], rest.d);
+    event.dns = { query: word(12) ?? '' };
+    assign(event.dns, { recordType: word(29), ...rest.dns });
   }
-  const message = words.raw(id(row[13]));
+  const message = word(13);
   if (message !== undefined) event.message = message;
-  if (rest.e) Object.assign(event, rest.e);
+  if (rest.event) Object.assign(event, rest.event);
   if (detections.length > 0) event.detections = detections;
   else if ((flags & Flag.noDetections) !== 0) event.detections = [];
   if ((flags & Flag.synthetic) !== 0) event.synthetic = true;

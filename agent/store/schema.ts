@@ -56,7 +56,9 @@ export function partitionSchema(n: number): string {
   return `
 CREATE TABLE e${n}(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, ta INTEGER NOT NULL, sev INTEGER NOT NULL,
   fl INTEGER NOT NULL, snap INTEGER, path INTEGER, path2 INTEGER, dst INTEGER, src INTEGER, dport INTEGER,
-  sport INTEGER, dns INTEGER, msg INTEGER, ctx INTEGER, sq INTEGER, rest TEXT);
+  sport INTEGER, dns INTEGER, msg INTEGER, ctx INTEGER, sq INTEGER, tid INTEGER, xcode INTEGER, xsignal INTEGER,
+  bytes INTEGER, mode INTEGER, oflags INTEGER, inode, dev INTEGER, proto INTEGER, dir INTEGER, verdict INTEGER,
+  sent INTEGER, recv INTEGER, rtype INTEGER, rest TEXT);
 CREATE INDEX e${n}_ts ON e${n}(ts);
 CREATE INDEX e${n}_snap ON e${n}(snap) WHERE snap IS NOT NULL;
 CREATE INDEX e${n}_path ON e${n}(path) WHERE path IS NOT NULL;
@@ -111,6 +113,8 @@ export const Kind = {
   ancestry: 16,
   /** JSON [bootId, deviceId, tenantId]. */
   context: 17,
+  /** Protocols, directions, verdicts, devices, record types. */
+  label: 18,
 } as const;
 export const FIRST_SMALL_KIND = 8;
 export const KIND_MASK = 31;
@@ -151,8 +155,42 @@ export const SNAPSHOT_COLUMNS = [
   'rest',
 ] as const;
 
-export const EVENT_COLUMNS =
-  'id, ts, ta, sev, fl, snap, path, path2, dst, src, dport, sport, dns, msg, ctx, sq, rest';
+/** Columns of an event, in the order in which it is encoded. `inode` is a number, or text that is not one. */
+export const EVENT_COLUMNS = [
+  'id',
+  'ts',
+  'ta',
+  'sev',
+  'fl',
+  'snap',
+  'path',
+  'path2',
+  'dst',
+  'src',
+  'dport',
+  'sport',
+  'dns',
+  'msg',
+  'ctx',
+  'sq',
+  'tid',
+  'xcode',
+  'xsignal',
+  'bytes',
+  'mode',
+  'oflags',
+  'inode',
+  'dev',
+  'proto',
+  'dir',
+  'verdict',
+  'sent',
+  'recv',
+  'rtype',
+  'rest',
+] as const;
+/** All columns of alias `e`, for SELECT. */
+export const EVENT_ROW = EVENT_COLUMNS.map((name) => `e.${name}`).join(', ');
 
 /** Bits of `fl`. */
 export const Flag = {

@@ -14,8 +14,9 @@ import { readGaps, summarizeGaps } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
 import { LeafTests } from './leaf-tests.ts';
-import { formatPosition, queryPage, rowOf, type Page, type PageOptions, type Reader } from './pages.ts';
+import { formatPosition, queryPage, type Page, type PageOptions } from './pages.ts';
 import { ALL, type QueryNode } from './query-ast.ts';
+import { rowOf, type Reader } from './reader.ts';
 import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
 import { identityKey } from './snapshot.ts';
 import { processTree, type ProcessTree, type TreeOptions } from './tree.ts';
@@ -119,7 +120,7 @@ class SqliteTimeline implements Timeline {
       options.maxPartitionNs ?? DAY_NS,
     );
     this.writer = writer;
-    this.retention = new Retention(db, tests, actions, () => writer.reset());
+    this.retention = new Retention(this.reader, writer);
   }
 
   /** Damage found while working: the file goes aside, the caller opens a new one and rebuilds it. */

@@ -3,7 +3,7 @@ import { EVENT_TYPES, SEVERITIES, type ProcessInfo, type Severity } from '../eve
 import { readPartitions } from './catalog.ts';
 import { TimelineCursorError } from './errors.ts';
 import { unpackJson } from './json.ts';
-import { PartitionReader, type Reader } from './pages.ts';
+import { PartitionReader, type Reader } from './reader.ts';
 
 export interface ProcessNode {
   process: ProcessInfo;
@@ -71,7 +71,7 @@ class TreeReader {
     if (row.part !== null && row.snap !== null && this.present.has(n)) {
       let decoder = this.decoders.get(n);
       if (!decoder) {
-        decoder = new PartitionReader(this.reader.db, n, this.reader.actions, this.reader.tests);
+        decoder = new PartitionReader(this.reader, n);
         this.decoders.set(n, decoder);
       }
       const found = decoder.snapshot(Number(row.snap))?.process;
@@ -126,7 +126,7 @@ class TreeReader {
   private told(child: ProcessRow): ProcessNode | undefined {
     const n = Number(child.part);
     if (child.part === null || child.snap === null || !this.present.has(n)) return undefined;
-    const decoder = new PartitionReader(this.reader.db, n, this.reader.actions, this.reader.tests);
+    const decoder = new PartitionReader(this.reader, n);
     const parent = decoder.snapshot(Number(child.snap))?.parent;
     if (!parent) return undefined;
     return {

@@ -31,6 +31,9 @@ export interface Cursors {
 /** Processes whose last snapshot is remembered; twice this many entries at most. */
 const KNOWN_PROCESSES = 8192;
 
+/** A partition with fewer rows than this is not closed for its age: stray times must not make one for each event. */
+const MIN_ROWS_TO_AGE = 4096;
+
 /** Statements and state of the partition that is being filled. */
 interface Open {
   partition: Partition;
@@ -74,7 +77,7 @@ export class TimelineWriter {
   private readonly pending = new Set<number>();
   private partitions: Partition[];
   private open: Open | undefined;
-  private readonly row: Cell[] = Array.from({ length: 17 }, () => null);
+  private readonly row: Cell[] = Array.from({ length: EVENT_COLUMNS.length }, () => null);
   private readonly cells: Cell[] = Array.from({ length: SNAPSHOT_COLUMNS.length }, () => null);
   private readonly saveCursor: StatementSync;
   private readonly saveBounds: StatementSync;
@@ -124,6 +127,20 @@ export class TimelineWriter {
     this.loadPending();
   }
 
+  /** Retention changed the catalogue: rows left the partition being filled, or partitions went. */
+  refresh(): void {
+    this.partitions = readPartitions(this.db);
+    const { open } = this;
+    if (!open) return;
+    const same = this.partitions.find(({ n }) => n === open.partition.n);
+    if (!same) {
+      this.reset();
+      return;
+    }
+    open.partition = same;
+    open.counts = actionCounts(this.db, same.n);
+  }
+
   private loadPending(): void {
     this.pending.clear();
     const rows = this.db.prepare('SELECT DISTINCT event FROM pending').all() as { event: number }[];
@@ -154,7 +171,9 @@ export class TimelineWriter {
       partition,
       words: new DictionaryWriter(db, n),
       rollups: new RollupWriter(db, n),
-      insertRow: db.prepare(`INSERT OR IGNORE INTO e${n}(${EVENT_COLUMNS}) VALUES (${marks(17)})`),
+      insertRow: db.prepare(
+        `INSERT OR IGNORE INTO e${n}(${EVENT_COLUMNS.join(', ')}) VALUES (${marks(EVENT_COLUMNS.length)})`,
+      ),
       insertSnap: db.prepare(
         `INSERT INTO s${n}(id, ${SNAPSHOT_COLUMNS.join(', ')}) VALUES (${marks(SNAPSHOT_COLUMNS.length + 1)})`,
       ),
@@ -175,7 +194,8 @@ export class TimelineWriter {
       this.open = open;
     }
     const { rows, minTs } = open.partition;
-    if (rows >= this.partitionRows || (rows > 0 && tsNs - minTs > this.maxPartitionNs)) {
+    const old = rows >= MIN_ROWS_TO_AGE && tsNs - minTs > this.maxPartitionNs;
+    if (rows >= this.partitionRows || old) {
       this.finish(open);
       open = this.begin();
     }
