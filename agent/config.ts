@@ -207,6 +207,13 @@ export function loadConfig(sources: ConfigSources): Config {
     }
   }
   for (const [name, { text, origin }] of sources.flags ?? []) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      const meant = nearest(name, NAMES);
+      collector.problems.push(
+        `${origin}: there is no setting ${name}${meant ? `; did you mean ${meant}?` : ''}`,
+      );
+      continue;
+    }
     collector.set(name, fromText(OPTIONS[name], text), JSON.stringify(text), origin);
   }
   if (collector.problems.length > 0) {

@@ -7,7 +7,9 @@ import {
   EVENT_VERSION,
   SEVERITIES,
   type EventType,
+  type FileIdentity,
   type GapInfo,
+  type Hashes,
   type ProcessInfo,
   type ProcessRef,
   type SentinelEvent,
@@ -34,7 +36,8 @@ function refToJson(ref: ProcessRef): Json {
   };
 }
 
-function processToJson(info: ProcessInfo): Json {
+/** Plain JSON object of a process. */
+export function processToJson(info: ProcessInfo): Json {
   return {
     ...refToJson(info),
     ppid: info.ppid,
@@ -265,4 +268,23 @@ export function eventFromJson(json: Json): SentinelEvent {
     })),
     synthetic: json['synthetic'] === true ? true : undefined,
   } satisfies SentinelEvent);
+}
+
+/** Hashes of one state of a file, as the `hash` records of the log hold them. */
+export interface FileHashes extends FileIdentity, Hashes {
+  path: string;
+}
+
+/** Throws TypeError, SyntaxError when a member is missing or not a number. */
+export function fileHashesFromJson(json: Json): FileHashes {
+  return {
+    dev: Number(json['dev']),
+    inode: BigInt(String(json['inode'])),
+    mtimeNs: BigInt(String(json['mtimeNs'])),
+    ctimeNs: BigInt(String(json['ctimeNs'])),
+    size: Number(json['size']),
+    path: String(json['path']),
+    sha256: String(json['sha256']),
+    blake3: String(json['blake3']),
+  };
 }

@@ -12,7 +12,7 @@ export default defineConfig({
     minify: false,
     sourcemap: false,
     rollupOptions: {
-      input: { sentinel: 'agent/main.ts' },
+      input: { sentinel: 'agent/main.ts', 'timeline-worker': 'agent/timeline-worker.ts' },
       output: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs', format: 'es' },
     },
   },

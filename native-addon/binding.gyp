@@ -17,6 +17,11 @@
         "src/hash/file_hash.cc",
         "src/linux/proc_reader.cc",
         "src/linux/proc_connector.cc",
+        "src/wal/crc32c.cc",
+        "src/wal/format.cc",
+        "src/wal/segment_file.cc",
+        "src/wal/writer.cc",
+        "src/wal/wal_binding.cc",
         "src/blake3/blake3.c",
         "src/blake3/blake3_dispatch.c",
         "src/blake3/blake3_portable.c"

@@ -3,7 +3,13 @@
  * everything is judged by what went in, what the log received and what was reported, never by the lane's insides.
  */
 import { WalFullError } from '../wal/errors.ts';
-import { PACKED_HEADER_BYTES, RecordFlag, type WalStats, type WalWriter } from '../wal/types.ts';
+import {
+  PACKED_HEADER_BYTES,
+  RecordFlag,
+  type WalChainHead,
+  type WalStats,
+  type WalWriter,
+} from '../wal/types.ts';
 import { unpack } from './batch-writer.ts';
 import type { LaneClock } from './clock.ts';
 import type { ObservabilityLane } from './observability.ts';
@@ -115,6 +121,14 @@ export class MemoryLog implements WalWriter {
   }
 
   stats(): WalStats {
+    throw new Error('not used');
+  }
+
+  onState(): () => void {
+    return () => {};
+  }
+
+  chainHead(): WalChainHead {
     throw new Error('not used');
   }
 

@@ -16,7 +16,7 @@ export const RecordType = {
   checkpoint: 6,
   /** Payload: who writes here (boot id, device id, agent version, sensor tier), JSON; first record of an epoch. */
   epoch: 7,
-  /** Payload empty: an idle commit that shrinks the torn-tail ambiguity. */
+  /** Reserved. The idle commit that shrinks the torn-tail ambiguity carries no record at all (format.ts). */
   noop: 8,
 } as const;
 
@@ -73,12 +73,32 @@ export interface WalStats {
   pendingBytes: number;
   commits: number;
   failedWrites: number;
-  /** Median and p99 of one durable write, microseconds (the disk's F). */
+  /** Median and p99 of one durable write of at most 64 KiB among the last 512, microseconds (the disk's F). */
   flushP50Us: number;
   flushP99Us: number;
+  /** Why the state is not ok: disk_full, disk_low, write_failed, … with the system's words; empty when ok. */
+  reason: string;
+  /** Appends refused because the disk was slower than the arrivals (or the log had failed), and their records. */
+  refusedAppends: number;
+  refusedRecords: number;
+  /** Writes bypass the page cache (O_DIRECT|O_DSYNC); false on the plain write + fdatasync path. */
+  directIo: boolean;
+  segmentBytes: number;
 }
 
-/** One lane's log. Single writer; `append` never blocks and never drops: it throws `WalFailedError` once failed. */
+/** The newest durable position: what an audit checkpoint signs. `chain` is BLAKE3, 32 bytes. */
+export interface WalChainHead {
+  /** Last durable record; 0 before the first. */
+  seq: number;
+  commitNo: number;
+  chain: Buffer;
+}
+
+/**
+ * One lane's log. Single writer. `append` never waits for the disk and never drops in silence: it throws
+ * `WalFailedError` once the log has failed and `WalFullError` while `maxPendingBytes` wait for a slow disk; in both
+ * cases none of the records was accepted and the caller accounts for them.
+ */
 export interface WalWriter {
   readonly lane: 'security' | 'observability';
   /** Appends in order and returns the sequence number of the first record. `urgent` commits at once. */
@@ -88,12 +108,19 @@ export interface WalWriter {
   readonly durableSeq: number;
   /** Resolves once `seq` is durable; rejects with WalFailedError. */
   whenDurable(seq: number): Promise<void>;
-  /** Called (coalesced) after durableSeq moved. Returns an unsubscribe. */
+  /**
+   * Called after durableSeq moved, coalesced: at once for commits that held urgent records, otherwise at most every
+   * 20 ms. Returns an unsubscribe.
+   */
   onDurable(listener: (durableSeq: number) => void): () => void;
+  /** Called when the state changes; `reason` as in WalStats. Returns an unsubscribe. */
+  onState(listener: (state: WalState, reason: string) => void): () => void;
   stats(): WalStats;
+  /** The durable end of the hash chain, for a checkpoint that is then appended as a record. */
+  chainHead(): WalChainHead;
   /** Opaque pointer for the native sensor reader (native-addon/src/wal/appender.h); undefined on the JS writer. */
   readonly nativeHandle?: unknown;
-  /** Commits what is pending and closes. */
+  /** Commits what is pending, marks the log as cleanly closed and closes it. Rejects if that could not be made durable. */
   close(): Promise<void>;
 }
 
@@ -106,4 +133,77 @@ export interface WalGap {
   fromWallNs: bigint;
   toWallNs: bigint;
   detail: string;
+}
+
+export interface WalOptions {
+  /** Folder of this lane's segments, for example DATA/wal/security. Created if missing. */
+  dir: string;
+  lane: 'security' | 'observability';
+  /** At most 64 bytes of UTF-8. */
+  deviceId: string;
+  /** Number of this run of the agent; a header field, so that records tell which run wrote them. */
+  epoch: number;
+  /** Size of a segment, a multiple of 4096 and at least 64 KiB. Default 16 MiB. */
+  segmentBytes?: number;
+  /** A segment older than this is left at the next commit. Default 1 h. */
+  maxSegmentAgeMs?: number;
+  /** Longest time a record that is not urgent waits for its commit. Default 5 (security), 1000 (observability). */
+  commitWindowMs?: number;
+  /** Bound on bytes not yet durable. Default 16 MiB (security), 8 MiB (observability). */
+  maxPendingBytes?: number;
+  /**
+   * Free bytes of the file system below which no further segment is started: the lane with the higher threshold
+   * stops first. Default 16 MiB (security), 256 MiB (observability).
+   */
+  minFreeBytes?: number;
+  /** Default native when the addon is there. `native` without the addon throws. */
+  prefer?: 'native' | 'js';
+  /** Native writer only: false forces plain write + fdatasync. Default: tried, given up where refused. */
+  directIo?: boolean;
+  /**
+   * A sequence number known from elsewhere to have been handed out (a cursor, the previous writer of this process).
+   * If the files end before it, the missing range comes back as a gap and its numbers are not used again.
+   */
+  witnessSeq?: number;
+  /** File system of the JS writer, for fault injection. */
+  fs?: WalFs;
+  onState?: (state: WalState, reason: string) => void;
+  /** Called for each gap in `recovered.gaps`, before openWal resolves. */
+  onGap?: (gap: WalGap) => void;
+}
+
+/** What recovery found in the folder. */
+export interface WalRecovered {
+  /** Last sequence number in the files (or witnessSeq if higher); 0 for an empty folder. */
+  lastSeq: number;
+  lastCommitNo: number;
+  /** Hex of the chain after the last commit. */
+  lastChain: string;
+  /** Wall clock of the last commit, 0 for an empty folder. */
+  lastWallNs: bigint;
+  /** Holes in what the last run wrote: to be recorded as signed gaps. */
+  gaps: WalGap[];
+  /** Bytes after the last valid commit that hold something (a torn write). */
+  truncatedBytes: number;
+  /** The last run ended with close(). */
+  cleanShutdown: boolean;
+  segments: number;
+}
+
+/** The few file operations of the JS writer. Each rejects with a NodeJS.ErrnoException. */
+export interface WalFile {
+  /** Writes all bytes at the position. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  datasync(): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WalFs {
+  /** Creates the file; it must not exist. */
+  create(path: string): Promise<WalFile>;
+  syncDir(dir: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  /** Free bytes of the file system that holds dir. */
+  freeBytes(dir: string): Promise<number>;
 }

@@ -4,12 +4,14 @@
 #include "hash/file_hash.h"
 #include "host/peercred.h"
 #include "linux/proc_connector.h"
+#include "wal/wal_binding.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 1));
   RegisterPeerCredentials(env, exports);
   sentinel::registerFileHash(env, exports);
   sentinel::registerProcConnector(env, exports);
+  swal::Register(env, exports);
   return exports;
 }
 

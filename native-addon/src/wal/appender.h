@@ -22,8 +22,11 @@ typedef struct swal_appender {
   uint32_t abi;
   void *ctx;
   /* Appends n records in order; `urgent` commits at once, else within the lane's window (5 ms security, 1 s
-   * observability). Never blocks on the disk. Returns the sequence number of the first record, 0 when the log has
-   * failed (the caller must then account for n lost records). */
+   * observability). Does not wait for the disk, with one exception: while the bound on pending bytes is reached it
+   * waits for room, at most 5 s, so that a disk slower than the arrivals fills the kernel's ring, whose overflow is
+   * counted exactly. Returns the sequence number of the first record (the others follow), or 0 when nothing was
+   * accepted: the log has failed or was closed, the wait was in vain, or a record is larger than a segment. The caller
+   * must then account for n lost records. */
   uint64_t (*append)(void *ctx, const swal_append_record *records, size_t n, int urgent);
 } swal_appender;
 

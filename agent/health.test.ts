@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { levelOf, problemsOf, RateMeter, sentenceOf, type HealthFacts } from './health.ts';
+
+const wal = (
+  lane: 'security' | 'observability',
+  state: 'ok' | 'degraded' | 'failed',
+): HealthFacts['wal'][number] => ({
+  lane,
+  state,
+  writer: 'native',
+  lastSeq: '1',
+  durableSeq: '1',
+  segments: 1,
+  bytesOnDisk: 1,
+  pendingBytes: 0,
+  flushP50Us: 1,
+  flushP99Us: 1,
+  failedWrites: 0,
+});
+const good: HealthFacts = {
+  tier: 'tracepoint',
+  scope: 'host',
+  hooks: [{ name: 'sched_process_exec', state: 'active' }],
+  blindSpots: [],
+  refusedTiers: [],
+  wal: [wal('security', 'ok'), wal('observability', 'ok')],
+  gaps24h: { count: 0, lostRecords: 0 },
+  timelineRunning: true,
+  laneState: 'NORMAL',
+  rulesFailed: 0,
+  rulesLoaded: 60,
+};
+
+describe('state sentence', () => {
+  it.each([
+    [{}, 'Recording everything · 0 gaps in 24 h · eBPF', 'ok'],
+    [
+      { gaps24h: { count: 1, lostRecords: 1204 } },
+      'Recording everything · 1 gap in 24 h (1,204 records lost) · eBPF',
+      'ok',
+    ],
+    [{ scope: 'pid:7' }, 'Recording pid:7 · 0 gaps in 24 h · eBPF', 'ok'],
+    [{ tier: 'proc-poll' }, 'Recording with blind spots · 0 gaps in 24 h · /proc polling', 'degraded'],
+    [
+      { wal: [wal('security', 'failed'), wal('observability', 'ok')] },
+      'NOT recording: the security log cannot be written · 0 gaps in 24 h · eBPF',
+      'failed',
+    ],
+    [
+      { wal: [wal('security', 'ok'), wal('observability', 'failed')] },
+      'Recording security events only · 0 gaps in 24 h · eBPF',
+      'failed',
+    ],
+    [{ tier: 'replay' }, 'Replaying recorded events · 0 gaps in 24 h · replay', 'degraded'],
+  ] as const)('%j', (change, sentence, level) => {
+    const facts: HealthFacts = { ...good, ...change } as HealthFacts;
+    expect(sentenceOf(facts)).toBe(sentence);
+    expect(levelOf(problemsOf(facts))).toBe(level);
+  });
+
+  it('says what a lesser sensor does not see, why, and the remedy', () => {
+    const [problem] = problemsOf({
+      ...good,
+      tier: 'proc-poll',
+      blindSpots: [{ what: 'programs that end between two polls', why: 'polling', remedy: 'run as root' }],
+      refusedTiers: [{ tier: 'ebpf', reason: 'not root' }],
+    });
+    expect(problem).toMatchObject({
+      meaning: 'not seen: programs that end between two polls',
+      remedy: 'run as root',
+    });
+    expect(problem?.what).toContain('ebpf: not root');
+  });
+});
+
+it('measures a rate over its span only', () => {
+  const meter = new RateMeter(5000);
+  expect(meter.sample(0, 0)).toBe(0);
+  for (let second = 1; second <= 10; second++) meter.sample(second * 100, second * 1000);
+  expect(meter.sample(1000, 11_000)).toBeLessThan(100);
+  expect(meter.sample(1000, 17_000)).toBe(0);
+});

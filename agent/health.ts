@@ -1,0 +1,162 @@
+/**
+ * The agent's state in one snapshot. The state sentence is the first thing a person reads, so it is derived here, in
+ * one place, from the facts below it; it never says more than they do.
+ */
+import type { HealthLevel, HealthSnapshot } from './api/contract.ts';
+
+type Problem = HealthSnapshot['problems'][number];
+
+const TIER_NAMES: Readonly<Record<string, string>> = {
+  lsm: 'eBPF + LSM',
+  tracepoint: 'eBPF',
+  'proc-connector': 'proc connector',
+  'proc-poll': '/proc polling',
+  replay: 'replay',
+};
+
+/** Facts the level and the sentence derive from. */
+export interface HealthFacts {
+  tier: string;
+  scope: string;
+  hooks: readonly { name: string; state: string; detail?: string }[];
+  blindSpots: readonly { what: string; why: string; remedy?: string }[];
+  /** Reasons why better tiers were refused. */
+  refusedTiers: readonly { tier: string; reason: string }[];
+  wal: HealthSnapshot['wal'];
+  gaps24h: { count: number; lostRecords: number };
+  timelineRunning: boolean;
+  laneState: string;
+  rulesFailed: number;
+  rulesLoaded: number;
+}
+
+function sensorProblems(facts: HealthFacts): Problem[] {
+  if (facts.tier === 'tracepoint' || facts.tier === 'lsm') {
+    const missing = facts.hooks.filter((hook) => hook.state === 'missing');
+    if (missing.length === 0) return [];
+    return [
+      {
+        level: 'degraded',
+        what: `${missing.length} of ${facts.hooks.length} kernel hooks are missing`,
+        meaning: `not seen: ${missing.map((hook) => `${hook.name}${hook.detail ? ` (${hook.detail})` : ''}`).join(', ')}`,
+        remedy: 'see the hook table; a newer kernel has them all',
+      },
+    ];
+  }
+  if (facts.tier === 'replay') {
+    return [
+      {
+        level: 'degraded',
+        what: 'replaying recorded events',
+        meaning: 'nothing that happens on this machine is being recorded',
+        remedy: 'start without --sensor replay to watch this machine',
+      },
+    ];
+  }
+  const unseen = facts.blindSpots.map((spot) => spot.what);
+  const refused = facts.refusedTiers.map(({ tier, reason }) => `${tier}: ${reason}`);
+  const remedies = facts.blindSpots.flatMap((spot) => spot.remedy ?? []);
+  return [
+    {
+      level: 'degraded',
+      what: `the ${TIER_NAMES[facts.tier] ?? facts.tier} sensor is in use (${refused.join('; ') || 'by choice'})`,
+      meaning: `not seen: ${unseen.join('; ') || 'nothing known'}`,
+      remedy: [...new Set(remedies)].join('; ') || 'run as root on a kernel with BTF',
+    },
+  ];
+}
+
+function walProblems(facts: HealthFacts): Problem[] {
+  const problems: Problem[] = [];
+  for (const log of facts.wal) {
+    if (log.state === 'failed') {
+      problems.push({
+        level: 'failed',
+        what: `the ${log.lane} log cannot be written`,
+        meaning: 'new records of this lane are not durable and are counted as lost',
+        remedy: 'check the disk for space and errors, then restart the agent',
+      });
+    } else if (log.state === 'degraded') {
+      problems.push({
+        level: 'degraded',
+        what: `a write to the ${log.lane} log failed (${log.failedWrites})`,
+        meaning: 'nothing was lost: the records went to a spare segment',
+        remedy: 'check the disk for space and errors',
+      });
+    }
+  }
+  return problems;
+}
+
+/** Everything that keeps the level from being ok, worst first. */
+export function problemsOf(facts: HealthFacts): Problem[] {
+  const problems = [...walProblems(facts), ...sensorProblems(facts)];
+  if (!facts.timelineRunning) {
+    problems.push({
+      level: 'degraded',
+      what: 'the timeline is not running',
+      meaning: 'recording goes on in the logs; the timeline catches up once it runs',
+      remedy: 'restart the agent',
+    });
+  }
+  if (facts.laneState !== 'NORMAL') {
+    problems.push({
+      level: 'degraded',
+      what: `the observability lane is overloaded (${facts.laneState})`,
+      meaning: 'low-priority records may be shed, each counted in a gap; the security lane is not touched',
+      remedy: 'raise observability.maxBufferBytes or find what is so busy',
+    });
+  }
+  if (facts.rulesFailed > 0) {
+    problems.push({
+      level: 'degraded',
+      what: `${facts.rulesFailed} rule ${facts.rulesFailed === 1 ? 'file' : 'files'} did not load`,
+      meaning: `the other ${facts.rulesLoaded} rules are in force`,
+      remedy: 'see the list below, or run sentinel rules check',
+    });
+  }
+  const rank: Record<HealthLevel, number> = { failed: 0, degraded: 1, ok: 2 };
+  return problems.sort((a, b) => rank[a.level] - rank[b.level]);
+}
+
+/** The worst level of any problem. */
+export function levelOf(problems: readonly Problem[]): HealthLevel {
+  if (problems.some((problem) => problem.level === 'failed')) return 'failed';
+  return problems.length > 0 ? 'degraded' : 'ok';
+}
+
+/** "Recording everything · 0 gaps in 24 h · eBPF". */
+export function sentenceOf(facts: HealthFacts): string {
+  const failed = facts.wal.some((log) => log.state === 'failed' && log.lane === 'security');
+  const kernelTier = facts.tier === 'tracepoint' || facts.tier === 'lsm';
+  let verb = 'Recording everything';
+  if (failed) verb = 'NOT recording: the security log cannot be written';
+  else if (facts.tier === 'replay') verb = 'Replaying recorded events';
+  else if (!kernelTier) verb = 'Recording with blind spots';
+  else if (facts.scope !== 'host') verb = `Recording ${facts.scope}`;
+  else if (facts.wal.some((log) => log.state === 'failed')) verb = 'Recording security events only';
+  const { count, lostRecords } = facts.gaps24h;
+  const lost = lostRecords > 0 ? ` (${lostRecords.toLocaleString('en')} records lost)` : '';
+  const gaps = `${count.toLocaleString('en')} ${count === 1 ? 'gap' : 'gaps'} in 24 h${lost}`;
+  return `${verb} · ${gaps} · ${TIER_NAMES[facts.tier] ?? facts.tier}`;
+}
+
+/** Events per second over the last few seconds, from running totals. */
+export class RateMeter {
+  readonly #samples: { atMs: number; total: number }[] = [];
+  readonly #spanMs: number;
+
+  constructor(spanMs = 5000) {
+    this.#spanMs = spanMs;
+  }
+
+  /** Adds the total so far; returns the rate per second over the span. */
+  sample(total: number, nowMs: number): number {
+    this.#samples.push({ atMs: nowMs, total });
+    while (this.#samples.length > 2 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= this.#spanMs)
+      this.#samples.shift();
+    const first = this.#samples[0];
+    if (!first || nowMs <= first.atMs) return 0;
+    return Math.round(((total - first.total) / (nowMs - first.atMs)) * 10_000) / 10;
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What happens to every event, in order. Runs on the thread that decides; nothing here waits.
+ *
+ *   security:       durable record -> decode -> tree -> hash -> detect -> record detections -> release
+ *   observability:  decode -> tree -> detect -> (matched: promote to security) -> lane
+ *
+ * Branching by event type lives in the sensors' opcode table and in the detector's index, not here.
+ */
+import type { Detector } from './detect/detector.ts';
+import type { ErrorCounters } from './errors.ts';
+import { eventIdOf, type Detection, type SentinelEvent } from './event.ts';
+import type { GapLedger } from './gap-ledger.ts';
+import type { ObservabilityLane } from './lanes/observability.ts';
+import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
+import { SKIP } from './lanes/types.ts';
+import { LatencyHistogram } from './latency.ts';
+import { decodeRecord, recordBootNs, recordCpu, recordLength } from './sensors/decode.ts';
+import type { ExecutableHasher } from './sensors/hashes.ts';
+import { Header } from './sensors/layout.ts';
+import type { ProcessTree } from './sensors/process-tree.ts';
+import type { SensorBatch, SensorLoss, SensorSink } from './sensors/types.ts';
+import { RecordType, Schema, type WalRecordInput } from './wal/types.ts';
+
+interface PipelineParts {
+  security: SecurityLane;
+  observability: ObservabilityLane;
+  tree: ProcessTree;
+  hasher: ExecutableHasher;
+  detector: Detector;
+  gaps: GapLedger;
+  errors: ErrorCounters;
+  nowNs: () => bigint;
+}
+
+/** Stream name of what sensors put on the observability lane. */
+const SENSOR_STREAM = 'sensor';
+/** Of observability records, one in this many has its latency measured. */
+const SAMPLE = 16;
+
+export class Pipeline implements SensorSink {
+  readonly kernelToDecision = new LatencyHistogram();
+  readonly kernelToDurable = new LatencyHistogram();
+  readonly detectTime = new LatencyHistogram();
+  readonly totals = { security: 0, observability: 0, detections: 0, rejected: 0 };
+  readonly #parts: PipelineParts;
+  #detector: Detector;
+  #offsets = new Uint32Array(1024);
+  #levels = new Uint8Array(1024);
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.#detector = parts.detector;
+  }
+
+  /** Puts another rule set in force between two events. */
+  useDetector(detector: Detector): void {
+    this.#detector = detector;
+  }
+
+  onBatch(batch: SensorBatch): void {
+    if (batch.lane === 'security') this.#securityBatch(batch);
+    else this.#observabilityBatch(batch);
+  }
+
+  /** What the kernel or the sensor could not deliver becomes a gap on record. */
+  onLoss(loss: SensorLoss): void {
+    this.#parts.errors.count(`loss_${loss.cause}`, loss.count ?? 1);
+    this.#parts.gaps.record(loss);
+  }
+
+  #securityBatch(batch: SensorBatch): void {
+    const { bytes, wallOffsetNs } = batch;
+    const firstSeq = batch.firstSeq === 0 ? this.#appendRaw(batch) : batch.firstSeq;
+    let offset = 0;
+    for (let index = 0; index < batch.count; index++) {
+      const length = recordLength(bytes, offset);
+      if (length === 0) {
+        this.#reject(batch.count - index);
+        break;
+      }
+      const event = decodeRecord(bytes, offset, wallOffsetNs);
+      offset += length;
+      if (event === undefined) {
+        this.#reject(1);
+        continue;
+      }
+      event.lane = 'security';
+      const seq = firstSeq === 0 ? 0 : firstSeq + index;
+      event.eventId = eventIdOf('security', seq);
+      this.#complete(event, seq);
+      const detections = this.#detector.evaluate(event);
+      if (detections !== undefined) this.#detected(event, seq, detections);
+      this.#measure(event.tsNs);
+      if (index === batch.count - 1 && seq !== 0)
+        this.#parts.security.release(seq, this.#onReleased, event.tsNs);
+    }
+    this.totals.security += batch.count;
+  }
+
+  #observabilityBatch(batch: SensorBatch): void {
+    const { bytes, wallOffsetNs, count } = batch;
+    if (this.#offsets.length <= count) {
+      this.#offsets = new Uint32Array(2 * count + 1);
+      this.#levels = new Uint8Array(2 * count + 1);
+    }
+    const offsets = this.#offsets;
+    const levels = this.#levels;
+    let offset = 0;
+    let index = 0;
+    for (; index < count; index++) {
+      offsets[index] = offset;
+      levels[index] = 1;
+      const length = recordLength(bytes, offset);
+      if (length === 0) {
+        this.#reject(count - index);
+        break;
+      }
+      const event = decodeRecord(bytes, offset, wallOffsetNs);
+      if (event === undefined) this.#reject(1);
+      else {
+        event.lane = 'observability';
+        this.#complete(event, 0);
+        const detections = this.#detector.evaluate(event);
+        if (detections !== undefined) {
+          this.#promote(event, bytes.subarray(offset, offset + length), detections);
+          levels[index] = SKIP;
+        }
+        if (index % SAMPLE === 0) this.#measure(event.tsNs);
+      }
+      offset += length;
+    }
+    offsets[index] = offset;
+    this.#parts.observability.offerBatch({
+      stream: SENSOR_STREAM,
+      type: RecordType.sensor,
+      schema: Schema.sensorV1,
+      bytes,
+      offsets,
+      count: index,
+      levels,
+      level: 'info',
+      tsAt: Header.ts,
+      wallOffsetNs,
+      cpuAt: Header.seq + 6,
+    });
+    this.totals.observability += count;
+  }
+
+  /** Records of sensors that have no native path to the log. Returns the first sequence number, 0 on failure. */
+  #appendRaw(batch: SensorBatch): number {
+    const records: WalRecordInput[] = [];
+    let offset = 0;
+    for (let index = 0; index < batch.count; index++) {
+      const length = recordLength(batch.bytes, offset);
+      if (length === 0) break;
+      records.push(rawRecord(batch.bytes, offset, length, batch.wallOffsetNs));
+      offset += length;
+    }
+    return records.length === 0 ? 0 : this.#parts.security.append(records, false);
+  }
+
+  /** Adds what the record itself does not carry: ancestry, names, hashes. */
+  #complete(event: SentinelEvent, seq: number): void {
+    this.#parts.tree.apply(event);
+    const { process } = event;
+    if (event.type !== 'process' || process?.exeIdentity === undefined) return;
+    if (event.action !== 'exec' && event.action !== 'snapshot') return;
+    process.hashes = this.#parts.hasher.get(process.exeIdentity);
+    if (process.hashes === undefined) this.#parts.hasher.request(process, seq);
+  }
+
+  /** An ordinary event that a rule matched moves to the security lane, record and all. */
+  #promote(event: SentinelEvent, raw: Buffer, detections: Detection[]): void {
+    event.lane = 'security';
+    const seq = this.#parts.security.append([rawRecord(raw, 0, raw.length, 0n, event.tsNs)], true);
+    event.eventId = eventIdOf('security', seq);
+    this.#detected(event, seq, detections);
+  }
+
+  /** A detection is a record of its own that refers to the event's; it is never released before it is durable or due. */
+  #detected(event: SentinelEvent, seq: number, detections: Detection[]): void {
+    this.totals.detections += detections.length;
+    if (seq === 0) return;
+    const payload = Buffer.from(JSON.stringify({ seq, detections }), 'utf8');
+    const record = { type: RecordType.detection, schema: Schema.jsonV1, wallNs: event.tsNs, payload };
+    this.#parts.security.append([record], true);
+  }
+
+  #measure(tsNs: bigint): void {
+    this.kernelToDecision.record(Number(this.#parts.nowNs() - tsNs) / 1000);
+  }
+
+  readonly #onReleased = (_outcome: ReleaseOutcome, tsNs: bigint): void => {
+    this.kernelToDurable.record(Number(this.#parts.nowNs() - tsNs) / 1000);
+  };
+
+  #reject(count: number): void {
+    this.totals.rejected += count;
+    this.#parts.errors.count('rejected_record', count);
+  }
+}
+
+function rawRecord(
+  bytes: Buffer,
+  offset: number,
+  length: number,
+  wallOffsetNs: bigint,
+  tsNs?: bigint,
+): WalRecordInput {
+  return {
+    type: RecordType.sensor,
+    schema: Schema.sensorV1,
+    cpu: recordCpu(bytes, offset),
+    wallNs: tsNs ?? recordBootNs(bytes, offset) + wallOffsetNs,
+    payload: bytes.subarray(offset, offset + length),
+  };
+}

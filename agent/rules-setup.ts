@@ -1,0 +1,96 @@
+/** The rules an agent runs: the bundled pack, what was imported into its data folder, and what the settings name. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RuleSummary } from './api/contract.ts';
+import type { ConfigValues } from './config-options.ts';
+import { readRuleFiles } from './detect/cli-rules.ts';
+import { Detector } from './detect/detector.ts';
+import { loadRules, type LoadFailure, type RuleSource } from './detect/rule-set.ts';
+import { describeError } from './errors.ts';
+import { rulesDir } from './resources.ts';
+
+export interface RulesInForce {
+  loaded: number;
+  failed: { file: string; reason: string }[];
+  indicators: number;
+}
+
+/** Where `sentinel rules import` puts rules. */
+export function importedRulesDir(dataDir: string): string {
+  return join(dataDir, 'rules');
+}
+
+export class AgentRules {
+  readonly #dataDir: string;
+  readonly #settings: ConfigValues;
+  #detector: Detector;
+  #failed: LoadFailure[] = [];
+
+  private constructor(dataDir: string, settings: ConfigValues) {
+    this.#dataDir = dataDir;
+    this.#settings = settings;
+    this.#detector = new Detector(loadRules([]));
+  }
+
+  /** Loads everything; a file that cannot be used is listed, never fatal. */
+  static async load(dataDir: string, settings: ConfigValues): Promise<AgentRules> {
+    const rules = new AgentRules(dataDir, settings);
+    await rules.reload();
+    return rules;
+  }
+
+  get detector(): Detector {
+    return this.#detector;
+  }
+
+  /** Reads all rules again. Hit counters start anew. */
+  async reload(): Promise<Detector> {
+    const places: [path: string, source: string][] = [];
+    const bundled = rulesDir();
+    if (this.#settings['rules.bundled'] && bundled) places.push([bundled, 'bundled']);
+    const imported = importedRulesDir(this.#dataDir);
+    if (existsSync(imported)) places.push([imported, 'imported']);
+    for (const path of this.#settings['rules.paths']) places.push([path, 'configured']);
+    const sources: RuleSource[] = [];
+    const failed: LoadFailure[] = [];
+    for (const [path, source] of places) {
+      try {
+        const read = await readRuleFiles([path], source);
+        sources.push(...read.sources);
+        failed.push(...read.failed);
+      } catch (error) {
+        failed.push({ file: path, reason: describeError(error) });
+      }
+    }
+    const set = loadRules(sources);
+    this.#failed = [...failed, ...set.failed];
+    this.#detector = new Detector(set);
+    return this.#detector;
+  }
+
+  inForce(): RulesInForce {
+    const { rules } = this.#detector;
+    return {
+      loaded: rules.rules.length + rules.correlations.length,
+      failed: this.#failed.map(({ file, reason }) => ({ file, reason })),
+      indicators: 0,
+    };
+  }
+
+  list(): RuleSummary[] {
+    const { rules, notRunnable, hits } = this.#detector;
+    const reasons = new Map(notRunnable.map(({ id, reason }) => [id, reason] as const));
+    return rules.rules.map((rule) => ({
+      id: rule.id,
+      title: rule.title,
+      level: rule.level,
+      attack: rule.attack,
+      logsource: [rule.logsource.product, rule.logsource.category, rule.logsource.service]
+        .filter(Boolean)
+        .join('/'),
+      source: rule.source,
+      hits: hits.get(rule.id) ?? 0,
+      disabledReason: reasons.get(rule.id),
+    }));
+  }
+}

@@ -1,0 +1,178 @@
+/** The agent's side of the timeline worker: SQLite never runs on the thread that decides. */
+import { Worker } from 'node:worker_threads';
+import { ApiFailure, RawJson, type FollowListener } from './api/services.ts';
+import { workerFile } from './resources.ts';
+import type {
+  FromWorker,
+  LanePositions,
+  ToWorker,
+  WorkerMethod,
+  WorkerOptions,
+} from './timeline-messages.ts';
+
+interface Waiting {
+  resolve(result: RawJson): void;
+  reject(error: Error): void;
+}
+
+/** Between two notices of new durable records; a query does not wait for it. */
+const NOTICE_MS = 100;
+const CLOSE_MS = 5000;
+
+export interface TimelineClientEvents {
+  onStored(cursors: LanePositions, rejected: number, gaps24h: { count: number; lostRecords: number }): void;
+  onProblem(code: string, message: string): void;
+}
+
+export class TimelineClient {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #follows = new Map<number, FollowListener>();
+  readonly #events: TimelineClientEvents;
+  readonly #ready: Promise<LanePositions>;
+  #exited = false;
+  #closing = false;
+  #nextId = 1;
+  #durable: LanePositions = { security: 0, observability: 0 };
+  #noticed: LanePositions = { security: 0, observability: 0 };
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkerOptions, events: TimelineClientEvents) {
+    this.#events = events;
+    this.#worker = new Worker(workerFile('timeline-worker'), {
+      workerData: options,
+      name: 'timeline',
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+    });
+    this.#ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'ready') {
+          if (message.rebuilt) events.onProblem('timeline_rebuilt', message.rebuilt);
+          resolve(message.cursors);
+        } else this.#receive(message);
+      });
+      this.#worker.once('error', (error) => {
+        reject(error);
+        events.onProblem('timeline_worker', `the timeline stopped: ${error.message}`);
+      });
+      this.#worker.once('exit', () => {
+        this.#exited = true;
+        const error = new ApiFailure(
+          'unavailable',
+          'the timeline is not running; recording goes on, restart the agent to query it',
+        );
+        reject(error);
+        for (const waiting of this.#waiting.values()) waiting.reject(error);
+        this.#waiting.clear();
+        if (!this.#closing)
+          events.onProblem('timeline_worker', 'the timeline worker ended; recording goes on, queries do not');
+      });
+    });
+  }
+
+  /** Resolves with what the store already holds once it is open. */
+  ready(): Promise<LanePositions> {
+    return this.#ready;
+  }
+
+  get running(): boolean {
+    return !this.#exited;
+  }
+
+  /** Tells the worker, at most each NOTICE_MS, how far it may read. */
+  durable(lane: keyof LanePositions, seq: number): void {
+    this.#durable[lane] = seq;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#notice();
+    }, NOTICE_MS);
+  }
+
+  #notice(): void {
+    const { security, observability } = this.#durable;
+    if (security === this.#noticed.security && observability === this.#noticed.observability) return;
+    this.#noticed = { security, observability };
+    this.#send({ kind: 'durable', durable: this.#noticed });
+  }
+
+  /** Calls one method; with `upTo` the answer reflects everything up to there. */
+  call(method: WorkerMethod, params: unknown, upTo?: LanePositions): Promise<RawJson> {
+    if (this.#exited)
+      return Promise.reject(new ApiFailure('unavailable', 'the timeline is not running; restart the agent'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#send({ kind: 'call', id, method, params, upTo });
+    });
+  }
+
+  /** Newest page now, then every later match once; see ApiServices.followEvents. */
+  async follow(query: string, limit: number, listener: FollowListener, upTo?: LanePositions) {
+    const id = this.#nextId++;
+    const snapshot = await new Promise<RawJson>((resolve, reject) => {
+      if (this.#exited) {
+        reject(new ApiFailure('unavailable', 'the timeline is not running; restart the agent'));
+        return;
+      }
+      this.#follows.set(id, listener);
+      this.#waiting.set(id, { resolve, reject });
+      this.#send({ kind: 'follow', id, query, limit, upTo });
+    }).catch((error: unknown) => {
+      this.#follows.delete(id);
+      throw error;
+    });
+    return {
+      snapshot,
+      stop: () => {
+        if (this.#follows.delete(id)) this.#send({ kind: 'unfollow', id });
+      },
+    };
+  }
+
+  #send(message: ToWorker): void {
+    if (!this.#exited) this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'result':
+        this.#waiting.get(message.id)?.resolve(new RawJson(message.text));
+        this.#waiting.delete(message.id);
+        break;
+      case 'failure': {
+        const { code, message: text, offset, length } = message.error;
+        const at = offset === undefined ? undefined : { offset, length: length ?? 1 };
+        this.#waiting.get(message.id)?.reject(new ApiFailure(code, text, at));
+        this.#waiting.delete(message.id);
+        break;
+      }
+      case 'followed':
+        this.#follows.get(message.id)?.(
+          message.events.map((text) => new RawJson(text)),
+          message.skipped,
+        );
+        break;
+      case 'stored':
+        this.#events.onStored(message.cursors, message.rejected, message.gaps24h);
+        break;
+      case 'problem':
+        this.#events.onProblem(message.code, message.message);
+        break;
+      case 'ready':
+        break;
+    }
+  }
+
+  /** Lets the worker commit what it has, then ends it. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    if (this.#exited) return;
+    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    this.#notice();
+    this.#send({ kind: 'close' });
+    const timeout = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    await exited;
+    clearTimeout(timeout);
+  }
+}

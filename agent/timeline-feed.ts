@@ -1,0 +1,227 @@
+/**
+ * Feeds the timeline from the two logs: reads what is durable past the stored cursors, decodes it, completes it with
+ * a process tree of its own, joins detections, and inserts rows and cursors in one transaction. Everything in the
+ * timeline can be made again this way.
+ */
+import { eventFromJson, fileHashesFromJson, gapFromJson } from './event-json.ts';
+import {
+  eventIdOf,
+  SEVERITIES,
+  type Detection,
+  type Lane,
+  type SentinelEvent,
+  type Severity,
+} from './event.ts';
+import { decodeRecord } from './sensors/decode.ts';
+import { ProcessTree } from './sensors/process-tree.ts';
+import { UserTable } from './sensors/users.ts';
+import type { FileHash, Timeline } from './store/timeline.ts';
+import type { LanePositions } from './timeline-messages.ts';
+import { RecordType, Schema, type WalGap, type WalRecord } from './wal/types.ts';
+import type { WalReader } from './wal/reader.ts';
+
+export interface DetectionRecord {
+  /** Position of the event in the security log. */
+  seq: number;
+  detections: Detection[];
+}
+
+/** Detections whose event was stored in an earlier step. */
+interface LateDetections {
+  of: number;
+  detections: Detection[];
+  /** Position of the detection record itself. */
+  seq: number;
+}
+
+export interface EpochRecord {
+  bootId: string;
+  deviceId: string;
+  epoch: number;
+  sensorTier: string;
+  version: string;
+}
+
+interface FeedOptions {
+  timeline: Timeline;
+  readers: Readonly<Record<Lane, WalReader>>;
+  processCache: number;
+  /** Called with each event stored, for live views. */
+  onEvent?: (event: SentinelEvent) => void;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** The most severe of two. */
+export function worse(a: Severity, b: Severity): Severity {
+  return SEVERITIES.indexOf(a) >= SEVERITIES.indexOf(b) ? a : b;
+}
+
+export class TimelineFeed {
+  /** Records that could not be decoded; they stay in the log. */
+  rejected = 0;
+  readonly #timeline: Timeline;
+  readonly #readers: Readonly<Record<Lane, WalReader>>;
+  readonly #tree: ProcessTree;
+  readonly #onEvent: ((event: SentinelEvent) => void) | undefined;
+  readonly #queue: Record<Lane, WalRecord[]> = { security: [], observability: [] };
+  readonly #at: Record<Lane, number> = { security: 0, observability: 0 };
+  #bootId: string | undefined;
+  #deviceId: string | undefined;
+
+  constructor(options: FeedOptions) {
+    this.#timeline = options.timeline;
+    this.#readers = options.readers;
+    this.#onEvent = options.onEvent;
+    this.#tree = new ProcessTree({ maxProcesses: options.processCache, users: new UserTable() });
+  }
+
+  /**
+   * Ingests one chunk, up to `durable`. Returns how many records were taken; 0 means caught up. Records of both lanes
+   * are taken in the order of their collection, so that a process is known before what it did.
+   */
+  step(durable: LanePositions): number {
+    this.#fill('security', durable.security);
+    this.#fill('observability', durable.observability);
+    const events = new Map<number, SentinelEvent>();
+    const late: LateDetections[] = [];
+    const hashes: FileHash[] = [];
+    const cursors: Partial<LanePositions> = {};
+    let taken = 0;
+    for (;;) {
+      const lane = this.#next();
+      if (lane === undefined) break;
+      const record = this.#queue[lane][this.#at[lane]++];
+      if (!record) break;
+      taken += 1;
+      cursors[lane] = record.seq;
+      this.#take(lane, record, events, late, hashes);
+    }
+    if (taken === 0) return 0;
+    const stored = [...events.values()];
+    this.#timeline.transaction(() => {
+      this.#timeline.insert(stored, cursors);
+      for (const { of, detections, seq } of late) {
+        this.#timeline.addDetections(eventIdOf('security', of), detections, seq);
+      }
+      for (const hash of hashes) this.#timeline.addHash(hash);
+    });
+    if (this.#onEvent) for (const event of stored) this.#onEvent(event);
+    return taken;
+  }
+
+  /** Reads more of a lane once its queue is used up. */
+  #fill(lane: Lane, durableSeq: number): void {
+    if (this.#at[lane] < this.#queue[lane].length) return;
+    this.#queue[lane] = this.#readers[lane].readBatch(CHUNK_BYTES, durableSeq);
+    this.#at[lane] = 0;
+  }
+
+  /** The lane whose next record was collected first; stops when either queue of a lane that had records runs out. */
+  #next(): Lane | undefined {
+    const security = this.#queue.security[this.#at.security];
+    const observability = this.#queue.observability[this.#at.observability];
+    if (!security && this.#queue.security.length > 0 && observability) return undefined;
+    if (!observability && this.#queue.observability.length > 0 && security) return undefined;
+    if (!security) return observability ? 'observability' : undefined;
+    if (!observability) return 'security';
+    return observability.wallNs < security.wallNs ? 'observability' : 'security';
+  }
+
+  #take(
+    lane: Lane,
+    record: WalRecord,
+    events: Map<number, SentinelEvent>,
+    late: LateDetections[],
+    hashes: FileHash[],
+  ): void {
+    const eventId = eventIdOf(lane, record.seq);
+    try {
+      switch (record.type) {
+        case RecordType.sensor:
+          this.#addSensor(eventId, lane, record, events);
+          break;
+        case RecordType.detection:
+          this.#addDetection(record, events, late);
+          break;
+        case RecordType.epoch:
+          this.#startEpoch(json(record) as unknown as EpochRecord);
+          break;
+        case RecordType.hash:
+          hashes.push(fileHashesFromJson(json(record)));
+          break;
+        case RecordType.gap:
+          this.#add(
+            {
+              ...bare(eventId, lane, record),
+              type: 'integrity_gap',
+              action: 'gap',
+              severity: 'medium',
+              gap: gapFromJson(json(record)),
+            },
+            events,
+          );
+          break;
+        case RecordType.event:
+          this.#add({ ...eventFromJson(json(record)), eventId, lane }, events);
+          break;
+        default:
+          break;
+      }
+    } catch {
+      this.rejected += 1;
+    }
+  }
+
+  #addSensor(eventId: number, lane: Lane, record: WalRecord, events: Map<number, SentinelEvent>): void {
+    const event = record.schema === Schema.sensorV1 ? decodeRecord(record.payload, 0, 0n) : undefined;
+    if (!event) {
+      this.rejected += 1;
+      return;
+    }
+    event.eventId = eventId;
+    event.lane = lane;
+    event.tsNs = record.wallNs;
+    this.#tree.apply(event);
+    this.#add(event, events);
+  }
+
+  #add(event: SentinelEvent, events: Map<number, SentinelEvent>): void {
+    event.bootId ??= this.#bootId;
+    event.deviceId ??= this.#deviceId;
+    events.set(event.eventId, event);
+  }
+
+  #addDetection(record: WalRecord, events: Map<number, SentinelEvent>, late: LateDetections[]): void {
+    const found = json(record) as unknown as DetectionRecord;
+    const event = events.get(eventIdOf('security', found.seq));
+    if (!event) {
+      late.push({ of: found.seq, detections: found.detections, seq: record.seq });
+      return;
+    }
+    event.detections = [...(event.detections ?? []), ...found.detections];
+    for (const detection of found.detections) event.severity = worse(event.severity, detection.level);
+  }
+
+  #startEpoch(epoch: EpochRecord): void {
+    this.#bootId = epoch.bootId;
+    this.#deviceId = epoch.deviceId;
+  }
+}
+
+function json(record: WalRecord): Record<string, unknown> {
+  return JSON.parse(record.payload.toString('utf8')) as Record<string, unknown>;
+}
+
+function bare(
+  eventId: number,
+  lane: Lane,
+  record: WalRecord,
+): Pick<SentinelEvent, 'eventId' | 'lane' | 'tsNs'> {
+  return { eventId, lane, tsNs: record.wallNs };
+}
+
+/** A hole a reader found is already on record as a signed gap or is recorded by the agent at its next start. */
+export function describeWalGap(gap: WalGap): string {
+  return `${gap.cause}: sequence ${gap.fromSeq} to ${gap.toSeq} in segment ${gap.segment}: ${gap.detail}`;
+}

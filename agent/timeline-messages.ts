@@ -1,0 +1,53 @@
+/** What the agent and its timeline worker say to each other. Everything here survives structured clone. */
+import type { ApiError } from './api/contract.ts';
+
+/** Highest sequence number of each lane that is durable, or that was ingested. */
+export interface LanePositions {
+  security: number;
+  observability: number;
+}
+
+/** Methods of the Local API that the worker answers, by their contract names, and `sync` (ingest, answer nothing). */
+export type WorkerMethod =
+  | 'query.check'
+  | 'events.query'
+  | 'events.histogram'
+  | 'events.facets'
+  | 'events.get'
+  | 'events.around'
+  | 'events.gaps'
+  | 'process.tree'
+  | 'sync';
+
+export interface WorkerOptions {
+  dataDir: string;
+  processCache: number;
+  maxTimelineBytes: number;
+  maxTimelineAgeNs: bigint;
+}
+
+export type ToWorker =
+  | { kind: 'durable'; durable: LanePositions }
+  /** The answer reflects everything up to `upTo` unless ingesting that much takes longer than `MAX_SYNC_MS`. */
+  | { kind: 'call'; id: number; method: WorkerMethod; params: unknown; upTo?: LanePositions }
+  | { kind: 'follow'; id: number; query: string; limit: number; upTo?: LanePositions }
+  | { kind: 'unfollow'; id: number }
+  | { kind: 'close' };
+
+export type FromWorker =
+  | { kind: 'ready'; cursors: LanePositions; rebuilt?: string }
+  | {
+      kind: 'stored';
+      cursors: LanePositions;
+      rejected: number;
+      gaps24h: { count: number; lostRecords: number };
+    }
+  /** `text` is the JSON of the result. */
+  | { kind: 'result'; id: number; text: string }
+  | { kind: 'failure'; id: number; error: ApiError }
+  /** Each event as JSON text, oldest first. */
+  | { kind: 'followed'; id: number; events: string[]; skipped: number }
+  | { kind: 'problem'; code: string; message: string };
+
+/** Longest a query waits for ingestion to catch up. */
+export const MAX_SYNC_MS = 1500;

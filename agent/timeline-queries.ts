@@ -1,0 +1,233 @@
+/** Answers the Local API's timeline methods from the store and the logs. Runs in the worker, or in a command offline. */
+import type { Proof } from './api/contract.ts';
+import { ApiFailure } from './api/services.ts';
+import { readCheckpoint } from './audit/checkpoint.ts';
+import { eventToJson, gapToJson, processToJson } from './event-json.ts';
+import { walPositionOf, type Lane, type ProcessInfo } from './event.ts';
+import type { Page } from './store/pages.ts';
+import { checkQuery } from './store/query-check.ts';
+import { parseQuery } from './store/query-parser.ts';
+import type { Timeline } from './store/timeline.ts';
+import type { ProcessNode } from './store/tree.ts';
+import type { WorkerMethod } from './timeline-messages.ts';
+import type { WalReader } from './wal/reader.ts';
+import { RecordType } from './wal/types.ts';
+
+const DEFAULT_LIMIT = 200;
+const MAX_LIMIT = 1000;
+const MAX_RAW_BYTES = 64 * 1024;
+/** How far past a record its checkpoint is looked for. */
+const CHECKPOINT_RECORDS = 50_000;
+const NS_PER_MS = 1_000_000n;
+/** Histogram of an empty timeline. */
+const DEFAULT_SPAN_NS = 3_600_000_000_000n;
+
+/** Params as they arrive; the API server has already checked their shapes. */
+type Params = Record<string, never> & {
+  query?: string;
+  text?: string;
+  caret?: number;
+  limit?: number;
+  before?: string;
+  after?: string;
+  fromNs?: string;
+  toNs?: string;
+  buckets?: number;
+  fields?: string[];
+  top?: number;
+  eventId?: string;
+  pid?: number;
+  startNs?: string;
+};
+
+export class TimelineQueries {
+  readonly #timeline: Timeline;
+  readonly #readers: Readonly<Record<Lane, WalReader>>;
+
+  constructor(timeline: Timeline, readers: Readonly<Record<Lane, WalReader>>) {
+    this.#timeline = timeline;
+    this.#readers = readers;
+  }
+
+  /** JSON text of the result. Throws ApiFailure, QueryError. */
+  answer(method: WorkerMethod, params: unknown): string {
+    return JSON.stringify(this.#answer(method, params as Params));
+  }
+
+  #answer(method: WorkerMethod, params: Params): unknown {
+    switch (method) {
+      case 'query.check':
+        return checkQuery(params.text ?? '', params.caret, (field, prefix, limit) =>
+          this.#timeline.valuesOf(field, prefix, limit),
+        );
+      case 'events.query':
+        return this.#page(params);
+      case 'events.histogram':
+        return this.#histogram(params);
+      case 'events.facets':
+        return {
+          facets: this.#timeline.facets(
+            parseQuery(params.query ?? ''),
+            params.fields ?? [],
+            params.top ?? 10,
+          ),
+        };
+      case 'events.get':
+        return this.#detail(params.eventId ?? '');
+      case 'events.around':
+        return this.#around(params);
+      case 'events.gaps':
+        return {
+          gaps: this.#timeline
+            .gaps(bigOr(params.fromNs, 0n), bigOr(params.toNs, 2n ** 62n), params.limit ?? DEFAULT_LIMIT)
+            .map(gapToJson),
+        };
+      case 'process.tree':
+        return this.#tree(params);
+      case 'sync':
+        return null;
+    }
+  }
+
+  #page(params: Params): unknown {
+    const limit = Math.min(params.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
+    return pageJson(
+      this.#timeline.query(parseQuery(params.query ?? ''), {
+        limit,
+        before: params.before,
+        after: params.after,
+      }),
+    );
+  }
+
+  #around(params: Params): unknown {
+    const page = this.#timeline.around(
+      eventIdFrom(params.eventId),
+      Number(params.before ?? 50),
+      Number(params.after ?? 50),
+    );
+    if (!page) throw notFound(params.eventId);
+    return pageJson(page);
+  }
+
+  #histogram(params: Params): unknown {
+    const { oldestNs, newestNs } = this.#timeline.counts();
+    const nowNs = BigInt(Date.now()) * NS_PER_MS;
+    const fromNs =
+      params.fromNs === undefined ? (oldestNs ?? nowNs - DEFAULT_SPAN_NS) : BigInt(params.fromNs);
+    const newest = newestNs !== undefined && newestNs > nowNs ? newestNs + 1n : nowNs;
+    const toNs = params.toNs === undefined ? newest : BigInt(params.toNs);
+    const result = this.#timeline.histogram(
+      parseQuery(params.query ?? ''),
+      fromNs,
+      toNs,
+      params.buckets ?? 120,
+    );
+    return {
+      fromNs: result.fromNs.toString(),
+      toNs: result.toNs.toString(),
+      bucketNs: result.bucketNs.toString(),
+      buckets: result.buckets.map(([info, low, medium, high, critical]) => ({
+        info,
+        low,
+        medium,
+        high,
+        critical,
+      })),
+      gaps: result.gaps.map(gapToJson),
+      approximate: result.approximate,
+    };
+  }
+
+  #detail(id: string): unknown {
+    const eventId = eventIdFrom(id);
+    const event = this.#timeline.get(eventId);
+    if (!event) throw notFound(id);
+    const { lane, seq } = walPositionOf(eventId);
+    const { process } = event;
+    const tree = process && this.#timeline.tree(process.pid, process.startNs, { limit: 1 });
+    const found = this.#readers[lane].locate(seq);
+    return {
+      event: eventToJson(event),
+      ancestors: (tree?.ancestors ?? []).map((ancestor) => processToJson(ancestor.process)),
+      related: tree?.node.counts ?? {},
+      rawHex: found?.record.payload.subarray(0, MAX_RAW_BYTES).toString('hex'),
+      proof: found && this.#proof(lane, seq, found),
+    };
+  }
+
+  #proof(lane: Lane, seq: number, found: { segment: string; commitNo: number; chain: Buffer }): Proof {
+    const proof: Proof = {
+      lane,
+      seq: String(seq),
+      segment: found.segment,
+      commitNo: String(found.commitNo),
+      chain: found.chain.toString('hex'),
+    };
+    for (const record of this.#readers[lane].scan(seq, CHECKPOINT_RECORDS)) {
+      if (record.type !== RecordType.checkpoint) continue;
+      const checkpoint = readCheckpoint(record.payload);
+      if (!checkpoint || checkpoint.upToSeq < seq) continue;
+      proof.checkpoint = {
+        seq: String(record.seq),
+        tsNs: checkpoint.tsNs.toString(),
+        signature: checkpoint.signature,
+        keyId: checkpoint.keyId,
+      };
+      break;
+    }
+    return proof;
+  }
+
+  #tree(params: Params): unknown {
+    const pid = params.pid ?? 0;
+    const tree = this.#timeline.tree(pid, params.startNs === undefined ? undefined : BigInt(params.startNs), {
+      limit: params.limit,
+      after: params.after,
+    });
+    if (!tree) throw new ApiFailure('not_found', `no process with pid ${pid} is in the timeline`);
+    return {
+      ancestors: tree.ancestors.map(nodeJson),
+      node: nodeJson(tree.node),
+      children: tree.children.map(nodeJson),
+      more: tree.more,
+    };
+  }
+}
+
+function pageJson(page: Page): unknown {
+  return {
+    events: page.events.map(eventToJson),
+    older: page.older,
+    newer: page.newer,
+    partial: page.partial || undefined,
+  };
+}
+
+function nodeJson(node: ProcessNode): unknown {
+  const process: ProcessInfo = node.process;
+  return {
+    process: processToJson(process),
+    startNs: node.startNs.toString(),
+    lastNs: node.lastNs.toString(),
+    endNs: node.endNs?.toString(),
+    children: node.children,
+    counts: node.counts,
+    severity: node.severity,
+  };
+}
+
+function notFound(id: string | undefined): ApiFailure {
+  return new ApiFailure('not_found', `there is no event ${String(id)}; retention may have removed it`);
+}
+
+function bigOr(text: string | undefined, fallback: bigint): bigint {
+  return text === undefined ? fallback : BigInt(text);
+}
+
+function eventIdFrom(text: string | undefined): number {
+  const id = Number(text);
+  if (!Number.isSafeInteger(id) || id < 0)
+    throw new ApiFailure('bad_request', `${String(text)} is not an event id`);
+  return id;
+}

@@ -1,0 +1,100 @@
+/** Segment files in a lane's folder: names, listing, headers, whole images (raw or compressed). Read-only. */
+import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DecodedHeader, HEADER_BYTES, decodeHeader } from './format.ts';
+import { SeekableFile } from './seekable.ts';
+
+export interface SegmentFileInfo {
+  number: number;
+  path: string;
+  compressed: boolean;
+}
+
+const NAME = /^(\d{12})\.swal(\.zst)?$/;
+
+export function segmentName(number: number): string {
+  return `${String(number).padStart(12, '0')}.swal`;
+}
+
+/** Segments in ascending order. While both forms exist (compression was interrupted) the raw one counts. */
+export function listSegments(dir: string): SegmentFileInfo[] {
+  const found = new Map<number, SegmentFileInfo>();
+  let names: string[];
+  try {
+    names = readdirSync(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  for (const name of names) {
+    const match = NAME.exec(name);
+    if (!match) continue;
+    const number = Number(match[1]);
+    const compressed = match[2] !== undefined;
+    if (compressed && found.has(number)) continue;
+    found.set(number, { number, path: join(dir, name), compressed });
+  }
+  return [...found.values()].sort((a, b) => a.number - b.number);
+}
+
+/** Reads and decodes the two header copies. */
+export function readHeader(file: SegmentFileInfo): DecodedHeader {
+  const source = openSegment(file);
+  try {
+    return decodeHeader(source.read(0, HEADER_BYTES));
+  } finally {
+    source.close();
+  }
+}
+
+/** The whole segment, uncompressed. */
+export function readImage(file: SegmentFileInfo): Buffer {
+  if (!file.compressed) return readFileSync(file.path);
+  const source = openSegment(file);
+  try {
+    return source.read(0, source.size());
+  } finally {
+    source.close();
+  }
+}
+
+/** Random access to a segment's bytes. */
+export interface SegmentSource {
+  /** Bytes [offset, offset + length), shorter at the end of the file. The buffer belongs to the caller. */
+  read(offset: number, length: number): Buffer;
+  size(): number;
+  close(): void;
+}
+
+export function openSegment(file: SegmentFileInfo): SegmentSource {
+  return file.compressed ? new SeekableFile(file.path) : new RawFile(file.path);
+}
+
+class RawFile implements SegmentSource {
+  readonly #fd: number;
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(path, 'r');
+  }
+
+  read(offset: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    let have = 0;
+    while (have < length) {
+      const got = readSync(this.#fd, bytes, have, length - have, offset + have);
+      if (got === 0) break;
+      have += got;
+    }
+    return bytes.subarray(0, have);
+  }
+
+  size(): number {
+    return statSync(this.#path).size;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
