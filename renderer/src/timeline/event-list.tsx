@@ -41,6 +41,7 @@ export function EventList() {
   const window_ = useTimeline((state) => state.window);
   const cursor = useTimeline((state) => state.cursor);
   const toTop = useTimeline((state) => state.toTop);
+  const query = useTimeline((state) => state.query);
   const loadingOlder = useTimeline((state) => state.loadingOlder);
   const selected = useApp((state) => state.route.eventId);
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
@@ -162,7 +163,7 @@ export function EventList() {
                   className="row row-blank"
                   style={{ transform: `translateY(${item.start - HEAD_PX}px)` }}
                 >
-                  <span role="gridcell">{end ? t('list.end') : ''}</span>
+                  <span role="gridcell">{end ? t(query === '' ? 'list.end' : 'list.endQuery') : ''}</span>
                 </div>
               );
             }

@@ -14,6 +14,9 @@ import { FACET_FIELDS, runQuery, useTimeline } from './timeline-store.ts';
 
 const OPEN_BY_DEFAULT: ReadonlySet<string> = new Set(['type', 'severity', 'image', 'user', 'rule']);
 
+/** Rules are counted by id and by title; the title is the one to read. */
+const RULE_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
 function FacetText({ value }: { value: string }) {
   if (value === '') return '""';
   return value.includes('/') ? <MiddleEllipsis text={value} /> : <EndEllipsis text={value} />;
@@ -57,7 +60,7 @@ function FacetValue({ field, value, n, most }: { field: string; value: string; n
 function FacetGroup({ field }: { field: string }) {
   const facet = useTimeline((state) => state.facets[field]);
   const open = usePrefs((prefs) => prefs.facets[field] ?? OPEN_BY_DEFAULT.has(field));
-  const values = facet?.values ?? [];
+  const values = (facet?.values ?? []).filter(({ value }) => field !== 'rule' || !RULE_ID.test(value));
   const most = values.reduce((max, value) => Math.max(max, value.count), 0);
   const name = tryMessage(`field.${field}`) ?? field;
   return (

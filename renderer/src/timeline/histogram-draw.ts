@@ -59,7 +59,7 @@ function coloursOf(canvas: HTMLCanvasElement, theme: string): Colours {
 
 export function draw(
   canvas: HTMLCanvasElement,
-  histogram: Histogram,
+  histogram: Histogram | undefined,
   marks: Marks,
   size: { width: number; height: number },
   theme: string,
@@ -74,6 +74,7 @@ export function draw(
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, full);
+  if (!histogram) return;
   const { of: colour, font } = coloursOf(canvas, theme);
   const height = full - AXIS_PX;
   const count = histogram.buckets.length;

@@ -89,7 +89,7 @@ export function Histogram() {
   }, []);
   useEffect(() => {
     const element = canvas.current;
-    if (!element || !histogram) return undefined;
+    if (!element) return undefined;
     const marks = { selection: brush, hover: at, eventNs };
     const frame = requestAnimationFrame(() => draw(element, histogram, marks, size, theme));
     return () => cancelAnimationFrame(frame);

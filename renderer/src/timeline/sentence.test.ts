@@ -56,7 +56,7 @@ group('sentences', () => {
     ).toBe('curl connected to [2001:db8::1]:443 (tcp)');
     expect(
       sentence({ ...base, type: 'network', action: 'accept', network: { ...network, direction: 'inbound' } }),
-    ).toBe('curl accepted 10.0.0.1:40000 (tcp)');
+    ).toBe('curl accepted a connection from 10.0.0.1:40000 (tcp)');
   });
 
   it('say how a process ended', () => {

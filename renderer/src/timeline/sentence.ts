@@ -68,7 +68,7 @@ const local: Pick = (event) => endpoint(event.network?.srcIp, event.network?.src
 const protocol: Pick = (event) => event.network?.protocol;
 const transferred: Pick = (event) => {
   const net = event.network;
-  if (!net || (net.bytesSent === undefined && net.bytesReceived === undefined)) return undefined;
+  if (!net || (Number(net.bytesSent ?? 0) === 0 && Number(net.bytesReceived ?? 0) === 0)) return undefined;
   return `↑ ${bytes(net.bytesSent ?? 0)} ↓ ${bytes(net.bytesReceived ?? 0)}`;
 };
 const size: Pick = (event) => (event.file?.bytes === undefined ? undefined : bytes(event.file.bytes));

@@ -4,8 +4,8 @@ import uPlot from 'uplot';
 import { useTheme } from '../prefs.ts';
 import './sparkline.css';
 
-/** What the width stands for, so that a line of a minute does not look like one of ten. */
-const SPAN_SECONDS = 600;
+/** The least time the width stands for, so that the first seconds do not look like a trend. */
+const LEAST_SPAN_SECONDS = 60;
 
 interface Props {
   /** Seconds since the epoch. */
@@ -39,7 +39,7 @@ function Line({ xs, ys, label, height = 32, floor }: Props) {
         cursor: { show: false },
         axes: [{ show: false }, { show: false }],
         scales: {
-          x: { time: true, range: (_, _min, max) => [max - SPAN_SECONDS, max] },
+          x: { time: true, range: (_, min, max) => [Math.min(min, max - LEAST_SPAN_SECONDS), max] },
           y: { range: (_, _min, max) => [0, Math.max(floor, max)] },
         },
         series: [
