@@ -25,6 +25,7 @@ export class TimelineOpenError extends Error {
 /** A page cursor or id that this store did not hand out. */
 export class TimelineCursorError extends Error {
   override readonly name = 'TimelineCursorError';
+  readonly code = 'bad_request';
 }
 
 /** Thrown inside a statement once its time is up; the caller returns what it has and says so. */

@@ -93,6 +93,8 @@ export function literalOf(value: Pattern): string | undefined {
 /** A query that cannot be understood. The message says what is wrong and what to write instead. */
 export class QueryError extends Error {
   override readonly name = 'QueryError';
+  /** The Local API passes errors with a code of its contract on as they are. */
+  readonly code = 'bad_query';
   /** 0-based, in UTF-16 units, into the query's text. */
   readonly offset: number;
   readonly length: number;
