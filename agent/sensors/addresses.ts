@@ -31,6 +31,12 @@ export function addressText(bytes: Buffer, at: number, family: number): string {
   return `${hex(groups.slice(0, best))}::${hex(groups.slice(best + bestLength))}`;
 }
 
+/** Whether the 16 bytes at `at` are all zero: "any address". */
+export function isUnspecified(bytes: Buffer, at: number): boolean {
+  for (let index = 0; index < 16; index++) if (bytes[at + index] !== 0) return false;
+  return true;
+}
+
 /** Writes `text` at `at` (16 bytes, zeroed before) and returns its family; 0 when it is no IP address. */
 export function writeAddress(text: string, bytes: Buffer, at: number): number {
   if (isIPv4(text)) {

@@ -22,15 +22,10 @@ const size = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(value, { nil: undefined });
 const identity = fc.record({ dev: u32, inode: u64, mtimeNs: u64, ctimeNs: u64, size });
-const address4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((parts) => parts.join('.'));
-const address6 = fc.constantFrom(
-  '::1',
-  'fe80::1',
-  '2001:db8::8:800:200c:417a',
-  '1:2:3:4:5:6:7:8',
-  '::',
-  'ff02::',
-);
+const address4 = fc
+  .tuple(fc.integer({ min: 1, max: 255 }), fc.nat(255), fc.nat(255), fc.nat(255))
+  .map((parts) => parts.join('.'));
+const address6 = fc.constantFrom('::1', 'fe80::1', '2001:db8::8:800:200c:417a', '1:2:3:4:5:6:7:8', 'ff02::');
 const port = fc.integer({ min: 1, max: 65535 });
 
 const bare = fc.record({
@@ -335,6 +330,21 @@ describe('sensor record codec', () => {
     };
     const decoded = decodeRecord(encodeEvent(event, 1n), 0, 0n)?.network;
     expect(decoded).toMatchObject({ srcIp: '10.0.0.1', dstIp: '10.0.0.2' });
+  });
+
+  it('shows "any address" only where one listens', () => {
+    const network = { protocol: 'tcp', srcIp: '0.0.0.0', srcPort: 80, dstIp: '0.0.0.0' };
+    const decoded = (direction: 'listen' | 'outbound'): unknown => {
+      const event: SentinelEvent = {
+        ...sample([]),
+        type: 'network',
+        action: direction === 'listen' ? 'listen' : 'connect',
+        network: { ...network, direction },
+      };
+      return decodeRecord(encodeEvent(event, 1n), 0, 0n)?.network;
+    };
+    expect(decoded('listen')).toMatchObject({ srcIp: '0.0.0.0', dstIp: undefined });
+    expect(decoded('outbound')).toMatchObject({ srcIp: undefined, dstIp: undefined });
   });
 
   it('refuses an event that no record stands for', () => {

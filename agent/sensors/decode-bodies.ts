@@ -1,7 +1,7 @@
 /** The bodies of sensor records, one decoder each; decode.ts picks by the opcode table. */
 import { constants } from 'node:os';
 import type { NetworkInfo, SentinelEvent } from '../event.ts';
-import { addressText } from './addresses.ts';
+import { addressText, isUnspecified } from './addresses.ts';
 import { containerIdOfCgroup } from './containers.ts';
 import { Exit, File, Flag, Fork, Header, Net, Proc, Rare, STR_SIZE, UNKNOWN_ID } from './layout.ts';
 import { type BodyKind, type DetailField, DNS_TYPES, type Opcode, PROTOCOLS } from './opcodes.ts';
@@ -210,20 +210,29 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, value]) => [value, name]),
 );
 
+const SN_DIR_LISTEN = 3;
+
+/** An end of a connection; "any address" says nothing, except where one listens. */
+function endText(bytes: Buffer, at: number, family: number, anyCounts: boolean): string | undefined {
+  if (family === 0 || (!anyCounts && isUnspecified(bytes, at))) return undefined;
+  return addressText(bytes, at, family) || undefined;
+}
+
 function decodeNet(bytes: Buffer, offset: number, event: SentinelEvent): boolean {
   if (!stringsFit(bytes, offset, Net.query, Net.size)) return false;
   event.process = processOf(bytes, offset, comm(bytes, offset + Net.comm));
   const family = bytes[offset + Net.family] as number;
   const protocol = bytes[offset + Net.protocol] as number;
+  const direction = bytes[offset + Net.direction] as number;
   const sport = bytes.readUInt16LE(offset + Net.sport);
   const dport = bytes.readUInt16LE(offset + Net.dport);
   const network: NetworkInfo = {
     protocol: PROTOCOLS.get(protocol) ?? String(protocol),
-    srcIp: addressText(bytes, offset + Net.saddr, family) || undefined,
+    srcIp: endText(bytes, offset + Net.saddr, family, direction === SN_DIR_LISTEN),
     srcPort: sport === 0 ? undefined : sport,
-    dstIp: addressText(bytes, offset + Net.daddr, family) || undefined,
+    dstIp: endText(bytes, offset + Net.daddr, family, false),
     dstPort: dport === 0 ? undefined : dport,
-    direction: DIRECTIONS[bytes[offset + Net.direction] as number],
+    direction: DIRECTIONS[direction],
     verdict: VERDICTS[bytes[offset + Net.verdict] as number],
   };
   const duration = u64(bytes, offset + Net.duration_ns);

@@ -40,66 +40,36 @@ static const char *const ATTACH_NAMES[] = {"tp_btf", "tracepoint", "tracepoint",
 
 /* ---- what libbpf says, kept to explain a failure ---- */
 
-static __thread char log_text[16384];
-static __thread size_t log_used;
-
-static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
-{
-  size_t left = sizeof(log_text) - log_used;
-  int n;
-
-  if (level > LIBBPF_WARN || left < 2)
-    return 0;
-  n = vsnprintf(log_text + log_used, left, format, args);
-  if (n > 0)
-    log_used += (size_t)n < left ? (size_t)n : left - 1;
-  return n;
-}
+static __thread char failed_program[64]; /* program that the kernel refused */
+static __thread char refusal[160];       /* why: the verifier's last line before its statistics */
+static __thread char first_warning[200];
 
 static void clear_log(void)
 {
-  log_used = 0;
-  log_text[0] = 0;
+  failed_program[0] = refusal[0] = first_warning[0] = 0;
 }
 
-/* Name of the program that failed to load, from the log; 0 when none did. */
-static int failed_program(char *name, size_t size)
+static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
-  static const char before[] = "prog '", after[] = "': failed to load";
-  char *at = strstr(log_text, after), *start = log_text, *found = NULL;
-  size_t length;
+  char *text, *at, *start;
 
-  if (!at)
+  if (level > LIBBPF_WARN || vasprintf(&text, format, args) < 0)
     return 0;
-  while ((start = strstr(start, before)) && start < at) {
-    found = start + strlen(before);
-    start = found;
+  if (getenv("SENTINEL_BPF_DEBUG"))
+    fputs(text, stderr);
+  if (!first_warning[0])
+    snprintf(first_warning, sizeof(first_warning), "%s", text);
+  at = strstr(text, "prog '");
+  if (at && !failed_program[0] && (strstr(at, "load failed") || strstr(at, "failed to")))
+    sscanf(at, "prog '%63[^']", failed_program);
+  at = strstr(text, "\nprocessed ");
+  if (at) {
+    for (start = at; start > text && start[-1] != '\n'; start--)
+      ;
+    snprintf(refusal, sizeof(refusal), "verifier: %.*s", (int)(at - start < 120 ? at - start : 120), start);
   }
-  if (!found)
-    return 0;
-  length = (size_t)(at - found);
-  if (length >= size)
-    return 0;
-  memcpy(name, found, length);
-  name[length] = 0;
-  return 1;
-}
-
-/* Last line of the verifier before its statistics: the reason. */
-static void verifier_reason(char *out, size_t size)
-{
-  char *end = strstr(log_text, "\nprocessed "), *start;
-  size_t length;
-
-  if (!end) {
-    snprintf(out, size, "the kernel refused the program");
-    return;
-  }
-  start = end;
-  while (start > log_text && start[-1] != '\n')
-    start--;
-  length = (size_t)(end - start);
-  snprintf(out, size, "verifier: %.*s", (int)(length < 120 ? length : 120), start);
+  free(text);
+  return 0;
 }
 
 /* ---- kernel file systems, without depending on where or whether they are mounted ---- */
@@ -249,12 +219,12 @@ static void set_missing(struct sn_hook_info *info, const char *format, ...)
   va_end(args);
 }
 
-static void set_replaced(struct sn_loader *loader, enum kind kind, const char *program, const char *by)
+static void set_replaced(struct sn_loader *loader, enum kind kind, const char *program, const char *why)
 {
   for (size_t i = 0; i < HOOK_COUNT; i++) {
     if (HOOKS[i].kind == kind && strcmp(HOOKS[i].program, program) == 0) {
       loader->hooks[i].state = SN_HOOK_REPLACED;
-      snprintf(loader->hooks[i].detail, sizeof(loader->hooks[i].detail), "replaced by %s", by);
+      snprintf(loader->hooks[i].detail, sizeof(loader->hooks[i].detail), "%s", why);
     }
   }
 }
@@ -273,17 +243,19 @@ static void choose_replacements(struct sn_loader *loader)
       loader->hooks[i].detail[0] = 0;
     }
   }
+  if (loader->config.scope_kind != SN_SCOPE_PID)
+    set_replaced(loader, TP_BTF, "on_free", "only the scope of a process tree needs it");
   if (to_attach(loader, 7))
-    set_replaced(loader, TP_BTF, "on_uring_sqe", "io_uring_submit_req");
+    set_replaced(loader, TP_BTF, "on_uring_sqe", "replaced by io_uring_submit_req");
   else if (to_attach(loader, 8))
-    set_replaced(loader, TP_BTF, "on_uring_req", "io_uring_submit_sqe");
+    set_replaced(loader, TP_BTF, "on_uring_req", "replaced by io_uring_submit_sqe");
   if (to_attach(loader, 15))
-    set_replaced(loader, SYS_EXIT, "on_open", "lsm/file_open");
+    set_replaced(loader, SYS_EXIT, "on_open", "replaced by lsm/file_open");
   loader->config.writes_by_fput = to_attach(loader, 16);
   if (loader->config.writes_by_fput) {
-    set_replaced(loader, SYS_ENTER, "on_close", "fentry/__fput");
-    set_replaced(loader, SYS_ENTER, "on_dup", "fentry/__fput");
-    set_replaced(loader, SYS_ENTER, "on_close_range", "fentry/__fput");
+    set_replaced(loader, SYS_ENTER, "on_close", "replaced by fentry/__fput");
+    set_replaced(loader, SYS_ENTER, "on_dup", "replaced by fentry/__fput");
+    set_replaced(loader, SYS_ENTER, "on_close_range", "replaced by fentry/__fput");
   }
 }
 
@@ -363,7 +335,6 @@ static enum sn_failure open_and_load(struct sn_loader *loader, const char *path)
   for (int attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
     struct bpf_program *program;
     struct bpf_map *map;
-    char failed[64], reason[140];
     size_t size;
     void *rodata;
     int error;
@@ -389,21 +360,22 @@ static enum sn_failure open_and_load(struct sn_loader *loader, const char *path)
       return SN_OK;
     bpf_object__close(loader->object);
     loader->object = NULL;
-    if (!failed_program(failed, sizeof(failed))) {
+    if (!failed_program[0]) {
       if (error == -EPERM || error == -EACCES)
         return fail(loader, SN_FAIL_PERMISSION, "the kernel refuses to load eBPF programs (%s)", strerror(-error));
-      return fail(loader, SN_FAIL_KERNEL, "the eBPF object did not load (%s): %.200s", strerror(-error), log_text);
+      return fail(loader, SN_FAIL_KERNEL, "the eBPF object did not load (%s): %s", strerror(-error), first_warning);
     }
-    /* One program that this kernel does not take must not cost the others. */
-    verifier_reason(reason, sizeof(reason));
-    for (size_t i = 0; i < HOOK_COUNT; i++)
-      if (strcmp(HOOKS[i].program, failed) == 0)
-        set_missing(&loader->hooks[i], "did not load (%s): %s", strerror(-error), reason);
-    if (error == -EPERM && attempt == 0 && geteuid() != 0)
+    if (error == -EPERM && geteuid() != 0)
       return fail(loader, SN_FAIL_PERMISSION, "loading eBPF programs needs root or CAP_BPF and CAP_PERFMON");
-    if (strcmp(failed, "on_exit") == 0 || strcmp(failed, "on_fork") == 0 || strcmp(failed, "on_exec") == 0)
-      return fail(loader, error == -EPERM ? SN_FAIL_PERMISSION : SN_FAIL_KERNEL, "%s did not load (%s): %s", failed,
-                  strerror(-error), reason);
+    /* One program that this kernel does not take must not cost the others. */
+    for (size_t i = 0; i < HOOK_COUNT; i++) {
+      if (strcmp(HOOKS[i].program, failed_program) != 0)
+        continue;
+      set_missing(&loader->hooks[i], "did not load (%s) %s", strerror(-error), refusal);
+      if (HOOKS[i].id <= 3)
+        return fail(loader, error == -EPERM ? SN_FAIL_PERMISSION : SN_FAIL_KERNEL, "%s did not load (%s) %s",
+                    HOOKS[i].name, strerror(-error), refusal);
+    }
     choose_replacements(loader);
   }
   return fail(loader, SN_FAIL_KERNEL, "more than %d eBPF programs did not load", LOAD_ATTEMPTS);

@@ -342,7 +342,7 @@ int on_egress(struct __sk_buff *skb)
   struct scratch *s;
   struct sn_net *r;
   u8 ip[40], ports[4], protocol;
-  u32 header, at, length;
+  u32 header, at;
   bool v6 = skb->protocol == swap16(0x86dd);
 
   if (!v6 && skb->protocol != swap16(0x0800))
@@ -393,13 +393,17 @@ int on_egress(struct __sk_buff *skb)
   r->dport = SN_DNS_PORT;
   r->direction = SN_DIR_OUT;
   bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
-  length = skb->len > at ? skb->len - at : 0;
-  if (length > SN_QUESTION_MAX)
-    length = SN_QUESTION_MAX;
-  OPAQUE(length);
-  if (length > 0 && length <= SN_QUESTION_MAX && !bpf_skb_load_bytes(skb, at, s->buf + sizeof(*r), length)) {
-    describe(&r->query, SN_STR_DNS, length, 0, length);
-    s->off = sizeof(*r) + length;
+  if (skb->len > at) {
+    /* One less than the length, so that the verifier sees that it is never zero. */
+    u32 rest = skb->len - at - 1;
+    if (rest >= SN_QUESTION_MAX)
+      rest = SN_QUESTION_MAX - 1;
+    OPAQUE(rest);
+    rest &= 511;
+    if (!bpf_skb_load_bytes(skb, at, s->buf + sizeof(*r), rest + 1)) {
+      describe(&r->query, SN_STR_DNS, rest + 1, 0, rest + 1);
+      s->off = sizeof(*r) + rest + 1;
+    }
   }
   finish(s, 13, SN_RING_OBSERVABILITY, 0);
   return 1;

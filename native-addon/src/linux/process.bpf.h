@@ -57,18 +57,21 @@ int BPF_PROG(on_exit, struct task_struct *task)
   u32 tgid = task->tgid;
   struct sn_exit *r;
   struct scratch *s;
+  u64 key;
 
   if (task->flags & PF_KTHREAD)
     return 0;
-  /* do_exit counted this thread off before the tracepoint: zero means the group is dead. Two threads that leave at
-   * once may both see it, so a group with threads left is remembered. */
+  /* do_exit counted this thread off before the tracepoint: zero means that the group is dead. Threads that leave at
+   * once may all see it, so the first of them that comes by while others are left says so to the others. */
   if (signal->live.counter != 0)
     return 0;
+  key = leader->start_boottime ^ (u64)tgid << 40;
   if (signal->nr_threads > 1) {
-    u64 key = leader->start_boottime ^ (u64)tgid << 40;
     u32 one = 1;
     if (bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST))
       return 0;
+  } else if (bpf_map_lookup_elem(&ended, &key)) {
+    return 0;
   }
   if (!in_scope(tgid))
     return 0;
@@ -83,7 +86,16 @@ int BPF_PROG(on_exit, struct task_struct *task)
     bpf_probe_read_kernel(r->comm, sizeof(r->comm), leader->comm);
     finish(s, 3, SN_RING_SECURITY, 0);
   }
-  if (cfg.scope_kind == SN_SCOPE_PID)
+  return 0;
+}
+
+/* Scope pid:N: a process leaves the scope only here, because its files are closed after its exit. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+  u32 tgid = task->tgid;
+
+  if (tgid == (u32)task->pid)
     bpf_map_delete_elem(&scope_pids, &tgid);
   return 0;
 }

@@ -206,9 +206,8 @@ static __always_inline bool current_is_noise(void)
   return bpf_map_lookup_elem(&noise_exe, &key) != NULL;
 }
 
-static __always_inline bool over_rate(u64 now)
+static __always_inline bool over_rate(u32 tgid, u64 now)
 {
-  u32 tgid = bpf_get_current_pid_tgid() >> 32;
   struct rate *rate;
 
   if (!cfg.rate_limit)
@@ -240,8 +239,10 @@ static __always_inline void lose_busy(u32 hook)
 {
   struct sn_cpu *cpu = this_cpu();
 
-  if (!cpu || hook >= SN_HOOK_MAX)
+  if (!cpu)
     return;
+  OPAQUE(hook);
+  hook &= SN_HOOK_MAX - 1;
   __sync_fetch_and_add(&cpu->next[SN_RING_SECURITY], 1);
   __sync_fetch_and_add(&cpu->lost, 1);
   __sync_fetch_and_add(&cpu->hook[hook].lost_busy, 1);
@@ -307,7 +308,9 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
 
   OPAQUE(ring);
   OPAQUE(hook);
-  if (!cpu || hook >= SN_HOOK_MAX || ring > 1 || off > SN_OFF_MAX + SN_PATH_MAX)
+  ring &= 1;
+  hook &= SN_HOOK_MAX - 1;
+  if (!cpu || off > SN_OFF_MAX + SN_PATH_MAX)
     goto out;
   *(u64 *)(s->buf + off) = 0;
   len = (off + 7) & ~7u;
@@ -319,7 +322,7 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
   h->seq = (u64)bpf_get_smp_processor_id() << 48 | (u64)ring << 40 | (n & 0xffffffffffull);
   if (ring == SN_RING_OBSERVABILITY) {
     h->flags |= SN_F_OBSERVABILITY;
-    if (over_rate(h->ts)) {
+    if (over_rate(h->tgid, h->ts)) {
       __sync_fetch_and_add(&cpu->hook[hook].lost_rate, 1);
       __sync_fetch_and_add(&cpu->lost, 1);
       cpu->hook[hook].last_lost_ns = h->ts;
