@@ -16,7 +16,6 @@ export interface Bound {
 }
 
 export interface CorrelationRule extends RuleMeta {
-  index: number;
   type: CorrelationType;
   /** Ids or names of rules or other correlations. */
   references: string[];
@@ -48,7 +47,7 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = {
 };
 
 /** Builds a correlation rule from a document. Throws DetectionError. */
-export function parseCorrelation(value: YamlMap, meta: RuleMeta, index: number): CorrelationRule {
+export function parseCorrelation(value: YamlMap, meta: RuleMeta): CorrelationRule {
   const section = value['correlation'];
   const at = (key: string): string[] => ['correlation', key];
   if (!isYamlMap(section))
@@ -77,7 +76,6 @@ export function parseCorrelation(value: YamlMap, meta: RuleMeta, index: number):
     : parseBounds(condition, type, temporal ? new Set(references).size : undefined);
   return {
     ...meta,
-    index,
     type,
     references,
     groupBy: texts(section['group-by'] ?? null, at('group-by')),

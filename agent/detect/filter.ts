@@ -8,7 +8,7 @@
  * Keys of our own, below `sentinel` (other tools ignore them): owner, reason, expires (date or time, UTC),
  * scope {devices: [...], users: [...]}.
  */
-import type { Placeholders } from './modifiers.ts';
+import type { Placeholders } from './placeholders.ts';
 import { DetectionError } from './rule-error.ts';
 import { parseDetection, parseLogSource } from './rule.ts';
 import type { DetectionRule, LogSource, RuleMeta, RuleNode } from './rule.ts';

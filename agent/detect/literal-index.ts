@@ -26,6 +26,9 @@ export class LiteralIndex {
   readonly #offsets: Int32Array;
   readonly #shift: number;
   readonly #mask: number;
+  /** Number of the scan that last found a literal. */
+  readonly #found: Uint32Array;
+  #scan = 0;
 
   /** `literals` are folded and at least MIN_LITERAL long. */
   constructor(literals: readonly string[]) {
@@ -36,6 +39,7 @@ export class LiteralIndex {
     this.#heads = literals.length < 0xffff ? new Uint16Array(1 << bits) : new Uint32Array(1 << bits);
     this.#next = new Uint32Array(literals.length);
     this.#offsets = new Int32Array(literals.length);
+    this.#found = new Uint32Array(literals.length);
     this.#fill();
   }
 
@@ -71,13 +75,18 @@ export class LiteralIndex {
     return hash;
   }
 
-  /** Appends the ids of the literals found in `text` (folded) to `found`; an id may come more than once. */
+  /** Appends the ids of the literals found in `text` (folded) to `found`, each once. */
   scan(text: string, found: number[]): void {
     const heads = this.#heads;
     const shift = this.#shift;
     const mask = this.#mask;
     const length = text.length;
     if (length < PIECE) return;
+    this.#scan += 1;
+    if (this.#scan === 0xffff_ffff) {
+      this.#found.fill(0);
+      this.#scan = 1;
+    }
     let hash = ((text.charCodeAt(0) << shift) ^ text.charCodeAt(1)) & mask;
     for (let i = 2; i < length; i += 1) {
       hash = ((hash << shift) ^ text.charCodeAt(i)) & mask;
@@ -85,7 +94,15 @@ export class LiteralIndex {
       while (entry !== 0) {
         const id = entry - 1;
         const start = i - 2 - (this.#offsets[id] as number);
-        if (start >= 0 && text.startsWith(this.#literals[id] as string, start)) found.push(id);
+        // One hit is enough: a value may repeat a literal a million times.
+        if (
+          start >= 0 &&
+          this.#found[id] !== this.#scan &&
+          text.startsWith(this.#literals[id] as string, start)
+        ) {
+          this.#found[id] = this.#scan;
+          found.push(id);
+        }
         entry = this.#next[id] as number;
       }
     }

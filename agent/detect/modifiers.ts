@@ -9,6 +9,8 @@ import { compileGlob } from './glob.ts';
 import * as op from './predicate.ts';
 import { predicate, toNumber } from './predicate.ts';
 import type { Comparison, Predicate } from './predicate.ts';
+import { MAX_EXPANSIONS, ModifierError, expandParts, expandText } from './placeholders.ts';
+import type { Placeholders } from './placeholders.ts';
 import { compileRegex } from './regex/regex.ts';
 import { RegexSyntaxError } from './regex/parse.ts';
 import { ANY, ONE, expandDashes, hasSpecial, mergeText, parseSigmaString, windash } from './sigma-string.ts';
@@ -17,24 +19,10 @@ import { fold } from './text.ts';
 import { TIME_UNITS } from './time-part.ts';
 import type { TimeUnit } from './time-part.ts';
 
-/** Values for the placeholders of `expand`, by name. */
-export type Placeholders = Readonly<Record<string, readonly string[]>>;
-
 export interface FieldKey {
   /** Empty for keywords. */
   field: string;
   modifiers: string[];
-}
-
-/** What is wrong with a value, for the loader to place. */
-export class ModifierError extends Error {
-  readonly remedy: string;
-
-  constructor(reason: string, remedy: string) {
-    super(reason);
-    this.name = 'ModifierError';
-    this.remedy = remedy;
-  }
 }
 
 const ENCODINGS = ['wide', 'utf16le', 'utf16be', 'utf16'];
@@ -49,7 +37,6 @@ const KNOWN = new Set([
   ...TIME_UNITS,
   ...'all re cidr windash base64 base64offset expand exists cased fieldref neq'.split(' '),
 ]);
-const MAX_EXPANSIONS = 3125;
 
 /** Splits `field|modifier|modifier`. Throws ModifierError for an unknown modifier. */
 export function parseFieldKey(key: string): FieldKey {
@@ -278,66 +265,6 @@ function encode(parts: Part[], encoding: string, bytes: boolean): Part[] {
     return buffer.toString('latin1');
   });
   return encoding === 'utf16' ? mergeText(['\u00ff\u00fe', ...encoded]) : encoded;
-}
-
-const PLACEHOLDER = /(?<!\\)%(\w+)%/g;
-
-function valuesOf(name: string, placeholders: Placeholders): readonly string[] {
-  const values = Object.hasOwn(placeholders, name) ? placeholders[name] : undefined;
-  if (!values || values.length === 0) {
-    throw new ModifierError(`placeholder %${name}% has no values here`, 'give it values in the rule options');
-  }
-  return values;
-}
-
-function combine(pieces: (readonly Part[])[][]): Part[][] {
-  let spellings: Part[][] = [[]];
-  for (const choices of pieces) {
-    spellings = spellings.flatMap((head) => choices.map((choice) => [...head, ...choice]));
-    if (spellings.length > MAX_EXPANSIONS) {
-      throw new ModifierError(
-        'the placeholders expand to too many values',
-        'use fewer placeholders in one value',
-      );
-    }
-  }
-  return spellings.map(mergeText);
-}
-
-function expandParts(parts: Part[], placeholders: Placeholders): Part[][] {
-  const pieces: (readonly Part[])[][] = [];
-  for (const part of parts) {
-    if (typeof part !== 'string') {
-      pieces.push([[part]]);
-      continue;
-    }
-    let last = 0;
-    for (const found of part.matchAll(PLACEHOLDER)) {
-      pieces.push([[part.slice(last, found.index).replaceAll('\\%', '%')]]);
-      pieces.push(valuesOf(found[1] as string, placeholders).map((value) => parseSigmaString(value)));
-      last = found.index + found[0].length;
-    }
-    pieces.push([[part.slice(last).replaceAll('\\%', '%')]]);
-  }
-  return combine(pieces);
-}
-
-function expandText(text: string, placeholders: Placeholders): string[] {
-  let results = [''];
-  let last = 0;
-  for (const found of text.matchAll(PLACEHOLDER)) {
-    const before = text.slice(last, found.index);
-    const values = valuesOf(found[1] as string, placeholders);
-    results = results.flatMap((head) => values.map((value) => head + before + value));
-    if (results.length > MAX_EXPANSIONS) {
-      throw new ModifierError(
-        'the placeholders expand to too many values',
-        'use fewer placeholders in one value',
-      );
-    }
-    last = found.index + found[0].length;
-  }
-  return results.map((head) => head + text.slice(last));
 }
 
 /** The cheapest test for a wildcard pattern over a whole value, or anywhere inside of it for a keyword. */

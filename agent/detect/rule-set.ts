@@ -6,7 +6,7 @@ import { parseCorrelation } from './correlation-rule.ts';
 import type { CorrelationRule } from './correlation-rule.ts';
 import { appliesTo, parseFilter } from './filter.ts';
 import type { FilterRule } from './filter.ts';
-import type { Placeholders } from './modifiers.ts';
+import type { Placeholders } from './placeholders.ts';
 import { DetectionError, RuleError } from './rule-error.ts';
 import { parseMeta, parseRule } from './rule.ts';
 import type { DetectionRule } from './rule.ts';
@@ -181,8 +181,7 @@ function loadDocument(
         'give each rule an id of its own',
       );
     }
-    if (value['correlation'] !== undefined)
-      set.correlations.push(parseCorrelation(value, meta, set.correlations.length));
+    if (value['correlation'] !== undefined) set.correlations.push(parseCorrelation(value, meta));
     else if (value['filter'] !== undefined) set.filters.push(parseFilter(value, meta, placeholders));
     else {
       const rule = parseRule(value, meta, placeholders);

@@ -2,7 +2,7 @@
 import type { Severity } from '../event.ts';
 import { ConditionError, namesMatching, parseCondition } from './condition.ts';
 import type { Condition } from './condition.ts';
-import type { Placeholders } from './modifiers.ts';
+import type { Placeholders } from './placeholders.ts';
 import { DetectionError } from './rule-error.ts';
 import { compileSearch } from './search.ts';
 import type { FieldTest, Search } from './search.ts';

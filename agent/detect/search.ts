@@ -5,8 +5,10 @@
  * whole is negated under `|neq`. A list of plain values is a keyword search over every value of the event.
  */
 import { DetectionError } from './rule-error.ts';
-import { ModifierError, compileValue, parseFieldKey } from './modifiers.ts';
-import type { FieldKey, Placeholders } from './modifiers.ts';
+import { compileValue, parseFieldKey } from './modifiers.ts';
+import type { FieldKey } from './modifiers.ts';
+import { ModifierError } from './placeholders.ts';
+import type { Placeholders } from './placeholders.ts';
 import { OP_NULL, predicate } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import { isYamlMap } from './yaml-source.ts';

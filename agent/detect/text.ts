@@ -10,7 +10,10 @@ export function fold(text: string): string {
   return lower.includes('\u03c2') ? lower.replaceAll('\u03c2', '\u03c3') : lower;
 }
 
-/** Cuts a value for display; the length is in UTF-16 units. */
-export function clip(text: string, max = 512): string {
+/** Longest value in a detection, in UTF-16 units. */
+export const MAX_SHOWN = 512;
+
+/** Cuts a value for display and marks the cut. */
+export function clip(text: string, max = MAX_SHOWN): string {
   return text.length <= max ? text : `${text.slice(0, max)}…`;
 }

@@ -80,7 +80,7 @@ function rulesFigures(rules: readonly NaiveRule[], quick: boolean): Figure[] {
       : variant(shuffled[i % rules.length] as NaiveRule, i, random),
   );
   const count = quick ? 2000 : 10_000;
-  const rounds = quick ? 5 : 15;
+  const rounds = quick ? 30 : 60;
   const figures: Figure[] = [];
   for (const [name, list, budgetUs] of [
     ['150 rules', first, 20],
