@@ -207,11 +207,12 @@ describe.skipIf(native === undefined)('ExecutableHasher (skipped without the nat
   });
 });
 
-describe('ExecutableHasher without the addon', () => {
-  it('asks for nothing', () => {
-    const hasher = new ExecutableHasher({ native: undefined, onHash: () => undefined });
+describe('ExecutableHasher', () => {
+  it('asks for nothing where the addon is absent or the record names no file', () => {
+    const hasher = new ExecutableHasher({ onHash: () => expect.unreachable() });
+    expect(hasher.disabled === undefined).toBe(core.ok);
+    expect(hasher.request({ pid: 1, startNs: 1n, name: 'x' }, 1)).toBeUndefined();
     const exeIdentity = { dev: 1, inode: 2n, mtimeNs: 3n, ctimeNs: 4n, size: 5 };
-    expect(hasher.request({ pid: 1, startNs: 1n, name: 'x', exeIdentity }, 1)).toBeUndefined();
     expect(identityKey(exeIdentity)).toBe('1:2:3:4:5');
   });
 

@@ -12,22 +12,16 @@
  * longer holds up the others; with MAX_STUCK of those, hashing stops until one answers.
  */
 import type { FileIdentity, Hashes, ProcessInfo } from '../event.ts';
-import type { CoreAddon, HashFileResult } from '../../native-addon/index.ts';
+import { type CoreAddon, type HashFileResult, loadCore } from '../../native-addon/index.ts';
 
 const STUCK_MS = 30_000;
 const MAX_STUCK = 2;
 
-/** What is logged of a hashed file (RecordType.hash); a join by `identityKey` finds its processes. */
-export interface HashRecord extends Hashes {
-  /** Event that asked first. */
-  seq: number;
+/** Hashes of a file identity; `identityKey` joins them to the processes that ran it. */
+export interface HashRecord extends FileIdentity, Hashes {
   path: string;
-  dev: number;
-  /** Decimal, as are the times in ns. */
-  inode: string;
-  mtimeNs: string;
-  ctimeNs: string;
-  size: number;
+  /** Log position of the event that asked first. */
+  seq: number;
 }
 
 export interface HashRefusal {
@@ -38,8 +32,8 @@ export interface HashRefusal {
 }
 
 export interface HasherOptions {
-  /** Undefined when the addon did not load: then nothing is hashed. */
-  native: Pick<CoreAddon, 'hashFile'> | undefined;
+  /** Default: the core addon. When it did not load nothing is hashed, see `disabled`. */
+  native?: Pick<CoreAddon, 'hashFile'>;
   onHash: (record: HashRecord) => void;
   onRefused?: (refusal: HashRefusal) => void;
   /** Default 4,096. */
@@ -75,7 +69,10 @@ interface Job {
 }
 
 export class ExecutableHasher {
+  /** Why nothing is hashed; undefined when hashing works. */
+  readonly disabled: string | undefined;
   readonly #options: HasherOptions;
+  readonly #native: Pick<CoreAddon, 'hashFile'> | undefined;
   /** Null: refused for good. Order is that of last use. */
   readonly #known = new Map<string, Hashes | null>();
   readonly #queue: Job[] = [];
@@ -91,6 +88,11 @@ export class ExecutableHasher {
 
   constructor(options: HasherOptions) {
     this.#options = options;
+    this.#native = options.native;
+    if (this.#native !== undefined) return;
+    const core = loadCore();
+    if (core.ok) this.#native = core.addon;
+    else this.disabled = core.reason;
   }
 
   /** Hashes of a file if they are known. */
@@ -109,7 +111,7 @@ export class ExecutableHasher {
    */
   request(process: ProcessInfo, seq: number): Hashes | undefined {
     const identity = process.exeIdentity;
-    if (identity === undefined || this.#options.native === undefined || this.#closed) return undefined;
+    if (identity === undefined || this.#native === undefined || this.#closed) return undefined;
     const key = identityKey(identity);
     const known = this.#known.get(key);
     if (known !== undefined) {
@@ -148,7 +150,7 @@ export class ExecutableHasher {
   }
 
   #next(): void {
-    const { native } = this.#options;
+    const native = this.#native;
     if (native === undefined || this.#running - this.#stuck >= 1 || this.#stuck >= MAX_STUCK) return;
     const job = this.#queue.shift();
     if (job === undefined) return;
@@ -188,10 +190,7 @@ export class ExecutableHasher {
     const { sha256, blake3 } = result;
     this.#hashed += 1;
     this.#remember(job.key, { sha256, blake3 });
-    const { dev, size } = identity;
-    const inode = String(identity.inode);
-    const mtimeNs = String(identity.mtimeNs);
-    const ctimeNs = String(identity.ctimeNs);
+    const { dev, inode, mtimeNs, ctimeNs, size } = identity;
     this.#options.onHash({ seq, path, dev, inode, mtimeNs, ctimeNs, size, sha256, blake3 });
   }
 
