@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type CoreAddon, loadCore } from '../../native-addon/index.ts';
-import type { SentinelEvent } from '../event.ts';
-import { decodeBatch } from './decode.ts';
-import { ProcConnectorSensor } from './proc-connector.ts';
-import { ProcessTree } from './process-tree.ts';
-import type { SensorLoss, SensorScope } from './types.ts';
+import type { SentinelEvent } from '../../agent/event.ts';
+import { decodeBatch } from '../../agent/sensors/decode.ts';
+import { ProcConnectorSensor } from '../../agent/sensors/proc-connector.ts';
+import { ProcessTree } from '../../agent/sensors/process-tree.ts';
+import type { SensorLoss, SensorScope } from '../../agent/sensors/types.ts';
 
 const core = loadCore();
 const refusal = !core.ok
@@ -239,7 +239,7 @@ function elsewhere(prepare: string, wrapper: string[]): string {
   const at = (path: string): string => JSON.stringify(join(import.meta.dirname, path));
   const script = `
     const { loadCore } = await import(${at('../../native-addon/index.ts')});
-    const { ProcConnectorSensor } = await import(${at('proc-connector.ts')});
+    const { ProcConnectorSensor } = await import(${at('../../agent/sensors/proc-connector.ts')});
     ${prepare}
     process.stdout.write(String(ProcConnectorSensor.refusal(loadCore().addon)));`;
   const [command, ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', script];
