@@ -110,6 +110,9 @@ static __always_inline void fill_ends(struct sn_net *r, struct sock *sk, bool in
   u16 local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
   u16 remote_port = swap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 
+  /* A socket that is closed has given its number back, but still knows it. */
+  if (!local_port)
+    local_port = swap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
   r->family = family;
   r->protocol = SN_TCP;
   r->sport = inbound ? remote_port : local_port;

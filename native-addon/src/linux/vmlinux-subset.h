@@ -291,6 +291,9 @@ struct sock {
   u16 sk_protocol;
   int sk_err;
 };
+struct inet_sock {
+  u16 inet_sport;
+};
 struct tcp_sock {
   u64 bytes_received;
   u64 bytes_sent;

@@ -1,0 +1,44 @@
+/** Compiles the C programs of the kernel tests and benches once, into out/cache/native. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+const root = join(import.meta.dirname, '..', '..');
+const cache = join(root, 'out', 'cache', 'native');
+
+/** Name of a C compiler, if there is one. */
+export function compiler(): string | undefined {
+  return ['gcc', 'clang', 'cc'].find((name) => spawnSync(name, ['--version']).status === 0);
+}
+
+/**
+ * Static binary made of `sources` (paths from the project root). Compiled again when a source or the flags change.
+ * @throws Error with the compiler's words.
+ */
+export function compile(sources: readonly string[], flags: readonly string[] = []): string {
+  const cc = compiler();
+  if (cc === undefined) throw new Error('no C compiler: apt install gcc');
+  const paths = sources.map((source) => join(root, source));
+  const hash = createHash('sha256').update(JSON.stringify([cc, flags]));
+  for (const path of paths) hash.update(readFileSync(path));
+  const name = basename(sources[0] as string, '.c');
+  const output = join(cache, `${name}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(output)) return output;
+  mkdirSync(cache, { recursive: true });
+  const temporary = `${output}.${process.pid}`;
+  const include = join(root, 'native-addon', 'src', 'linux');
+  const result = spawnSync(
+    cc,
+    ['-O2', '-static', '-pthread', '-I', include, '-o', temporary, ...paths, ...flags],
+    { encoding: 'utf8' },
+  );
+  if (result.status !== 0) throw new Error(`${sources.join(' ')} did not compile: ${result.stderr}`);
+  renameSync(temporary, output);
+  return output;
+}
+
+/** The program of workload.c. */
+export function workloadBinary(): string {
+  return compile(['test/native/workload.c']);
+}
