@@ -6,7 +6,16 @@ import type { RuleMeta } from './rule.ts';
 import { isYamlMap, yamlText } from './yaml-source.ts';
 import type { YamlMap, YamlValue } from './yaml-source.ts';
 
-export const CORRELATION_TYPES = ['event_count', 'value_count', 'temporal', 'temporal_ordered'] as const;
+export const CORRELATION_TYPES = [
+  'event_count',
+  'value_count',
+  'value_sum',
+  'value_avg',
+  'value_median',
+  'value_percentile',
+  'temporal',
+  'temporal_ordered',
+] as const;
 export type CorrelationType = (typeof CORRELATION_TYPES)[number];
 
 const BOUNDS = ['gt', 'gte', 'lt', 'lte', 'eq', 'neq'] as const;
@@ -23,8 +32,10 @@ export interface CorrelationRule extends RuleMeta {
   timespanNs: bigint;
   /** All must hold. */
   bounds: Bound[];
-  /** value_count: the fields whose values are counted. */
+  /** value_…: the fields whose values are counted or summed up. */
   fields: string[];
+  /** value_percentile. */
+  percentile: number;
   /** Temporal types: boolean expression over references instead of "all of them". */
   expression: Condition | undefined;
   /** alias -> reference -> field. */
@@ -71,8 +82,8 @@ export function parseCorrelation(value: YamlMap, meta: RuleMeta): CorrelationRul
   const generate = section['generate'] ?? false;
   if (typeof generate !== 'boolean')
     throw new DetectionError(at('generate'), 'is not true or false', 'write true');
-  const { bounds, fields } = expression
-    ? { bounds: [], fields: [] }
+  const { bounds, fields, percentile } = expression
+    ? { bounds: [], fields: [], percentile: 0 }
     : parseBounds(condition, type, temporal ? new Set(references).size : undefined);
   return {
     ...meta,
@@ -82,6 +93,7 @@ export function parseCorrelation(value: YamlMap, meta: RuleMeta): CorrelationRul
     timespanNs: parseTimespan(section['timespan'] ?? section['timeframe'] ?? null),
     bounds,
     fields,
+    percentile,
     expression,
     aliases: parseAliases(section['aliases'] ?? null),
     generate,
@@ -136,20 +148,29 @@ function parseBounds(
   value: YamlValue,
   type: CorrelationType,
   fallback: number | undefined,
-): { bounds: Bound[]; fields: string[] } {
+): { bounds: Bound[]; fields: string[]; percentile: number } {
   const path = ['correlation', 'condition'];
   if (value === null && fallback !== undefined)
-    return { bounds: [{ op: 'gte', count: fallback }], fields: [] };
+    return { bounds: [{ op: 'gte', count: fallback }], fields: [], percentile: 0 };
   if (!isYamlMap(value)) throw new DetectionError(path, 'is missing', 'write for example gte: 10');
   const bounds: Bound[] = [];
   let fields: string[] = [];
+  let percentile = 95;
   for (const [key, item] of Object.entries(value)) {
     if (key === 'field') {
       fields = texts(item, [...path, key]);
       continue;
     }
+    if (key === 'percentile') {
+      percentile = Number(item);
+      if (!(percentile > 0 && percentile <= 100)) {
+        throw new DetectionError([...path, key], 'is not a percentile', 'write a number from 1 to 100');
+      }
+      continue;
+    }
     const op = BOUNDS.find((name) => name === key);
-    if (!op) throw new DetectionError([...path, key], 'is unknown', `use ${BOUNDS.join(', ')} or field`);
+    if (!op)
+      throw new DetectionError([...path, key], 'is unknown', `use ${BOUNDS.join(', ')}, field or percentile`);
     const count = typeof item === 'string' && item.trim() !== '' ? Number(item) : item;
     if (typeof count !== 'number' || !Number.isFinite(count)) {
       throw new DetectionError([...path, key], 'is not a number', 'write a number');
@@ -157,10 +178,10 @@ function parseBounds(
     bounds.push({ op, count });
   }
   if (bounds.length === 0) throw new DetectionError(path, 'has no bound', 'write for example gte: 10');
-  if (type === 'value_count' && fields.length === 0) {
-    throw new DetectionError([...path, 'field'], 'is missing', 'name the field whose values are counted');
+  if (type.startsWith('value_') && fields.length === 0) {
+    throw new DetectionError([...path, 'field'], 'is missing', 'name the field whose values count');
   }
-  return { bounds, fields };
+  return { bounds, fields, percentile };
 }
 
 function parseAliases(value: YamlValue): Record<string, Record<string, string>> {

@@ -77,6 +77,29 @@ it('value_count counts distinct values of a field', () => {
   ).toEqual([[4, 'corr']]);
 });
 
+it.each([
+  ['value_sum', '{field: bytes, gte: 100}', [[2, 'corr']]],
+  [
+    'value_avg',
+    '{field: bytes, gt: 30}',
+    [
+      [1, 'corr'],
+      [2, 'corr'],
+    ],
+  ],
+  ['value_median', '{field: bytes, eq: 20}', [[2, 'corr']]],
+  ['value_percentile', '{field: bytes, percentile: 50, eq: 20}', [[2, 'corr']]],
+])('%s %s', (type, condition, expected) => {
+  const body = `type: ${type}\nrules: [login]\ntimespan: 1h\ncondition: ${condition}`;
+  const set = load(rule('login', 'send'), correlation(body));
+  const sizes = [10, 70, '20', undefined, 'many'];
+  const hits = run(
+    set,
+    sizes.slice(0, 3).map((bytes, i) => [i, 'send', { bytes }]),
+  );
+  expect(hits).toEqual(expected);
+});
+
 describe('temporal', () => {
   const rules = [rule('one', '1'), rule('two', '2'), rule('three', '3')];
 

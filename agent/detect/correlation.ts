@@ -9,6 +9,7 @@ import type { CompiledRules } from './compiled-rules.ts';
 import type { Condition } from './condition.ts';
 import type { Bound, CorrelationRule } from './correlation-rule.ts';
 import { LIST, TEXT } from './field-cache.ts';
+import { toNumber } from './predicate.ts';
 import { named } from './rule-set.ts';
 import type { LoadedRule, RuleSet } from './rule-set.ts';
 
@@ -199,6 +200,17 @@ function satisfied(rule: CorrelationRule, entries: readonly Entry[]): boolean {
       for (const { value } of entries) if (value !== undefined) values.add(value);
       return within(rule.bounds, values.size);
     }
+    case 'value_sum':
+    case 'value_avg':
+    case 'value_median':
+    case 'value_percentile': {
+      const numbers = entries.flatMap(({ value }) => (value === undefined ? [] : [toNumber(value)]));
+      const figure = summary(
+        rule,
+        numbers.filter((number) => !Number.isNaN(number)),
+      );
+      return figure !== undefined && within(rule.bounds, figure);
+    }
     case 'temporal': {
       const seen = new Set(entries.map((entry) => entry.reference));
       if (rule.expression)
@@ -215,6 +227,20 @@ function satisfied(rule: CorrelationRule, entries: readonly Entry[]): boolean {
       return within(rule.bounds, inOrder);
     }
   }
+}
+
+/** The figure a value_… correlation compares; undefined without any number. Percentiles as pySigma counts them. */
+function summary(rule: CorrelationRule, numbers: number[]): number | undefined {
+  if (numbers.length === 0) return undefined;
+  const sum = numbers.reduce((total, number) => total + number, 0);
+  if (rule.type === 'value_sum') return sum;
+  if (rule.type === 'value_avg') return sum / numbers.length;
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const at = (index: number): number => sorted[Math.min(index, sorted.length - 1)] as number;
+  const middle = Math.floor(sorted.length / 2);
+  if (rule.type === 'value_median')
+    return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
+  return at(Math.floor((sorted.length * rule.percentile) / 100));
 }
 
 /** Most references that occur in the order of the rule: longest strictly increasing subsequence. */

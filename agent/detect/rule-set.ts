@@ -102,6 +102,7 @@ export function loadRules(sources: readonly RuleSource[], options: LoadOptions =
     const reason = whyNotRunnable(rule);
     if (reason !== undefined) set.notRunnable.push({ id: rule.id, file: rule.file, reason });
   }
+  listIdleCorrelations(set);
   return set;
 }
 
@@ -248,6 +249,20 @@ function connectCorrelations(set: RuleSet): void {
     for (const other of set.correlations) {
       if (correlation.references.some((name) => named(name)(other))) other.standalone = false;
     }
+  }
+}
+
+/** A correlation of rules that cannot run cannot run either; a temporal one needs all of its rules. */
+function listIdleCorrelations(set: RuleSet): void {
+  const idle = new Set(set.notRunnable.map(({ id }) => id));
+  for (const { id, file, type, expression, references } of set.correlations) {
+    const cannot = (reference: string): boolean =>
+      set.rules.some((rule) => named(reference)(rule) && idle.has(rule.id));
+    const all = type.startsWith('temporal') && expression === undefined;
+    const blocking = all ? references.filter(cannot) : references.every(cannot) ? references : [];
+    if (blocking.length === 0) continue;
+    const reason = `cannot run here: needs ${blocking.join(', ')}, which cannot run here`;
+    set.notRunnable.push({ id, file, reason });
   }
 }
 
