@@ -36,6 +36,7 @@ import { Retention } from './retention.ts';
 import { TimelineClient } from './timeline-client.ts';
 import { VERSION } from './version.ts';
 import { RecordType, Schema } from './wal/types.ts';
+import { watchRecord } from './watched-until.ts';
 
 export interface AgentOptions {
   dataDir: string;
@@ -164,7 +165,6 @@ async function compose(
     ],
     true,
   );
-  for (const gap of logs.gapsAtStart(startedNs)) gaps.record(gap);
 
   // Detection.
   const rules = await AgentRules.load(dataDir, settings);
@@ -243,7 +243,13 @@ async function compose(
   const refusedTiers = tried.filter(({ tier }) => tier !== sensor.tier);
   for (const refused of refusedTiers) log.warn(refused, 'a better sensor is not available');
   await sensor.start(pipeline);
+  // Only now is the machine watched: what recovery found, and the time until here that nobody saw.
+  const watchingNs = sensor.watchingSinceNs ?? wallNowNs();
+  for (const gap of logs.gapsAtStart(watchingNs)) gaps.record(gap);
+  gaps.flush();
+  security.append([watchRecord('watch_begin', watchingNs)], true);
   undo.push(() => sensor.stop());
+  undo.push(() => void security.append([watchRecord('watch_end', wallNowNs())], false));
 
   // The first stream of the observability lane: what the machine and the agent use.
   observability.allowImputation(METRICS_STREAM, metricsImputation(settings['metrics.intervalMs']));

@@ -1,6 +1,7 @@
 /**
- * Every hole in the record ends up here and leaves as a signed gap record of the security lane. Losses of the same
- * kind within a second become one gap. While the security log cannot take them, they are kept (merged by kind, so
+ * Every hole in the record ends up here and leaves as a signed gap record of the security lane. The first loss
+ * is written at once (an agent that is killed can no longer state it), further ones of its kind within a second become
+ * one gap. While the security log cannot take them, they are kept (merged by kind, so
  * memory is bounded by the number of kinds) and written as soon as it can.
  */
 import { gapRecord } from './audit/gap.ts';
@@ -9,6 +10,8 @@ import type { Identity } from './identity/identity.ts';
 import type { WalWriter } from './wal/types.ts';
 
 const FLUSH_MS = 1000;
+/** Losses found together (one for each CPU) are written together. */
+const GATHER_MS = 20;
 const MAX_KINDS = 4096;
 
 export class GapLedger {
@@ -20,6 +23,7 @@ export class GapLedger {
   readonly #onFailure: (error: unknown) => void;
   readonly #pending = new Map<string, GapInfo>();
   #timer: NodeJS.Timeout | undefined;
+  #flushedMs = -FLUSH_MS;
 
   constructor(options: {
     identity: Identity;
@@ -44,7 +48,10 @@ export class GapLedger {
       if (gap.fromNs < known.fromNs) known.fromNs = gap.fromNs;
       if (gap.toNs > known.toNs) known.toNs = gap.toNs;
     } else this.#pending.set(key, { ...gap });
-    this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    this.#timer ??= setTimeout(
+      () => this.flush(),
+      Math.max(GATHER_MS, this.#flushedMs + FLUSH_MS - performance.now()),
+    );
   }
 
   /** Gaps stated and not yet accepted by the log. */
@@ -57,6 +64,7 @@ export class GapLedger {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#pending.size === 0) return;
+    this.#flushedMs = performance.now();
     const nowNs = this.#nowNs();
     const records = [...this.#pending.values()].map((gap) => gapRecord(gap, this.#identity, nowNs));
     try {

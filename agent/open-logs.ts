@@ -6,14 +6,15 @@ import type { Log } from './log.ts';
 import { CursorFile } from './wal/cursor.ts';
 import { openWal } from './wal/open.ts';
 import type { WalRecovered, WalWriter } from './wal/types.ts';
+import { watchedUntil } from './watched-until.ts';
 
 export interface OpenLogs {
   readonly security: WalWriter;
   readonly observability: WalWriter;
   /** How far the timeline had got, as its cursor files say. */
   readonly cursors: Readonly<Record<Lane, CursorFile>>;
-  /** Gaps to state: damage found in either log, and the time since the last run's last record. */
-  gapsAtStart(nowNs: bigint): GapInfo[];
+  /** Gaps to state: damage found in either log, and the time from the end of the last run's watch to `watchingNs`. */
+  gapsAtStart(watchingNs: bigint): GapInfo[];
   /** Waits until everything appended so far is durable, or its log has failed. */
   settle(): Promise<void>;
   close(): Promise<void>;
@@ -22,6 +23,8 @@ export interface OpenLogs {
 interface Opened {
   writer: WalWriter;
   recovered: WalRecovered;
+  /** Security only; 0 when there was no run before. */
+  watchedUntilNs: bigint;
 }
 
 /** @throws SentinelError naming the folder when a log cannot be opened. */
@@ -51,7 +54,8 @@ export async function openLogs(options: {
       if (opened.recovered.gaps.length > 0 || opened.recovered.truncatedBytes > 0) {
         options.log.warn({ lane, ...opened.recovered }, 'recovered a log');
       }
-      return opened;
+      const isFirst = lane === 'observability' || opened.recovered.lastSeq === 0;
+      return { ...opened, watchedUntilNs: isFirst ? 0n : watchedUntil(dir, opened.recovered) };
     } catch (error) {
       const wrapped = fromSystemError(error, `open the ${lane} log in`, dir);
       throw wrapped instanceof SentinelError || !(wrapped instanceof Error)
@@ -78,8 +82,8 @@ export async function openLogs(options: {
     security: security.writer,
     observability: observability.writer,
     cursors,
-    gapsAtStart: (nowNs) =>
-      gapsOf(security, 'security', nowNs).concat(gapsOf(observability, 'observability', nowNs)),
+    gapsAtStart: (watchingNs) =>
+      gapsOf(security, 'security', watchingNs).concat(gapsOf(observability, 'observability', watchingNs)),
     settle: async () => {
       await Promise.all(all.map(({ writer }) => settleOne(writer)));
     },
@@ -96,7 +100,7 @@ async function settleOne(writer: WalWriter): Promise<void> {
   await writer.whenDurable(lastSeq).catch(() => {});
 }
 
-function gapsOf({ recovered }: Opened, lane: Lane, nowNs: bigint): GapInfo[] {
+function gapsOf({ recovered, watchedUntilNs }: Opened, lane: Lane, watchingNs: bigint): GapInfo[] {
   const gaps: GapInfo[] = recovered.gaps.map((gap) => ({
     lane,
     cause: gap.cause,
@@ -107,12 +111,12 @@ function gapsOf({ recovered }: Opened, lane: Lane, nowNs: bigint): GapInfo[] {
     toSeq: gap.toSeq,
     detail: `segment ${gap.segment}: ${gap.detail}`,
   }));
-  if (lane === 'security' && recovered.lastSeq > 0 && recovered.lastWallNs > 0n) {
+  if (watchedUntilNs > 0n) {
     // Nobody watched between the two runs: how much happened is not known, so the gap has no count.
     const detail = recovered.cleanShutdown
       ? 'the agent was stopped'
       : 'the agent ended without stopping (killed, crash or power loss)';
-    gaps.push({ lane, cause: 'agent_down', fromNs: recovered.lastWallNs, toNs: nowNs, detail });
+    gaps.push({ lane, cause: 'agent_down', fromNs: watchedUntilNs, toNs: watchingNs, detail });
   }
   return gaps;
 }

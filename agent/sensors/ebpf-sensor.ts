@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { type BpfAddon, type BpfHandle, type BpfLoss, loadBpf, nativeDir } from '../../native-addon/index.ts';
+import { wallNowNs } from './boot-clock.ts';
 import { recordLength } from './decode.ts';
 import { ebpfBlindSpots } from './ebpf-blind-spots.ts';
 import { snapshotRecords } from './proc-snapshot.ts';
@@ -95,6 +96,7 @@ export function createEbpfSensor(options: EbpfSensorOptions): Sensor {
 
 class EbpfSensor implements Sensor {
   readonly tier: SensorTier;
+  readonly watchingSinceNs: bigint;
   readonly #addon: BpfAddon;
   readonly #handle: BpfHandle;
   readonly #options: EbpfSensorOptions;
@@ -106,6 +108,7 @@ class EbpfSensor implements Sensor {
     this.#addon = addon;
     this.#handle = handle;
     this.#options = options;
+    this.watchingSinceNs = wallNowNs();
     this.tier = addon.status(handle).lsm ? 'lsm' : 'tracepoint';
   }
 

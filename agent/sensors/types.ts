@@ -64,6 +64,8 @@ export type SensorScope = { kind: 'host' } | { kind: 'cgroup'; path: string } | 
 
 export interface Sensor {
   readonly tier: SensorTier;
+  /** Wall-clock ns from which on nothing goes unnoticed, when that is before `start` resolves. */
+  readonly watchingSinceNs?: bigint;
   /** Starts delivering, primed with a snapshot of the processes that already run. */
   start(sink: SensorSink): Promise<void>;
   status(): SensorStatus;
