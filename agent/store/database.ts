@@ -17,6 +17,15 @@ export function isCorruption(error: unknown): boolean {
   return (code & 0xff) === SQLITE_CORRUPT || (code & 0xff) === SQLITE_NOTADB;
 }
 
+/** BUSY, READONLY, IOERR, FULL, CANTOPEN: the file may be sound but could not be written now. */
+const WRITE_FAILURES: ReadonlySet<number> = new Set([5, 8, 10, 13, 14]);
+
+/** Whether an error means that a write could not be done, for a reason outside the file's content. */
+export function isWriteFailure(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === 'number' && WRITE_FAILURES.has(code & 0xff);
+}
+
 /** Renames the database and its journal out of the way and returns the new name. */
 export function moveAside(path: string): string {
   const stamp = new Date().toISOString().replaceAll(/[-:.]/g, '');

@@ -7,10 +7,10 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { fold } from './query-pattern.ts';
 import { FIRST_SMALL_KIND, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind } from './schema.ts';
 
-const CACHE_ENTRIES = 8192;
+const CACHE_ENTRIES = 4096;
 /** Texts above this many characters are not indexed; searches look at them one by one. */
 const MAX_INDEXED = 8192;
-/** Strings above this are not kept in the cache: 2 * 8192 * 1 KiB bounds its memory. */
+/** Strings above this are not kept in the cache: 2 * 4096 * 1 KiB bounds the memory of each group. */
 const MAX_CACHED = 1024;
 
 /** A map that forgets: when one generation is full the one before it is dropped. */

@@ -22,6 +22,18 @@ export class TimelineOpenError extends Error {
   override readonly name = 'TimelineOpenError';
 }
 
+/** A write failed and was undone. The events are safe in the write-ahead log and can be stored again later. */
+export class TimelineWriteError extends Error {
+  override readonly name = 'TimelineWriteError';
+  constructor(path: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `cannot write the timeline ${path} (${reason}); the write-ahead log keeps what it misses: free some disk space or check its permissions`,
+      { cause },
+    );
+  }
+}
+
 /** A page cursor or id that this store did not hand out. */
 export class TimelineCursorError extends Error {
   override readonly name = 'TimelineCursorError';

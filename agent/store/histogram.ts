@@ -4,12 +4,13 @@
  */
 import { EVENT_TYPES, LANES, SEVERITIES, type GapInfo, type SentinelEvent } from '../event.ts';
 import { readPartitions, type Partition } from './catalog.ts';
+import { isExact } from './conditions.ts';
 import { BudgetError } from './errors.ts';
 import { readGaps } from './gaps.ts';
 import { timeBounds } from './pages.ts';
 import { and, type QueryNode } from './query-ast.ts';
 import { compileMatcher, type EventTest } from './query-match.ts';
-import { QueryCompiler, isExact } from './query-sql.ts';
+import { QueryCompiler } from './query-sql.ts';
 import { PartitionReader, type Reader } from './reader.ts';
 import { CLASSES } from './rollups.ts';
 import { EVENT_ROW } from './schema.ts';

@@ -5,10 +5,11 @@
  */
 import type { SentinelEvent } from '../event.ts';
 import { readPartitions, type Partition } from './catalog.ts';
-import { BudgetError, TimelineCursorError } from './errors.ts';
+import { isExact, type Condition } from './conditions.ts';
+import { TimelineCursorError } from './errors.ts';
 import type { QueryNode } from './query-ast.ts';
 import { compileMatcher, type EventTest } from './query-match.ts';
-import { QueryCompiler, isExact, type Condition } from './query-sql.ts';
+import { QueryCompiler } from './query-sql.ts';
 import { resolveMoment } from './query-values.ts';
 import { PartitionReader, type Reader } from './reader.ts';
 import { EVENT_ROW } from './schema.ts';
@@ -68,6 +69,8 @@ export function timeBounds(node: QueryNode, nowNs: bigint): { from: bigint; to: 
 
 /** Share of a page that the rows before gave; below it later partitions are scanned rather than walked. */
 const SPARSE = 0.1;
+/** Rows that a walk tests between two looks at the clock. */
+const STRETCH_ROWS = 4096;
 /** A driven condition with at least this many rows is common enough to walk by time instead. */
 const COMMON_ROWS = 20_000;
 
@@ -103,19 +106,39 @@ function planOf(scan: Scan, n: number, condition: Condition, sparse: boolean): P
     order: `e.ts${descending}, e.id${descending}`,
     plus: '',
   };
-  let best: { drive: string; rows: number } | undefined;
-  for (const drive of condition.drives ?? []) {
-    const limit = best?.rows ?? COMMON_ROWS;
-    const count = db.prepare(
-      `SELECT count(*) AS c FROM (SELECT 1 FROM e${n} e WHERE ${drive} LIMIT ${limit})`,
-    );
-    const { c: rows } = count.get() as { c: number };
-    if (rows < limit) best = { drive, rows };
+  const rowsOf = (from: string, limit: number): number =>
+    Number(db.prepare(`SELECT count(*) AS c FROM (SELECT 1 ${from} LIMIT ${limit})`).get()?.['c']);
+  let best: Plan | undefined;
+  let least = COMMON_ROWS;
+  if (condition.raised) {
+    least = rowsOf(`FROM e${n} INDEXED BY e${n}_sev WHERE sev >= 1`, COMMON_ROWS);
+    best = { ...walk, from: `e${n} e INDEXED BY e${n}_sev` };
   }
-  if (best) return { from: `e${n} e`, ...sorted, drive: best.drive };
+  for (const drive of condition.drives ?? []) {
+    if (least === 0) break;
+    const rows = rowsOf(`FROM e${n} e WHERE ${drive}`, least);
+    if (rows < least) best = { from: `e${n} e`, ...sorted, drive };
+    least = Math.min(least, rows);
+  }
+  if (best) return best;
   if (condition.drives) return walk;
-  if (condition.raised) return { ...walk, from: `e${n} e INDEXED BY e${n}_sev` };
   return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted } : walk;
+}
+
+/** The place `rows` rows further on from a moment, where a stretch of a walk ends; undefined at the partition's end. */
+function stretchEnd(scan: Scan, n: number, from: bigint, rows: number): bigint | undefined {
+  const [side, descending] = scan.direction === 'older' ? ['<=', ' DESC'] : ['>=', ''];
+  const select = scan.reader.db.prepare(
+    `SELECT ts FROM e${n} INDEXED BY e${n}_ts WHERE ts ${side} ? ORDER BY ts${descending} LIMIT 1 OFFSET ?`,
+  );
+  select.setReadBigInts(true);
+  const row = select.get(from, rows) as { ts: bigint } | undefined;
+  return row && row.ts !== from ? row.ts : undefined;
+}
+
+/** Position before all events of that moment, in the direction. */
+function edgeOf(direction: Direction, ts: bigint): Position {
+  return { ts, id: direction === 'older' ? Number.MAX_SAFE_INTEGER : -1 };
 }
 
 /** Up to `limit` matches of one partition, in order. Returns the place to go on from when time ran out. */
@@ -125,29 +148,57 @@ function scanPartition(
   sparse: boolean,
   into: Found[],
 ): Position | undefined {
-  const { reader, start, limit } = scan;
+  const { reader, direction } = scan;
   const { n } = partition;
   reader.tests.enter(n);
   const condition = new QueryCompiler(reader, n, scan.nowNs, false).compile(scan.node);
   if (condition.upper === '0') return undefined;
+  // A condition that calls back may be slow and may match nothing: it is tried stretch by stretch.
+  const calls = /\b(leaf|value)\(/.test(condition.upper);
+  const plan = planOf(scan, n, condition, sparse && isExact(condition) && !calls);
+  const decoder = new PartitionReader(reader, n);
+  let wanted = scan.limit;
+  let { start } = scan;
+  const first = direction === 'older' ? partition.maxTs : partition.minTs;
+  if (direction === 'older' ? start.ts > first : start.ts < first) start = edgeOf(direction, first);
+  for (;;) {
+    const end = calls && plan.drive === undefined ? stretchEnd(scan, n, start.ts, STRETCH_ROWS) : undefined;
+    const before = into.length;
+    const stopped = scanStretch({ ...scan, start, limit: wanted }, n, condition, plan, end, decoder, into);
+    wanted -= into.length - before;
+    if (stopped || end === undefined || wanted <= 0) return stopped;
+    start = edgeOf(direction, end);
+    if (performance.now() > scan.deadlineMs) return start;
+  }
+}
+
+function scanStretch(
+  scan: Scan,
+  n: number,
+  condition: Condition,
+  plan: Plan,
+  end: bigint | undefined,
+  decoder: PartitionReader,
+  into: Found[],
+): Position | undefined {
+  const { start, limit } = scan;
   const exact = isExact(condition);
-  const plan = planOf(scan, n, condition, sparse && exact);
-  const side = scan.direction === 'older' ? '<' : '>';
+  const [side, back] = scan.direction === 'older' ? ['<', '>'] : ['>', '<'];
   const ts = `${plan.plus}e.ts`;
   const where = [
     `${ts} ${side}= ${start.ts}`,
     `(${ts} ${side} ${start.ts} OR e.id ${side} ${start.id})`,
+    ...(end === undefined ? [] : [`${ts} ${back} ${end}`]),
     ...(plan.drive === undefined ? [] : [plan.drive]),
     ...(condition.raised ? ['e.sev >= 1'] : []),
     condition.upper,
   ];
-  const select = reader.db.prepare(
+  const select = scan.reader.db.prepare(
     `SELECT ${EVENT_ROW} FROM ${plan.from} WHERE ${where.join(' AND ')}
      ORDER BY ${plan.order} ${exact ? `LIMIT ${limit}` : ''}`,
   );
   select.setReturnArrays(true);
   select.setReadBigInts(true);
-  const decoder = new PartitionReader(reader, n);
   let taken = 0;
   let looked = 0;
   for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {
@@ -204,20 +255,12 @@ function collect(scan: Scan): Collected {
     if (last && (older ? last.ts > edge : last.ts < edge)) break;
     if (stopped && (older ? stopped.ts > edge : stopped.ts < edge)) break;
     if (index > 0 && performance.now() > scan.deadlineMs) {
-      stopAt({ ts: edge, id: older ? Number.MAX_SAFE_INTEGER : -1 });
+      stopAt(edgeOf(scan.direction, edge));
       break;
     }
-    // The first partition may take as long as it needs, or a slow query would never get on.
-    scan.reader.tests.setDeadline(index === 0 ? Number.POSITIVE_INFINITY : scan.deadlineMs);
     const sparse = index > 0 && found.length < scan.limit * SPARSE * index;
-    try {
-      const place = scanPartition(scan, partition, sparse, found);
-      if (place) stopAt(place);
-    } catch (error) {
-      if (!(error instanceof BudgetError)) throw error;
-      stopAt({ ts: edge, id: older ? Number.MAX_SAFE_INTEGER : -1 });
-      break;
-    }
+    const place = scanPartition(scan, partition, sparse, found);
+    if (place) stopAt(place);
     found = found.sort(compare).slice(0, scan.limit);
   }
   if (stopped) {

@@ -12,86 +12,21 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { EVENT_TYPES, LANES, type SentinelEvent } from '../event.ts';
 import { actionCounts, type Actions } from './catalog.ts';
+import { FALSE, TRUE, both, exactly, negated, type Condition } from './conditions.ts';
 import type { LeafTest, LeafTests } from './leaf-tests.ts';
 import { literalOf, type Pattern, type QueryNode } from './query-ast.ts';
-import { snapshotColumn, eventColumn, type Column, type TextColumn } from './query-columns.ts';
+import { snapshotColumn, eventColumn, type Column } from './query-columns.ts';
 import { TEXT_FIELDS, fieldNamed } from './query-fields.ts';
 import { compileMatcher, valueTest } from './query-match.ts';
 import { containsTest, literalsOf, type FoldedTest } from './query-pattern.ts';
 import { networkLiteral, networkTest, resolveMoment } from './query-values.ts';
 import type { Reader } from './reader.ts';
-import { FIRST_SMALL_KIND, Flag, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind, RARE_ACTIONS } from './schema.ts';
-import { matchExpression } from './trigrams.ts';
+import { Flag, Kind, RARE_ACTIONS } from './schema.ts';
+import { MAX_LIST, TextResolver, listOf } from './text-resolver.ts';
 
-/** More dictionary rows, snapshots or detections than this are not put into a list. */
-const MAX_LIST = 5000;
-/** Dictionary rows looked at for lists by one query; further terms are tested row by row. */
-const MAX_LOOKED = 50_000;
+/** Below this, texts are tested on the rows instead of being resolved first. */
+const FEW_ROWS = 1000;
 const OPERATOR = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
-
-export interface Condition {
-  upper: string;
-  lower: string;
-  /** Each is implied by upper, answered by an index, and leaves few rows. */
-  drives?: readonly string[];
-  /** Implied: severity is above info, for which there is an index in order of time. */
-  raised?: boolean;
-}
-
-interface Word {
-  id: number;
-  kind: number;
-  text: string;
-}
-
-const TRUE: Condition = { upper: '1', lower: '1' };
-const FALSE: Condition = { upper: '0', lower: '0' };
-
-const exactly = (sql: string, drive?: string): Condition => ({
-  upper: sql,
-  lower: sql,
-  drives: drive === undefined ? undefined : [drive],
-});
-
-/** Whether upper alone decides. */
-export const isExact = (condition: Condition): boolean => condition.upper === condition.lower;
-
-function joined(parts: readonly string[], word: 'AND' | 'OR'): string {
-  const [neutral, absorbing] = word === 'AND' ? ['1', '0'] : ['0', '1'];
-  if (parts.includes(absorbing)) return absorbing;
-  const rest = parts.filter((part) => part !== neutral);
-  if (rest.length === 0) return neutral;
-  return rest.length === 1 ? (rest[0] ?? neutral) : `(${rest.join(` ${word} `)})`;
-}
-
-function both(items: readonly Condition[], word: 'AND' | 'OR'): Condition {
-  const upper = joined(
-    items.map((item) => item.upper),
-    word,
-  );
-  const lower = joined(
-    items.map((item) => item.lower),
-    word,
-  );
-  if (upper === '0') return FALSE;
-  if (word === 'AND') {
-    const drives = items.flatMap((item) => item.drives ?? []);
-    return {
-      upper,
-      lower,
-      drives: drives.length > 0 ? drives : undefined,
-      raised: items.some((item) => item.raised),
-    };
-  }
-  const leads = items.filter((item) => item.upper !== '0').map((item) => item.drives?.[0]);
-  const all = leads.every((lead) => lead !== undefined) ? [joined(leads, 'OR')] : undefined;
-  return { upper, lower, drives: all, raised: items.every((item) => item.raised) };
-}
-
-function negated(item: Condition): Condition {
-  const flip = (sql: string): string => (sql === '1' ? '0' : sql === '0' ? '1' : `NOT ${sql}`);
-  return { upper: flip(item.lower), lower: flip(item.upper) };
-}
 
 const NOTHING: SentinelEvent = {
   eventId: 0,
@@ -116,12 +51,13 @@ function isSnapshotOnly(node: QueryNode): boolean {
   return true;
 }
 
-/** Order in which conjuncts are compiled. */
+/** Order in which conjuncts are compiled: what an index answers first, texts of the row, of the process, free text. */
 function cost(node: QueryNode): number {
-  if (node.kind === 'time') return 0;
-  if ('field' in node)
-    return node.field === 'type' || node.field === 'action' || node.field === 'severity' ? 0 : 1;
-  return node.kind === 'text' ? 2 : 3;
+  if (node.kind === 'time' || node.kind === 'all') return 0;
+  if (isSnapshotOnly(node)) return 4;
+  if (!('field' in node)) return node.kind === 'text' ? 5 : 6;
+  if (node.field === 'type' || node.field === 'action' || node.field === 'severity') return 1;
+  return node.kind === 'match' ? 3 : 2;
 }
 
 export class QueryCompiler {
@@ -133,9 +69,9 @@ export class QueryCompiler {
   private readonly nowNs: bigint;
   /** The statement will look at all rows of the partition. */
   private readonly everyRow: boolean;
-  private looked = 0;
-  /** Rows of the dictionary by index expression; several fields of one query ask for the same. */
-  private readonly offered = new Map<string, Word[] | undefined>();
+  /** Another condition leaves few rows: no lists. */
+  private lazy = false;
+  private readonly texts: TextResolver;
 
   constructor(reader: Reader, partition: number, nowNs: bigint, everyRow: boolean) {
     this.db = reader.db;
@@ -145,6 +81,7 @@ export class QueryCompiler {
     this.counts = actionCounts(reader.db, partition);
     this.nowNs = nowNs;
     this.everyRow = everyRow;
+    this.texts = new TextResolver(reader.db, partition, reader.tests);
   }
 
   /** Condition over alias `e`, a row of this partition's events. */
@@ -154,21 +91,12 @@ export class QueryCompiler {
         return TRUE;
       case 'and':
       case 'or': {
-        const word = node.kind === 'and' ? 'AND' : 'OR';
         const own = node.items.filter(isSnapshotOnly);
-        const others = node.items.filter((item) => !own.includes(item));
-        // What needs no look at texts comes first: it may rule the partition out.
-        others.sort((a, b) => cost(a) - cost(b));
-        const rest: Condition[] = [];
-        for (const item of others) {
-          const condition = this.compile(item);
-          if (word === 'AND' && condition.upper === '0') return FALSE;
-          rest.push(condition);
-        }
-        if (own.length === 0) return both(rest, word);
         const [only] = own;
         const grouped: QueryNode = own.length === 1 && only ? only : { kind: node.kind, items: own };
-        return both([this.ofSnapshot(grouped), ...rest], word);
+        const items = node.items.filter((item) => !own.includes(item));
+        if (own.length > 0) items.push(grouped);
+        return node.kind === 'and' ? this.conjunction(items, grouped) : this.alternatives(items, grouped);
       }
       case 'not':
         return isSnapshotOnly(node) ? this.ofSnapshot(node) : negated(this.compile(node.item));
@@ -181,6 +109,39 @@ export class QueryCompiler {
       default:
         return isSnapshotOnly(node) ? this.ofSnapshot(node) : this.ofEvent(node);
     }
+  }
+
+  private alternatives(items: readonly QueryNode[], grouped: QueryNode): Condition {
+    return both(
+      items.map((item) => (item === grouped ? this.ofSnapshot(item) : this.compile(item))),
+      'OR',
+    );
+  }
+
+  /**
+   * What needs no look at texts comes first: it may rule the partition out, or leave so few rows that texts are better
+   * tested on those.
+   */
+  private conjunction(items: readonly QueryNode[], grouped: QueryNode): Condition {
+    const wasLazy = this.lazy;
+    const parts: Condition[] = [];
+    for (const item of items.toSorted((a, b) => cost(a) - cost(b))) {
+      const part = item === grouped ? this.ofSnapshot(item) : this.compile(item);
+      if (part.upper === '0') return FALSE;
+      parts.push(part);
+      this.lazy ||= this.leavesFew(part);
+    }
+    this.lazy = wasLazy;
+    return both(parts, 'AND');
+  }
+
+  private leavesFew(condition: Condition): boolean {
+    const counts = (condition.drives ?? []).map((drive) => `FROM e${this.n} e WHERE ${drive}`);
+    if (condition.raised) counts.push(`FROM e${this.n} e INDEXED BY e${this.n}_sev WHERE e.sev >= 1`);
+    return counts.some((from) => {
+      const row = this.db.prepare(`SELECT count(*) AS c FROM (SELECT 1 ${from} LIMIT ${FEW_ROWS})`).get();
+      return Number(row?.['c']) < FEW_ROWS;
+    });
   }
 
   private freeText(pattern: Pattern): Condition {
@@ -199,7 +160,7 @@ export class QueryCompiler {
     if (inner.upper === '1' && bare) return TRUE;
     const lead = inner.drives?.[0];
     if (lead !== undefined && !bare) {
-      const ids = this.list(`SELECT s.id FROM s${this.n} s WHERE ${lead} AND ${inner.upper}`);
+      const ids = listOf(this.db, `SELECT s.id FROM s${this.n} s WHERE ${lead} AND ${inner.upper}`, MAX_LIST);
       if (ids?.length === 0) return FALSE;
       if (ids) {
         const sql = `e.snap IN (${ids.join(',')})`;
@@ -308,65 +269,14 @@ export class QueryCompiler {
   ): Condition {
     if (column.kind !== 'text') throw new RangeError(`${field} is not text`);
     const leaf: LeafTest = { field, test, verbatim };
-    const ids = this.resolve(column, leaf, pattern ? literalsOf(pattern) : []);
+    const ids = this.lazy ? undefined : this.texts.resolve(column, leaf, pattern ? literalsOf(pattern) : []);
     const { sql } = column;
     if (ids?.length === 0) return FALSE;
     if (ids) {
       const inList = `${sql} IN (${ids.join(',')})`;
-      return exactly(`(${sql} IS NOT NULL AND ${inList})`, inList);
+      return exactly(`(${sql} IS NOT NULL AND ${inList})`, column.indexed ? inList : undefined);
     }
     return exactly(`leaf(${this.tests.add(leaf)}, ${sql})`);
-  }
-
-  /** Dictionary rows that pass the test, or undefined when there are too many to list. */
-  private resolve(column: TextColumn, leaf: LeafTest, literals: readonly string[]): number[] | undefined {
-    if (this.looked > MAX_LOOKED) return undefined;
-    const small = column.kinds.filter((kind) => kind >= FIRST_SMALL_KIND);
-    const rows: Word[] = [];
-    if (small.length > 0) {
-      const kinds = small.flatMap((kind) => [kind, kind | KIND_ESCAPED]);
-      const found = this.dictionary(`kind >= ${FIRST_SMALL_KIND} AND kind IN (${kinds.join(',')})`);
-      if (!found) return undefined;
-      rows.push(...found);
-    }
-    if (small.length < column.kinds.length) {
-      const expression = matchExpression(literals);
-      if (expression === undefined) return undefined;
-      const candidates = this.candidates(expression);
-      if (!candidates) return undefined;
-      rows.push(...candidates);
-    }
-    this.looked += rows.length;
-    const passing = rows.filter(
-      (row) => column.kinds.includes(row.kind & KIND_MASK) && this.tests.passes(leaf, row.kind, row.text),
-    );
-    return passing.map((row) => row.id);
-  }
-
-  private dictionary(where: string): Word[] | undefined {
-    const rows = this.db
-      .prepare(`SELECT id, kind, text FROM d${this.n} WHERE ${where} LIMIT ${MAX_LIST + 1}`)
-      .all() as unknown as Word[];
-    return rows.length > MAX_LIST ? undefined : rows;
-  }
-
-  /** Rows that the text index offers, and those too long to be in it. */
-  private candidates(expression: string): Word[] | undefined {
-    if (this.offered.has(expression)) return this.offered.get(expression);
-    const ids = this.list(`SELECT rowid FROM f${this.n} WHERE f${this.n} MATCH ?`, expression);
-    const indexed = ids && this.dictionary(`id IN (${ids.join(',')})`);
-    const long = indexed && this.dictionary(`kind >= ${KIND_LONG} AND kind >= ${FIRST_SMALL_KIND}`);
-    const rows = long && [...indexed, ...long];
-    this.offered.set(expression, rows);
-    return rows;
-  }
-
-  /** Numbers from a query, or undefined when there are more than a list should hold. */
-  private list(sql: string, ...parameters: string[]): number[] | undefined {
-    const select = this.db.prepare(`${sql} LIMIT ${MAX_LIST + 1}`);
-    select.setReturnArrays(true);
-    const rows = select.all(...parameters) as unknown as number[][];
-    return rows.length > MAX_LIST ? undefined : rows.map(([id]) => id ?? 0);
   }
 
   private action(node: QueryNode): Condition {
@@ -414,7 +324,7 @@ export class QueryCompiler {
       return matcher({ ...NOTHING, detections: [detection] });
     });
     const inner = `SELECT event FROM t${this.n} WHERE found(${k}, rule, title, attack, source)`;
-    const ids = this.list(inner);
+    const ids = listOf(this.db, inner, MAX_LIST);
     if (ids?.length === 0) return FALSE;
     if (!ids) return exactly(`((e.fl & ${Flag.detections}) <> 0 AND e.id IN (${inner}))`);
     const sql = `e.id IN (${[...new Set(ids)].join(',')})`;

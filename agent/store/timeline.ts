@@ -7,8 +7,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detection, FileIdentity, GapInfo, SentinelEvent } from '../event.ts';
 import { Actions, readPartitions } from './catalog.ts';
-import { isCorruption, moveAside, openDatabase } from './database.ts';
-import { TimelineCorruptError } from './errors.ts';
+import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
+import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, countsByType, recentValues, type FieldFacet } from './facets.ts';
 import { readGaps, summarizeGaps } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
@@ -32,6 +32,11 @@ export interface TimelineOptions {
   /** SQLite's page cache. Default 4096. */
   cacheKiB?: number;
 }
+
+/*
+ * Errors: writing methods throw TimelineWriteError when the disk refuses (nothing was stored), all methods
+ * TimelineCorruptError when the file turns out damaged (it was closed and moved aside: open a new one).
+ */
 
 /** What is known of a file's bytes. */
 export interface FileHash extends FileIdentity {
@@ -137,7 +142,11 @@ class SqliteTimeline implements Timeline {
   private write<T>(work: (writer: TimelineWriter) => T): T {
     const { writer } = this;
     if (!writer) throw new TypeError('this timeline was opened for reading only');
-    return this.guard(() => work(writer));
+    try {
+      return this.guard(() => work(writer));
+    } catch (error) {
+      throw isWriteFailure(error) ? new TimelineWriteError(this.path, error) : error;
+    }
   }
 
   /** One consistent view for all statements of an answer, whatever the agent writes meanwhile. */

@@ -29,7 +29,7 @@ export interface Cursors {
 }
 
 /** Processes whose last snapshot is remembered; twice this many entries at most. */
-const KNOWN_PROCESSES = 8192;
+const KNOWN_PROCESSES = 2048;
 
 /** A partition with fewer rows than this is not closed for its age: stray times must not make one for each event. */
 const MIN_ROWS_TO_AGE = 4096;
