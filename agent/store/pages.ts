@@ -94,6 +94,8 @@ interface Plan {
   /** '+' keeps SQLite from using the index on time. */
   plus: string;
   drive?: string;
+  /** Few rows are looked at. */
+  few: boolean;
 }
 
 /** How rows are reached: by an index that drives, by time, or by a scan with a sort. */
@@ -105,6 +107,7 @@ function planOf(scan: Scan, n: number, condition: Condition, sparse: boolean): P
     from: `e${n} e INDEXED BY e${n}_ts`,
     order: `e.ts${descending}, e.id${descending}`,
     plus: '',
+    few: false,
   };
   const rowsOf = (from: string, limit: number): number =>
     Number(db.prepare(`SELECT count(*) AS c FROM (SELECT 1 ${from} LIMIT ${limit})`).get()?.['c']);
@@ -112,17 +115,17 @@ function planOf(scan: Scan, n: number, condition: Condition, sparse: boolean): P
   let least = COMMON_ROWS;
   if (condition.raised) {
     least = rowsOf(`FROM e${n} INDEXED BY e${n}_sev WHERE sev >= 1`, COMMON_ROWS);
-    best = { ...walk, from: `e${n} e INDEXED BY e${n}_sev` };
+    best = { ...walk, from: `e${n} e INDEXED BY e${n}_sev`, few: least < COMMON_ROWS };
   }
   for (const drive of condition.drives ?? []) {
     if (least === 0) break;
     const rows = rowsOf(`FROM e${n} e WHERE ${drive}`, least);
-    if (rows < least) best = { from: `e${n} e`, ...sorted, drive };
+    if (rows < least) best = { from: `e${n} e`, ...sorted, drive, few: true };
     least = Math.min(least, rows);
   }
   if (best) return best;
   if (condition.drives) return walk;
-  return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted } : walk;
+  return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted, few: false } : walk;
 }
 
 /** The place `rows` rows further on from a moment, where a stretch of a walk ends; undefined at the partition's end. */
@@ -162,7 +165,7 @@ function scanPartition(
   const first = direction === 'older' ? partition.maxTs : partition.minTs;
   if (direction === 'older' ? start.ts > first : start.ts < first) start = edgeOf(direction, first);
   for (;;) {
-    const end = calls && plan.drive === undefined ? stretchEnd(scan, n, start.ts, STRETCH_ROWS) : undefined;
+    const end = calls && !plan.few ? stretchEnd(scan, n, start.ts, STRETCH_ROWS) : undefined;
     const before = into.length;
     const stopped = scanStretch({ ...scan, start, limit: wanted }, n, condition, plan, end, decoder, into);
     wanted -= into.length - before;

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../event.ts';
 import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
 import { SAMPLE_NOW, arbitraryEvents } from './event-samples.ts';
+import type { FieldFacet } from './facets.ts';
 import { fieldsWithoutColumn } from './query-columns.ts';
+import { FIELDS } from './query-fields.ts';
 import { matches } from './query-match.ts';
 import { parseQuery } from './query-parser.ts';
 import { printQuery } from './query-print.ts';
@@ -64,6 +66,24 @@ function everything(timeline: Timeline, text: string, limit = 3): SentinelEvent[
   return out;
 }
 
+const FACETS = FIELDS.map((field) => field.name);
+
+/** Facets by brute force: each event counts once for each of its values; rules are shown by title. */
+function facetsOf(events: readonly SentinelEvent[]): FieldFacet[] {
+  return FIELDS.map((field) => {
+    const counts = new Map<string, number>();
+    for (const event of events) {
+      let value = field.name === 'rule' ? event.detections?.map((one) => one.title) : field.get(event);
+      if (field.name === 'severity') value = event.severity;
+      const values = value === undefined ? [] : typeof value === 'object' ? value : [String(value)];
+      for (const one of new Set(values)) counts.set(one, (counts.get(one) ?? 0) + 1);
+    }
+    const values = [...counts].map(([value, count]) => ({ value, count }));
+    values.sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1));
+    return { field: field.name, values, approximate: false };
+  });
+}
+
 describe('timeline', () => {
   it('has a place for every field', () => {
     expect(fieldsWithoutColumn()).toEqual([]);
@@ -78,7 +98,7 @@ describe('timeline', () => {
         expect(everything(timeline, '')).toEqual(events.toSorted(newestFirst));
         timeline.close();
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -106,12 +126,14 @@ describe('timeline', () => {
             });
             const total = histogram.buckets.flat().reduce((sum, count) => sum + count, 0);
             expect([text, total]).toEqual([text, expected.length]);
+            const facets = timeline.facets(query, FACETS, 1000, { nowNs: SAMPLE_NOW, budgetMs: 60_000 });
+            expect([text, facets]).toEqual([text, facetsOf(expected)]);
           }
           expect(timeline.integrityCheck()).toEqual([]);
           timeline.close();
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

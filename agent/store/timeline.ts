@@ -9,7 +9,7 @@ import type { Detection, FileIdentity, GapInfo, SentinelEvent } from '../event.t
 import { Actions, readPartitions } from './catalog.ts';
 import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
-import { countFacets, countsByType, recentValues, type FieldFacet } from './facets.ts';
+import { countFacets, type FieldFacet } from './facets.ts';
 import { readGaps, summarizeGaps } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
@@ -20,6 +20,7 @@ import { rowOf, type Reader } from './reader.ts';
 import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
 import { identityKey } from './snapshot.ts';
 import { processTree, type ProcessTree, type TreeOptions } from './tree.ts';
+import { countsByType, recentValues } from './values.ts';
 import { TimelineWriter, type Cursors } from './writer.ts';
 
 export interface TimelineOptions {
@@ -75,7 +76,7 @@ export interface Timeline {
     buckets: number,
     options?: HistogramOptions,
   ): TimeHistogram;
-  facets(node: QueryNode, fields: readonly string[], top: number): FieldFacet[];
+  facets(node: QueryNode, fields: readonly string[], top: number, options?: HistogramOptions): FieldFacet[];
   tree(pid: number, startNs?: bigint, options?: TreeOptions): ProcessTree | undefined;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
@@ -214,8 +215,13 @@ class SqliteTimeline implements Timeline {
     return this.read(() => countByTime(this.reader, node, fromNs, toNs, buckets, options));
   }
 
-  facets(node: QueryNode, fields: readonly string[], top: number): FieldFacet[] {
-    return this.read(() => countFacets(this.reader, node, fields, top));
+  facets(
+    node: QueryNode,
+    fields: readonly string[],
+    top: number,
+    options: HistogramOptions = {},
+  ): FieldFacet[] {
+    return this.read(() => countFacets(this.reader, node, fields, top, options));
   }
 
   tree(pid: number, startNs?: bigint, options: TreeOptions = {}): ProcessTree | undefined {
