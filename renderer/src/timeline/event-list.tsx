@@ -4,7 +4,7 @@
  * height.
  */
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useCallback, useEffect, useLayoutEffect, useRef } from 'react';
+import { useEffect, useLayoutEffect, useRef } from 'react';
 import { t, tn } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
 import { useApp } from '../store.ts';
@@ -14,7 +14,15 @@ import { EventRow, rowId } from './event-row.tsx';
 import { listKey } from './list-keys.ts';
 import { ListNotice } from './list-notice.tsx';
 import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
-import { loadNewer, loadOlder, selectEvent, setHeld, showNewest, useTimeline } from './timeline-store.ts';
+import {
+  loadNewer,
+  loadOlder,
+  releaseIfIdle,
+  selectEvent,
+  setHoldProbe,
+  showNewest,
+  useTimeline,
+} from './timeline-store.ts';
 
 const ROW_PX = { normal: 28, compact: 24 } as const;
 /** Height of the sticky heading. */
@@ -45,8 +53,7 @@ export function EventList() {
   const loadingOlder = useTimeline((state) => state.loadingOlder);
   const selected = useApp((state) => state.route.eventId);
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
-  const pointer = useRef(false);
-  const focus = useRef(false);
+  const list = useRef<HTMLDivElement>(null);
   const { origin, first, rows, atOldest } = window_;
   const count = first - origin + rows.length + (atOldest ? 1 : 0);
 
@@ -75,8 +82,14 @@ export function EventList() {
     if (scroller.current) scroller.current.scrollTop = 0;
   }, [toTop]);
 
-  const updateHeld = useCallback(() => {
-    setHeld(pointer.current || focus.current || (scroller.current?.scrollTop ?? 0) > 0);
+  useEffect(() => {
+    setHoldProbe(() => {
+      const element = list.current;
+      if (!element) return false;
+      const read = element.matches(':hover') || element.contains(document.activeElement);
+      return read || (scroller.current?.scrollTop ?? 0) > 0;
+    });
+    return () => setHoldProbe(() => false);
   }, []);
   const items = virtualizer.getVirtualItems();
   const firstShown = (items[0]?.index ?? 0) + origin;
@@ -98,17 +111,7 @@ export function EventList() {
   const activeShown = items.some((item) => rowAt(window_, item.index + origin)?.eventId === activeId);
 
   return (
-    <div
-      className="list"
-      onPointerEnter={() => {
-        pointer.current = true;
-        updateHeld();
-      }}
-      onPointerLeave={() => {
-        pointer.current = false;
-        updateHeld();
-      }}
-    >
+    <div ref={list} className="list" onPointerLeave={() => setTimeout(releaseIfIdle)}>
       <NewPill />
       <div
         ref={scroller}
@@ -120,15 +123,8 @@ export function EventList() {
         aria-rowcount={-1}
         aria-colcount={6}
         aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
-        onScroll={updateHeld}
-        onFocus={() => {
-          focus.current = true;
-          updateHeld();
-        }}
-        onBlur={() => {
-          focus.current = false;
-          updateHeld();
-        }}
+        onScroll={releaseIfIdle}
+        onBlur={() => setTimeout(releaseIfIdle)}
         onKeyDown={(event) => {
           const pageRows = Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2;
           if (listKey(event.nativeEvent, pageRows)) event.preventDefault();

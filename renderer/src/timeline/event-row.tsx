@@ -1,5 +1,5 @@
 /** One row of the list: time, severity, sentence, what matched, who. */
-import { memo } from 'react';
+import { Fragment, memo } from 'react';
 import type { EventJson } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
 import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
@@ -33,7 +33,13 @@ function SentencePart({ part }: { part: Part }) {
 }
 
 export function Sentence({ event }: { event: EventJson }) {
-  return describe(event).map((part, at) => <SentencePart key={at} part={part} />);
+  // The spaces are for those who hear or copy the sentence; on screen the parts are set apart by the layout.
+  return describe(event).map((part, at) => (
+    <Fragment key={at}>
+      {at === 0 ? null : ' '}
+      <SentencePart part={part} />
+    </Fragment>
+  ));
 }
 
 export const rowId = (eventId: string): string => `event-${eventId}`;

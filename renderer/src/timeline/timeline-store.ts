@@ -42,8 +42,6 @@ export interface TimelineState {
   loadingNewer: boolean;
   /** The reader stopped new rows. */
   paused: boolean;
-  /** The pointer or focus is in the list, or it is scrolled away from the top. */
-  held: boolean;
   histogram: Histogram | undefined;
   histogramError: string | undefined;
   facets: Readonly<Record<string, Facet>>;
@@ -61,7 +59,6 @@ export const useTimeline = create<TimelineState>(() => ({
   loadingOlder: false,
   loadingNewer: false,
   paused: false,
-  held: false,
   histogram: undefined,
   histogramError: undefined,
   facets: {},
@@ -77,6 +74,8 @@ let scope = new AbortController();
 let unfollow: (() => void) | undefined;
 /** Events since the histogram and facets were last loaded. */
 let stale = 0;
+/** Asked at the moment rows arrive: enter and leave events get lost when what is under the pointer changes. */
+let isHeld: () => boolean = () => false;
 let queued: { events: EventJson[]; skipped: number } | undefined;
 let frame = 0;
 
@@ -89,9 +88,9 @@ function asAgentError(error: unknown): AgentError {
 }
 
 function onPage(page: EventPage): void {
-  const { window, status, held } = get();
+  const { window, status } = get();
   // After a reconnect the reader may be deep in the record: count what is new instead of jumping.
-  if (status === 'ready' && (held || !window.atNewest) && window.rows.length > 0) {
+  if (status === 'ready' && (isHeld() || !window.atNewest) && window.rows.length > 0) {
     const known = new Set(window.rows.map((row) => row.eventId));
     const top = BigInt(window.rows[0]?.tsNs ?? 0);
     const fresh = page.events.filter((event) => !known.has(event.eventId) && BigInt(event.tsNs) > top);
@@ -110,8 +109,8 @@ function flush(): void {
   const delta = queued;
   queued = undefined;
   if (!delta) return;
-  const { window, held, paused } = get();
-  set({ window: receive(window, delta, held || paused) });
+  const { window, paused } = get();
+  set({ window: receive(window, delta, paused || isHeld()) });
 }
 
 function onDelta(delta: { events: EventJson[]; skipped: number }): void {
@@ -206,7 +205,7 @@ export function openQuery(query: string): void {
 export function enterTimeline(query: string): () => void {
   openQuery(query);
   const timer = setInterval(() => {
-    if (stale > 0 && !document.hidden && !get().paused) void refreshOverview(!get().held);
+    if (stale > 0 && !document.hidden && !get().paused) void refreshOverview(!isHeld());
   }, REFRESH_MS);
   return () => {
     clearInterval(timer);
@@ -265,12 +264,15 @@ export function showNewest(): void {
   else if (query !== undefined) openQuery(query);
 }
 
-/** The list is being read (or not any more): new rows wait meanwhile. */
-export function setHeld(held: boolean): void {
-  if (held === get().held) return;
-  set({ held });
+/** Says how to tell that the list is being read: new rows wait meanwhile. */
+export function setHoldProbe(probe: () => boolean): void {
+  isHeld = probe;
+}
+
+/** The reader may have let go: waiting rows enter if so. */
+export function releaseIfIdle(): void {
   const { window, paused } = get();
-  if (!held && !paused) set({ window: release(window) });
+  if (window.pendingCount > 0 && !paused && !isHeld()) set({ window: release(window) });
 }
 
 export function setPaused(paused: boolean): void {
