@@ -178,7 +178,10 @@ async function compose(
     native: core.ok ? core.addon : undefined,
     maxBytes: settings['sensor.hashMaxBytes'],
     onHash: (hash) => {
-      const payload = Buffer.from(JSON.stringify(hash), 'utf8');
+      const text = JSON.stringify(hash, (_, value: unknown) =>
+        typeof value === 'bigint' ? value.toString() : value,
+      );
+      const payload = Buffer.from(text, 'utf8');
       security.append(
         [{ type: RecordType.hash, schema: Schema.jsonV1, wallNs: wallNowNs(), payload }],
         false,

@@ -204,6 +204,8 @@ export class TimelineFeed {
   }
 
   #startEpoch(epoch: EpochRecord): void {
+    // The snapshot that follows says who still lives.
+    this.#tree.newEpoch(this.#bootId === undefined || this.#bootId === epoch.bootId);
     this.#bootId = epoch.bootId;
     this.#deviceId = epoch.deviceId;
   }
