@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NativeWal, NativeWalOptions } from './wal.ts';
 
 /** What hashFile needs to know. */
 export interface HashFileRequest {
@@ -48,74 +49,8 @@ export interface NativeProcConnector {
   stats(): { records: number; lost: number; overruns: number; vanished: number; failure: number };
 }
 
-/** What the native WAL writer needs to start; agent/wal/types.ts explains the fields of the same name. */
-export interface NativeWalOptions {
-  dir: string;
-  deviceId: string;
-  /** 1 security, 2 observability. */
-  lane: number;
-  epoch: number;
-  segmentBytes: number;
-  maxSegmentAgeMs: number;
-  commitWindowMs: number;
-  maxPendingBytes: number;
-  minFreeBytes: number;
-  directIo: boolean;
-  /** Number of the segment to start, and the numbers its first record and commit get. */
-  segment: number;
-  nextSeq: number;
-  nextCommit: number;
-  /** Chain before nextCommit, 32 bytes. */
-  chain: Uint8Array;
-}
-
-export interface NativeWalStats {
-  /** 0 ok, 1 degraded, 2 failed. */
-  state: number;
-  reason: string;
-  lastSeq: number;
-  durableSeq: number;
-  commits: number;
-  failedWrites: number;
-  pendingBytes: number;
-  segment: number;
-  segmentUsed: number;
-  refusedAppends: number;
-  refusedRecords: number;
-  flushP50Us: number;
-  flushP99Us: number;
-  directIo: boolean;
-}
-
-export interface NativeWal {
-  /** Creates the first segment; rejects with {errno}. */
-  open(): Promise<void>;
-  /** False if what was pending could not be made durable. */
-  close(): Promise<boolean>;
-  /** `bytes` of `packed` hold `count` packed records. Returns the first sequence number, 0 if refused. */
-  append(packed: Uint8Array, bytes: number, count: number, urgent: boolean): number;
-  durable(): number;
-  /** Notify as soon as this sequence number is durable; 0: nobody waits. */
-  waitFor(seq: number): void;
-  /** Notify of all commits (see WalWriter.onDurable). */
-  listen(on: boolean): void;
-  /** Whether the open log keeps the process running. */
-  keepAlive(on: boolean): void;
-  /** Counts changes of state or reason; look at stats() when it moved. */
-  stateChanges(): number;
-  stats(): NativeWalStats;
-  head(): { seq: number; commitNo: number; chain: Buffer };
-  /** External<swal_appender>, see src/wal/appender.h. */
-  appender(): unknown;
-}
-
 export interface CoreAddon {
   abi: number;
-  NativeWal: new (options: NativeWalOptions, notify: () => void) => NativeWal;
-  /** CRC-32C of bytes[start, end) continuing from `seed`. */
-  crc32c(seed: number, bytes: Uint8Array, start: number, end: number): number;
-  /** BLAKE3, 32 bytes; keyed if a 32-byte key is given. */
-  blake3(bytes: Uint8Array, key?: Uint8Array): Buffer;
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
   hasShaExtensions: boolean;
@@ -126,6 +61,11 @@ export interface CoreAddon {
     options: { cgroupMount?: string; members?: readonly number[]; receiveBytes?: number },
     onReady: () => void,
   ) => NativeProcConnector;
+  NativeWal: new (options: NativeWalOptions, notify: () => void) => NativeWal;
+  /** CRC-32C of bytes[start, end) continuing from `seed`. */
+  crc32c: (seed: number, bytes: Uint8Array, start: number, end: number) => number;
+  /** BLAKE3, 32 bytes; keyed if a 32-byte key is given. */
+  blake3: (bytes: Uint8Array, key?: Uint8Array) => Buffer;
 }
 
 /** What the eBPF loader is told. Numbers that do not fit 53 bits never occur here. */

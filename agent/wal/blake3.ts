@@ -3,7 +3,7 @@ import { blake3 as noble } from '@noble/hashes/blake3.js';
 import { loadCore } from '../../native-addon/index.ts';
 
 const core = loadCore();
-const addon = core.ok ? core.addon : undefined;
+const native = core.ok ? core.addon.blake3 : undefined;
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {
   return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
@@ -12,7 +12,7 @@ function concatenated(parts: readonly Uint8Array[]): Uint8Array {
 /** 32-byte BLAKE3 of the parts, one after the other; `key` (32 bytes) selects the keyed mode. */
 export function blake3(parts: Uint8Array | readonly Uint8Array[], key?: Uint8Array): Buffer {
   const list = parts instanceof Uint8Array ? [parts] : parts;
-  if (addon !== undefined) return addon.blake3(concatenated(list), key);
+  if (native !== undefined) return native(concatenated(list), key);
   return blake3Js(list, key);
 }
 

@@ -61,7 +61,7 @@ export function crc32cJs(seed: number, bytes: Uint8Array, start = 0, end = bytes
 }
 
 const core = loadCore();
-const addon = core.ok ? core.addon : undefined;
+const native = core.ok ? core.addon.crc32c : undefined;
 
 /**
  * CRC-32C of bytes[start, end), continuing from `seed` (0 for a plain checksum, the segment's salt for its commits).
@@ -69,6 +69,6 @@ const addon = core.ok ? core.addon : undefined;
  */
 export function crc32c(seed: number, bytes: Uint8Array, start = 0, end = bytes.length): number {
   // The call into the addon costs about as much as 200 bytes in JavaScript.
-  if (addon === undefined || end - start < 256) return crc32cJs(seed, bytes, start, end);
-  return addon.crc32c(seed, bytes, start, end);
+  if (native === undefined || end - start < 256) return crc32cJs(seed, bytes, start, end);
+  return native(seed, bytes, start, end);
 }

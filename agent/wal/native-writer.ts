@@ -1,84 +1,157 @@
-/** The native writer behind the WalWriter contract: appends cross as packed bytes, durability comes back as a number. */
-import { loadCore, type NativeWal, type NativeWalOptions } from '../../native-addon/index.ts';
-import { WalFailedError, WalFullError } from './errors.ts';
+/** WalWriter over the addon's writer thread. Everything that matters happens in native-addon/src/wal/writer.cc. */
+import type { CoreAddon } from '../../native-addon/index.ts';
+import type { NativeWal, NativeWalStats } from '../../native-addon/wal.ts';
+import { WalError, WalFailedError, WalFullError } from './errors.ts';
 import { maxPayload } from './format.ts';
+import type { ResolvedOptions } from './open.ts';
 import { packRecord, packedSize, storedSizeOfPacked } from './packed.ts';
-import { listSegments } from './segments.ts';
-import type { WalChainHead, WalRecordInput, WalState, WalStats, WalWriter } from './types.ts';
+import type { RecoveryPoint } from './recovery.ts';
+import { DiskUse } from './disk-use.ts';
+import {
+  type WalChainHead,
+  type WalRecordInput,
+  type WalState,
+  WalStates,
+  type WalStats,
+  type WalWriter,
+} from './types.ts';
 import { DurableWaiters } from './waiters.ts';
-import { statSync } from 'node:fs';
 
-const STATES: readonly WalState[] = ['ok', 'degraded', 'failed'];
-/** Bytes on disk are looked up again after this long. */
-const DISK_USE_MS = 5000;
+const KEEP_PACK_BYTES = 256 * 1024;
 
-export class NativeWriter implements WalWriter {
+export class NativeWalWriter implements WalWriter {
   readonly lane: 'security' | 'observability';
+  readonly nativeHandle: unknown;
+  readonly #options: ResolvedOptions;
   readonly #native: NativeWal;
   readonly #waiters = new DurableWaiters();
-  readonly #segmentBytes: number;
-  readonly #dir: string;
+  #pack: Buffer = Buffer.allocUnsafe(16 * 1024);
+  #announced = 0;
   #state: WalState = 'ok';
-  #scratch = Buffer.alloc(64 * 1024);
-  #closed = false;
-  #use = { atMs: -Infinity, segments: 0, bytes: 0 };
+  #reason = '';
+  #stateChanges = 0;
+  readonly #disk: DiskUse;
+  #closing: Promise<void> | undefined;
 
-  /** Throws when the addon is not there. */
-  constructor(lane: 'security' | 'observability', options: NativeWalOptions) {
-    const core = loadCore();
-    if (!core.ok) throw new Error(core.reason);
-    this.lane = lane;
-    this.#dir = options.dir;
-    this.#segmentBytes = options.segmentBytes;
-    this.#native = new core.addon.NativeWal(options, () => this.#notified());
+  static async open(addon: CoreAddon, options: ResolvedOptions, point: RecoveryPoint): Promise<WalWriter> {
+    const writer = new NativeWalWriter(addon, options, point);
+    await writer.#native.open();
+    return writer;
   }
 
-  async open(): Promise<void> {
-    await this.#native.open();
-    this.#native.keepAlive(true);
+  private constructor(addon: CoreAddon, options: ResolvedOptions, point: RecoveryPoint) {
+    this.lane = options.lane;
+    this.#options = options;
+    this.#announced = point.nextSeq - 1;
+    this.#disk = new DiskUse(options.dir);
+    if (options.onState) this.#waiters.onState(options.onState);
+    this.#native = new addon.NativeWal(
+      {
+        dir: options.dir,
+        deviceId: options.deviceId,
+        lane: options.lane === 'security' ? 1 : 2,
+        epoch: options.epoch,
+        segmentBytes: options.segmentBytes,
+        maxSegmentAgeMs: options.maxSegmentAgeMs,
+        commitWindowMs: options.commitWindowMs,
+        maxPendingBytes: options.maxPendingBytes,
+        minFreeBytes: options.minFreeBytes,
+        directIo: options.directIo ?? true,
+        segment: point.nextSegment,
+        nextSeq: point.nextSeq,
+        nextCommit: point.nextCommit,
+        chain: point.chain,
+      },
+      () => this.#onSignal(),
+    );
+    this.nativeHandle = this.#native.appender();
   }
 
   append(records: readonly WalRecordInput[], urgent: boolean): number {
-    const size = packedSize(records, maxPayload(this.#segmentBytes));
-    if (size > this.#scratch.length) this.#scratch = Buffer.alloc(2 * size);
+    const limit = maxPayload(this.#options.segmentBytes);
+    const bytes = packedSize(records, limit);
+    if (records.length === 0) return 0;
+    if (bytes > this.#pack.length) this.#pack = Buffer.allocUnsafe(bytes);
     let at = 0;
-    for (const record of records) at = packRecord(this.#scratch, at, record);
-    return this.#accepted(this.#native.append(this.#scratch, size, records.length, urgent));
+    for (let index = 0; index < records.length; index++) {
+      at = packRecord(this.#pack, at, records[index] as WalRecordInput);
+    }
+    const first = this.#native.append(this.#pack, bytes, records.length, urgent);
+    if (this.#pack.length > KEEP_PACK_BYTES) this.#pack = Buffer.allocUnsafe(KEEP_PACK_BYTES);
+    return first > 0 ? first : this.#refused();
   }
 
   appendPacked(packed: Uint8Array, count: number, urgent: boolean): number {
     const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
-    storedSizeOfPacked(bytes, count, maxPayload(this.#segmentBytes));
-    return this.#accepted(this.#native.append(bytes, bytes.length, count, urgent));
+    storedSizeOfPacked(bytes, count, maxPayload(this.#options.segmentBytes));
+    if (count === 0) return 0;
+    const first = this.#native.append(bytes, bytes.length, count, urgent);
+    return first > 0 ? first : this.#refused();
   }
 
-  #accepted(seq: number): number {
-    if (seq !== 0) return seq;
-    const { state, reason, pendingBytes, durableSeq } = this.#native.stats();
-    throw state === 2 ? new WalFailedError(reason, durableSeq) : new WalFullError(pendingBytes, reason);
+  #refused(): never {
+    const stats = this.#native.stats();
+    if (this.#closing !== undefined) throw new WalFailedError('closed', stats.durableSeq);
+    if (stats.state === 2) throw new WalFailedError(stats.reason, stats.durableSeq);
+    throw new WalFullError(stats.pendingBytes, stats.reason);
   }
 
   get durableSeq(): number {
     return this.#native.durable();
   }
 
-  async whenDurable(seq: number): Promise<void> {
-    if (seq <= this.durableSeq) return;
-    const { state, reason, durableSeq } = this.#native.stats();
-    if (state === 2) throw new WalFailedError(reason, durableSeq);
-    const waiting = this.#waiters.wait(seq);
-    this.#native.waitFor(this.#waiters.lowest());
-    // The commit may have ended between the first look and the registration.
-    this.#waiters.settle(this.durableSeq);
-    await waiting;
+  whenDurable(seq: number): Promise<void> {
+    const durable = this.#native.durable();
+    if (seq <= durable) return Promise.resolve();
+    if (this.#closing !== undefined || this.#state === 'failed') {
+      return Promise.reject(new WalFailedError(this.#reason || 'closed', durable));
+    }
+    const promise = this.#waiters.wait(seq);
+    this.#setWaiting();
+    // The commit may have happened between the first look and the registration.
+    if (this.#native.durable() >= this.#waiters.lowest()) this.#onSignal();
+    return promise;
+  }
+
+  #setWaiting(): void {
+    const lowest = this.#waiters.lowest();
+    this.#native.waitFor(lowest);
+    this.#native.keepAlive(lowest > 0);
+  }
+
+  #onSignal(): void {
+    const durable = this.#native.durable();
+    const hadWaiters = this.#waiters.lowest() > 0;
+    this.#waiters.settle(durable);
+    if (hadWaiters) this.#setWaiting();
+    if (durable > this.#announced) {
+      this.#announced = durable;
+      this.#waiters.announce(durable);
+    }
+    const changes = this.#native.stateChanges();
+    if (changes === this.#stateChanges) return;
+    this.#stateChanges = changes;
+    this.#noteState(this.#native.stats());
+  }
+
+  #noteState(stats: NativeWalStats): void {
+    const state = WalStates[stats.state] ?? 'failed';
+    if (state === this.#state && stats.reason === this.#reason) return;
+    this.#state = state;
+    this.#reason = stats.reason;
+    if (state === 'failed') {
+      this.#waiters.fail(stats.reason, stats.durableSeq);
+      this.#setWaiting();
+    }
+    this.#waiters.announceState(state, stats.reason);
   }
 
   onDurable(listener: (durableSeq: number) => void): () => void {
-    const stop = this.#waiters.onDurable(listener);
+    const remove = this.#waiters.onDurable(listener);
     this.#native.listen(true);
     return () => {
-      stop();
-      if (this.#waiters.listenerCount === 0 && !this.#closed) this.#native.listen(false);
+      remove();
+      this.#native.listen(this.#waiters.listenerCount > 0);
     };
   }
 
@@ -86,68 +159,45 @@ export class NativeWriter implements WalWriter {
     return this.#waiters.onState(listener);
   }
 
-  #notified(): void {
-    const durableSeq = this.#native.durable();
-    this.#waiters.settle(durableSeq);
-    this.#native.waitFor(this.#waiters.lowest());
-    this.#waiters.announce(durableSeq);
-    const stats = this.#native.stats();
-    const state = STATES[stats.state] ?? 'failed';
-    if (state === this.#state) return;
-    this.#state = state;
-    if (state === 'failed') this.#waiters.fail(stats.reason, durableSeq);
-    this.#waiters.announceState(state, stats.reason);
-  }
-
   stats(): WalStats {
     const stats = this.#native.stats();
-    const use = this.#diskUse();
     return {
-      state: STATES[stats.state] ?? 'failed',
+      state: WalStates[stats.state] ?? 'failed',
+      reason: stats.reason,
       writer: 'native',
       lastSeq: stats.lastSeq,
       durableSeq: stats.durableSeq,
-      segments: use.segments,
-      bytesOnDisk: use.bytes,
+      ...this.#disk.get(),
       pendingBytes: stats.pendingBytes,
       commits: stats.commits,
       failedWrites: stats.failedWrites,
       flushP50Us: stats.flushP50Us,
       flushP99Us: stats.flushP99Us,
-      reason: stats.reason,
       refusedAppends: stats.refusedAppends,
       refusedRecords: stats.refusedRecords,
       directIo: stats.directIo,
-      segmentBytes: this.#segmentBytes,
+      segmentBytes: this.#options.segmentBytes,
     };
-  }
-
-  #diskUse(): { segments: number; bytes: number } {
-    const nowMs = performance.now();
-    if (nowMs - this.#use.atMs < DISK_USE_MS) return this.#use;
-    const files = listSegments(this.#dir);
-    let bytes = 0;
-    for (const { path } of files) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    this.#use = { atMs: nowMs, segments: files.length, bytes };
-    return this.#use;
   }
 
   chainHead(): WalChainHead {
     return this.#native.head();
   }
 
-  get nativeHandle(): unknown {
-    return this.#native.appender();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  async #close(): Promise<void> {
     const ok = await this.#native.close();
-    const { durableSeq, reason } = this.#native.stats();
-    this.#waiters.settle(durableSeq);
+    this.#onSignal();
     if (ok) return;
-    this.#waiters.fail(reason, durableSeq);
-    throw new WalFailedError(reason, durableSeq);
+    const stats = this.#native.stats();
+    const reason = stats.reason || 'closed';
+    this.#waiters.fail(reason, stats.durableSeq);
+    throw stats.lastSeq === stats.durableSeq
+      ? new WalError(`the log was not closed cleanly (${reason}); no record was lost`)
+      : new WalFailedError(reason, stats.durableSeq);
   }
 }

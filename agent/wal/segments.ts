@@ -1,7 +1,7 @@
 /** Segment files in a lane's folder: names, listing, headers, whole images (raw or compressed). Read-only. */
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DecodedHeader, HEADER_BYTES, decodeHeader } from './format.ts';
+import { type DecodedHeader, HEADER_BYTES, type SegmentHeader, decodeHeader } from './format.ts';
 import { SeekableFile } from './seekable.ts';
 
 export interface SegmentFileInfo {
@@ -68,6 +68,21 @@ export interface SegmentSource {
 
 export function openSegment(file: SegmentFileInfo): SegmentSource {
   return file.compressed ? new SeekableFile(file.path) : new RawFile(file.path);
+}
+
+/** Opens a segment that can be read: undefined if it is gone, was never used, or has no valid header or seek table. */
+export function tryOpen(file: SegmentFileInfo): { source: SegmentSource; header: SegmentHeader } | undefined {
+  let source: SegmentSource;
+  try {
+    source = openSegment(file);
+  } catch {
+    // Removed by retention since the listing, or a compressed file whose table is damaged.
+    return undefined;
+  }
+  const { header } = decodeHeader(source.read(0, HEADER_BYTES));
+  if (header !== undefined) return { source, header };
+  source.close();
+  return undefined;
 }
 
 class RawFile implements SegmentSource {

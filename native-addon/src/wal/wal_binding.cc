@@ -86,6 +86,7 @@ class NativeWal : public Napi::ObjectWrap<NativeWal> {
                         InstanceMethod("append", &NativeWal::Append), InstanceMethod("durable", &NativeWal::Durable),
                         InstanceMethod("waitFor", &NativeWal::WaitFor), InstanceMethod("listen", &NativeWal::Listen),
                         InstanceMethod("keepAlive", &NativeWal::KeepAlive), InstanceMethod("stats", &NativeWal::Stats),
+                        InstanceMethod("stateChanges", &NativeWal::StateChanges),
                         InstanceMethod("head", &NativeWal::Head), InstanceMethod("appender", &NativeWal::Appender)});
   }
 
@@ -170,6 +171,10 @@ class NativeWal : public Napi::ObjectWrap<NativeWal> {
     if (!session_->notifier->open.load()) return;
     if (info[0].As<Napi::Boolean>()) session_->notifier->call.Ref(info.Env());
     else session_->notifier->call.Unref(info.Env());
+  }
+
+  Napi::Value StateChanges(const Napi::CallbackInfo &info) {
+    return Napi::Number::New(info.Env(), session_->writer->state_changes());
   }
 
   Napi::Value Stats(const Napi::CallbackInfo &info) {

@@ -257,6 +257,7 @@ void Writer::SetState(State state, const std::string &reason) {
   if (this->state() == state && reason_ == reason) return;
   reason_ = reason;
   state_.store(state, std::memory_order_release);
+  state_changes_.fetch_add(1, std::memory_order_release);
   notify_();
 }
 

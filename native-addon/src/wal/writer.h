@@ -72,6 +72,7 @@ class Writer {
 
   uint64_t durable_seq() const { return durable_seq_.load(std::memory_order_acquire); }
   State state() const { return state_.load(std::memory_order_acquire); }
+  uint32_t state_changes() const { return state_changes_.load(std::memory_order_acquire); }
   WriterStats Stats();
   ChainHead Head();
   // Notify as soon as this sequence number is durable (UINT64_MAX: nobody waits).
@@ -146,6 +147,7 @@ class Writer {
   std::atomic<bool> hurry_{false}, abandon_{false};
   std::atomic<uint64_t> durable_seq_{0};
   std::atomic<State> state_{State::kOk};
+  std::atomic<uint32_t> state_changes_{0};
   std::atomic<uint64_t> waiter_seq_{UINT64_MAX};
   std::atomic<bool> listening_{false};
 };
