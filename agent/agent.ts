@@ -168,6 +168,7 @@ async function compose(
 
   // Detection.
   const rules = await AgentRules.load(dataDir, settings);
+  undo.push(() => rules.close());
   const tree = new ProcessTree({
     maxProcesses: settings['sensor.processCache'],
     users: new UserTable(),
@@ -242,6 +243,7 @@ async function compose(
     prefer: settings['sensor.prefer'] as SensorPreference,
     scope: parseScope(settings.scope),
     walHandle: logs.security.nativeHandle,
+    readOpens: settings['sensor.readOpens'],
   });
   const refusedTiers = tried.filter(({ tier }) => tier !== sensor.tier);
   for (const refused of refusedTiers) log.warn(refused, 'a better sensor is not available');

@@ -21,6 +21,7 @@ export function dataPaths(dataDir: string) {
     observabilityLog: join(dataDir, 'wal', 'observability'),
     cursors: join(dataDir, 'cursors'),
     timeline: join(dataDir, 'timeline.db'),
+    rarity: join(dataDir, 'rarity.json'),
     publicKey: join(dataDir, 'keys', 'device.pub'),
     socket: process.platform === 'win32' ? pipeName(dataDir) : join(dataDir, 'agent.sock'),
     lock: join(dataDir, 'agent.lock'),

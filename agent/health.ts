@@ -30,9 +30,17 @@ export interface HealthFacts {
   rulesLoaded: number;
 }
 
+/** A hook for something the kernel was built without misses nothing. */
+const ABSENT_FEATURE = /this kernel has no/;
+/** Better where they are allowed; what they see is also seen without them. */
+const OPTIONAL_HOOK = /^(lsm|fentry|fexit)\//;
+
 function sensorProblems(facts: HealthFacts): Problem[] {
   if (facts.tier === 'tracepoint' || facts.tier === 'lsm') {
-    const missing = facts.hooks.filter((hook) => hook.state === 'missing');
+    const missing = facts.hooks.filter(
+      (hook) =>
+        hook.state === 'missing' && !OPTIONAL_HOOK.test(hook.name) && !ABSENT_FEATURE.test(hook.detail ?? ''),
+    );
     if (missing.length === 0) return [];
     return [
       {

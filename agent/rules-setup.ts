@@ -1,10 +1,11 @@
 /** The rules an agent runs: the bundled pack, what was imported into its data folder, and what the settings name. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RuleSummary } from './api/contract.ts';
 import type { ConfigValues } from './config-options.ts';
 import { readRuleFiles } from './detect/cli-rules.ts';
 import { Detector } from './detect/detector.ts';
+import { IndicatorStore } from './detect/indicators/indicator-store.ts';
 import { loadRules, type LoadFailure, type RuleSource } from './detect/rule-set.ts';
 import { describeError } from './errors.ts';
 import { rulesDir } from './resources.ts';
@@ -20,7 +21,15 @@ export function importedRulesDir(dataDir: string): string {
   return join(dataDir, 'rules');
 }
 
+/** Where indicator lists may be dropped; they are read again when they change. */
+export function indicatorsDir(dataDir: string): string {
+  return join(dataDir, 'indicators');
+}
+
+const INDICATOR_POLL_MS = 10_000;
+
 export class AgentRules {
+  readonly #indicators: IndicatorStore;
   readonly #dataDir: string;
   readonly #settings: ConfigValues;
   #detector: Detector;
@@ -30,12 +39,16 @@ export class AgentRules {
     this.#dataDir = dataDir;
     this.#settings = settings;
     this.#detector = new Detector(loadRules([]));
+    const folder = indicatorsDir(dataDir);
+    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    this.#indicators = new IndicatorStore({ paths: [folder, ...settings['rules.indicators']] });
   }
 
   /** Loads everything; a file that cannot be used is listed, never fatal. */
   static async load(dataDir: string, settings: ConfigValues): Promise<AgentRules> {
     const rules = new AgentRules(dataDir, settings);
     await rules.reload();
+    rules.#indicators.watch(INDICATOR_POLL_MS);
     return rules;
   }
 
@@ -64,17 +77,27 @@ export class AgentRules {
     }
     const set = loadRules(sources);
     this.#failed = [...failed, ...set.failed];
-    this.#detector = new Detector(set);
+    await this.#indicators.reload();
+    this.#detector = new Detector(set, { indicators: this.#indicators });
     return this.#detector;
   }
 
   inForce(): RulesInForce {
     const { rules } = this.#detector;
+    const problems = this.#indicators.report.problems.map(({ file, line, reason }) => ({
+      file: `${file}:${line}`,
+      reason,
+    }));
     return {
       loaded: rules.rules.length + rules.correlations.length,
-      failed: this.#failed.map(({ file, reason }) => ({ file, reason })),
-      indicators: 0,
+      failed: [...this.#failed.map(({ file, reason }) => ({ file, reason })), ...problems],
+      indicators: this.#indicators.size,
     };
+  }
+
+  /** Ends watching the indicator lists. */
+  close(): void {
+    this.#indicators.stop();
   }
 
   list(): RuleSummary[] {

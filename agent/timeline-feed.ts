@@ -12,6 +12,7 @@ import {
   type SentinelEvent,
   type Severity,
 } from './event.ts';
+import type { RarityModel, RarityScore } from './detect/rarity.ts';
 import { decodeRecord } from './sensors/decode.ts';
 import { ProcessTree } from './sensors/process-tree.ts';
 import { UserTable } from './sensors/users.ts';
@@ -46,11 +47,25 @@ interface FeedOptions {
   timeline: Timeline;
   readers: Readonly<Record<Lane, WalReader>>;
   processCache: number;
+  /** Says how unusual an event is on this machine. */
+  rarity?: RarityModel;
   /** Called with each event stored, for live views. */
   onEvent?: (event: SentinelEvent) => void;
 }
 
 const CHUNK_BYTES = 256 * 1024;
+/** Scores below this are the ordinary noise of a machine. */
+const NOTABLE_RARITY = 0.4;
+
+function rarityDetails({ score, features }: RarityScore): Record<string, string> {
+  const reasons = features
+    .filter((feature) => feature.bits > 1)
+    .map(({ kind, left, right, pairCount, leftCount }) => {
+      const seen = `${Math.round(pairCount * 10) / 10} of ${Math.round(leftCount)} times`;
+      return `${kind}: ${left} with ${right}, ${seen}`;
+    });
+  return { rarity: score.toFixed(2), rarity_reasons: reasons.join('; ') };
+}
 
 /** The most severe of two. */
 export function worse(a: Severity, b: Severity): Severity {
@@ -63,6 +78,7 @@ export class TimelineFeed {
   readonly #timeline: Timeline;
   readonly #readers: Readonly<Record<Lane, WalReader>>;
   readonly #tree: ProcessTree;
+  readonly #rarity: RarityModel | undefined;
   readonly #onEvent: ((event: SentinelEvent) => void) | undefined;
   readonly #queue: Record<Lane, WalRecord[]> = { security: [], observability: [] };
   readonly #at: Record<Lane, number> = { security: 0, observability: 0 };
@@ -72,6 +88,7 @@ export class TimelineFeed {
   constructor(options: FeedOptions) {
     this.#timeline = options.timeline;
     this.#readers = options.readers;
+    this.#rarity = options.rarity;
     this.#onEvent = options.onEvent;
     this.#tree = new ProcessTree({ maxProcesses: options.processCache, users: new UserTable() });
   }
@@ -183,6 +200,9 @@ export class TimelineFeed {
     event.lane = lane;
     event.tsNs = record.wallNs;
     this.#tree.apply(event);
+    const rarity = this.#rarity?.scoreAndObserve(event);
+    if (rarity && rarity.score >= NOTABLE_RARITY)
+      event.details = { ...event.details, ...rarityDetails(rarity) };
     this.#add(event, events);
   }
 

@@ -7,6 +7,7 @@ import { toApiError } from './api/services.ts';
 import { dataPaths } from './data-dir.ts';
 import { eventToJson } from './event-json.ts';
 import type { SentinelEvent } from './event.ts';
+import { RarityFile } from './rarity-file.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
 import { openTimelineOrRebuild, positionsOf } from './timeline-open.ts';
@@ -32,6 +33,7 @@ interface Follow {
 const FOLLOW_MS = 100;
 const STORED_MS = 1000;
 const PRUNE_MS = 60_000;
+const RARITY_MS = 600_000;
 const PRUNE_SLICE_MS = 20;
 const NS_PER_DAY = 86_400_000_000_000n;
 
@@ -48,7 +50,14 @@ const readers = {
   observability: openWalReader(paths.observabilityLog, { fromSeq: cursors.observability + 1 }),
 };
 const follows = new Map<number, Follow>();
-const feed = new TimelineFeed({ timeline, readers, processCache: options.processCache, onEvent: offer });
+const rarity = new RarityFile(paths.rarity);
+const feed = new TimelineFeed({
+  timeline,
+  readers,
+  processCache: options.processCache,
+  rarity: rarity.model,
+  onEvent: offer,
+});
 const queries = new TimelineQueries(timeline, readers);
 let durable: LanePositions = { ...cursors };
 let pumping = false;
@@ -164,7 +173,7 @@ function answer(id: number, work: () => string): void {
 }
 
 // An agent at rest sleeps: following and reporting are armed by what was ingested.
-const timers = [setInterval(prune, PRUNE_MS)];
+const timers = [setInterval(prune, PRUNE_MS), setInterval(() => rarity.save(), RARITY_MS)];
 
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
@@ -196,6 +205,7 @@ port.on('message', (message: ToWorker) => {
       clearTimeout(followTimer);
       clearTimeout(reportTimer);
       for (let left = 200; left > 0 && step() > 0; left--);
+      rarity.save();
       readers.security.close();
       readers.observability.close();
       timeline.close();

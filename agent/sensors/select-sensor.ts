@@ -18,6 +18,8 @@ export interface SelectOptions {
   scope: SensorScope;
   /** WalWriter.nativeHandle of the security log: lets the eBPF reader append without a detour through JavaScript. */
   walHandle?: unknown;
+  /** eBPF: also record files opened only for reading. */
+  readOpens?: boolean;
 }
 
 export interface TriedSensor {
