@@ -10,25 +10,28 @@ const HOLDER = `
   const { lockDataDir } = await import(${JSON.stringify(join(import.meta.dirname, 'data-dir.ts'))});
   lockDataDir(process.argv[1]);
   console.log('held');
-  setInterval(() => {}, 1000);
+  setTimeout(() => process.exit(), 20_000);
 `;
 
 describe('data folder', () => {
   it('lets one agent in, names it to the second, and frees the folder when it is killed', async () => {
     const directory = fresh();
     const holder = spawn(process.execPath, ['--input-type=module', '-e', HOLDER, directory], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
-    await new Promise((resolve) => holder.stdout.once('data', resolve));
-    expect(() => lockDataDir(directory)).toThrow(
-      expect.objectContaining({
-        code: 'in_use',
-        message: `another Sentinel agent (pid ${holder.pid}) is using ${directory}`,
-      }),
-    );
     const gone = new Promise((resolve) => holder.once('exit', resolve));
-    holder.kill('SIGKILL');
-    await gone;
+    try {
+      await new Promise((resolve) => holder.stdout.once('data', resolve));
+      expect(() => lockDataDir(directory)).toThrow(
+        expect.objectContaining({
+          code: 'in_use',
+          message: `another Sentinel agent (pid ${holder.pid}) is using ${directory}`,
+        }),
+      );
+    } finally {
+      holder.kill('SIGKILL');
+      await gone;
+    }
     lockDataDir(directory).release();
   });
 
