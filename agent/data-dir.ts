@@ -5,12 +5,18 @@ import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fromSystemError, SentinelError } from './errors.ts';
 
+/** Where the service keeps its data. */
+export const SYSTEM_DATA_DIR =
+  process.platform === 'win32'
+    ? join(process.env['PROGRAMDATA'] ?? 'C:\\ProgramData', 'Sentinel')
+    : '/var/lib/sentinel';
+
 /** /var/lib/sentinel for root and the service, else the user's state folder (XDG_STATE_HOME, LOCALAPPDATA). */
 export function defaultDataDir(): string {
   if (process.platform === 'win32') {
     return join(process.env['PROGRAMDATA'] ?? process.env['LOCALAPPDATA'] ?? homedir(), 'Sentinel');
   }
-  if (process.getuid?.() === 0) return '/var/lib/sentinel';
+  if (process.getuid?.() === 0) return SYSTEM_DATA_DIR;
   return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'sentinel');
 }
 

@@ -164,7 +164,7 @@ function buildBundles() {
   const agentOk = bundle(
     'agent',
     'build/vite.agent.config.ts',
-    ['agent', 'native-addon/index.ts', 'rules', 'proto', 'package.json'],
+    ['agent', 'native-addon/index.ts', 'rules', 'proto', 'electron/agent-host.ts', 'package.json'],
     'out/agent/sentinel.mjs',
   );
   const consoleOk = bundle(
@@ -173,6 +173,14 @@ function buildBundles() {
     ['renderer', 'agent/api/contract.ts'],
     'out/renderer/index.html',
   );
+  for (const part of ['main', 'preload']) {
+    bundle(
+      `desktop ${part}`,
+      `build/vite.${part}.config.ts`,
+      ['electron', 'agent/desktop-console.ts', 'agent/api/console-files.ts'],
+      `.vite/build/${part}.cjs`,
+    );
+  }
   if (!agentOk || !consoleOk) process.exit(1);
 }
 

@@ -42,7 +42,7 @@ const args = process.argv.slice(2);
 const hasDisplay =
   process.platform !== 'linux' || Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
 const isRoot = process.getuid?.() === 0;
-const main = join(root, 'out', 'electron', 'main.cjs');
+const main = join(root, '.vite', 'build', 'main.cjs');
 
 // The window is never root, so root gets the agent and a browser.
 let electron;

@@ -12,7 +12,11 @@ export default defineConfig({
     minify: false,
     sourcemap: false,
     rollupOptions: {
-      input: { sentinel: 'agent/main.ts', 'timeline-worker': 'agent/timeline-worker.ts' },
+      input: {
+        sentinel: 'agent/main.ts',
+        'timeline-worker': 'agent/timeline-worker.ts',
+        'agent-host': 'electron/agent-host.ts',
+      },
       output: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs', format: 'es' },
     },
   },
