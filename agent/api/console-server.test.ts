@@ -222,6 +222,45 @@ describe('what is served', () => {
     expect(await statusOf(['Host: evil.example\r\n', `${ours}\r\n`])).toBe('421');
   });
 
+  it('survives arbitrary bytes (fuzz)', async () => {
+    const { console, server } = await startConsole();
+    const cookie = await signIn(console);
+    const line = fc.constantFrom(
+      'GET / HTTP/1.1\r\n',
+      'GET /api HTTP/1.1\r\n',
+      `Host: 127.0.0.1:${console.port}\r\n`,
+      `Cookie: ${cookie}\r\n`,
+      `Origin: ${console.origin}\r\n`,
+      'Connection: Upgrade\r\n',
+      'Upgrade: websocket\r\n',
+      'Sec-WebSocket-Version: 13\r\n',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n',
+      'Transfer-Encoding: chunked\r\n',
+      'Content-Length: 99\r\n',
+      '\r\n',
+    );
+    const bytes = fc.oneof(
+      { weight: 4, arbitrary: line.map((text) => Buffer.from(text)) },
+      { weight: 1, arbitrary: fc.uint8Array({ maxLength: 64 }).map((raw) => Buffer.from(raw)) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(bytes, { minLength: 1, maxLength: 16 }), async (chunks) => {
+        await new Promise<void>((done) => {
+          const socket = connect(console.port, '127.0.0.1', () => {
+            for (const chunk of chunks) socket.write(chunk);
+            setTimeout(() => socket.destroy(), 10);
+          });
+          socket.on('error', () => {});
+          socket.on('close', () => done());
+          socket.resume();
+        });
+      }),
+      { numRuns: 150 },
+    );
+    expect((await get(console, '/', { Cookie: cookie })).status).toBe(200);
+    await expect.poll(() => server.counters.clients).toBe(0);
+  });
+
   it('says which port is taken and what to do', async () => {
     const { console } = await startConsole();
     const failure = startConsole({ port: console.port });

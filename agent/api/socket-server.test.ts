@@ -277,6 +277,28 @@ describe('bad peers', () => {
     expect((await client(path)).agentVersion).toBe('1.2.3');
   });
 
+  it('survives arbitrary bytes (fuzz)', async () => {
+    const { path, server, services } = await start({ maxFrameMs: 20 });
+    const frame = fc.string().map((text) => encodeFrame(text || ' '));
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 64 }).map((raw) => Buffer.from(raw)),
+      frame,
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(bytes, { minLength: 1, maxLength: 6 }), async (chunks) => {
+        const socket = await rawSocket(path);
+        const gone = ended(socket);
+        for (const chunk of chunks) socket.write(chunk);
+        socket.end();
+        await gone;
+      }),
+      { numRuns: 100 },
+    );
+    await expect.poll(() => server.counters.clients).toBe(0);
+    expect(services.followers()).toBe(0);
+    expect((await client(path)).agentVersion).toBe('1.2.3');
+  });
+
   it('sheds a real socket that stops reading while another keeps its events', async () => {
     const { path, server, services } = await start({ limits: { followIntervalMs: 1 } });
     const slow = await rawSocket(path);
