@@ -154,7 +154,8 @@ export function EventList() {
               const end = index === first + rows.length && rows.length > 0;
               return (
                 <div
-                  key={item.key}
+                  // Not the index alone: an event may have that number as its id.
+                  key={`blank-${item.key}`}
                   role="row"
                   className="row row-blank"
                   style={{ transform: `translateY(${item.start - HEAD_PX}px)` }}
