@@ -6,7 +6,7 @@ import { verifyGap } from '../audit/gap.ts';
 import { dataPaths } from '../data-dir.ts';
 import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
 import { createVerifier, type SignatureVerifier } from '../identity/identity.ts';
-import { verifyWal } from '../wal/verify.ts';
+import { verifyWal, type WalVerifyReport } from '../wal/verify.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 
 function loadVerifier(paths: readonly string[]): SignatureVerifier {
@@ -30,6 +30,21 @@ function loadVerifier(paths: readonly string[]): SignatureVerifier {
     return text;
   });
   return createVerifier(pems);
+}
+
+function describe(report: WalVerifyReport): string {
+  const lines = [
+    `${report.ok ? 'OK ' : 'BAD'} ${report.dir}: ${report.records} records (${report.firstSeq} to ${report.lastSeq}) in ${report.commits} commits and ${report.segments} segments`,
+    `    ${report.checkpoints} signed checkpoints, the last up to record ${report.signedUpToSeq}; ${report.gaps} signed gaps`,
+  ];
+  for (const { severity, kind, segment, offset, commitNo, seq, detail } of report.findings) {
+    const commit = commitNo === undefined ? '' : `, commit ${commitNo}`;
+    const record = seq === undefined ? '' : `, record ${seq}`;
+    lines.push(
+      `    ${severity === 'error' ? 'PROBLEM' : 'note'} ${kind}: ${segment} at byte ${offset}${commit}${record}: ${detail}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 export const command: Command = {
@@ -58,14 +73,12 @@ Exit code 0 when everything holds, 1 when something does not, with the place of 
     for (const dir of [paths.securityLog, paths.observabilityLog]) {
       if (!existsSync(dir)) continue;
       reports.push(
-        await verifyWal(dir, {
+        verifyWal(dir, {
           checkCheckpoint: (payload) => {
             const checkpoint = readCheckpoint(payload);
             if (!checkpoint) return undefined;
-            return {
-              ...checkpoint,
-              valid: verifier(checkpoint.keyId, checkpointBytes(checkpoint), checkpoint.signature),
-            };
+            const { keyId, signature } = checkpoint;
+            return { ...checkpoint, valid: verifier(keyId, checkpointBytes(checkpoint), signature) };
           },
           checkGap: (payload) => verifyGap(payload, verifier),
         }),
@@ -73,6 +86,7 @@ Exit code 0 when everything holds, 1 when something does not, with the place of 
     }
     const ok = reports.every((report) => report.ok);
     if (values.json) output.out(`${JSON.stringify({ ok, logs: reports })}\n`);
+    else for (const report of reports) output.out(describe(report));
     return ok ? 0 : 1;
   },
 };
