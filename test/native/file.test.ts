@@ -2,12 +2,12 @@ import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../../agent/event.ts';
-import { counts, of, type Recorder, startRecorder, whyNot } from './recorder.ts';
+import { counts, of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
 
 const reason = whyNot();
 if (reason) console.warn(`test/native/file: skipped: ${reason}`);
 
-describe.skipIf(reason)(`files, as the kernel shows them (skipped: ${reason ?? ''})`, () => {
+describe.skipIf(reason)(`files, as the kernel shows them${skipNote(reason)}`, () => {
   let recorder: Recorder;
   let directory: string;
   beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { counts, of, type Recorder, startRecorder, whyNot } from './recorder.ts';
+import { counts, of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
 
 const reason = whyNot();
 if (reason) console.warn(`test/native/network: skipped: ${reason}`);
 
-describe.skipIf(reason)(`network, as the kernel shows it (skipped: ${reason ?? ''})`, () => {
+describe.skipIf(reason)(`network, as the kernel shows it${skipNote(reason)}`, () => {
   let recorder: Recorder;
   beforeAll(async () => {
     recorder = await startRecorder();

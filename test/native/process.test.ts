@@ -2,12 +2,12 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workloadBinary } from './compile.ts';
-import { counts, of, type Recorder, startRecorder, whyNot } from './recorder.ts';
+import { counts, of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
 
 const reason = whyNot();
 if (reason) console.warn(`test/native/process: skipped: ${reason}`);
 
-describe.skipIf(reason)(`processes, as the kernel shows them (skipped: ${reason ?? ''})`, () => {
+describe.skipIf(reason)(`processes, as the kernel shows them${skipNote(reason)}`, () => {
   let recorder: Recorder;
   let workload: string;
   beforeAll(async () => {

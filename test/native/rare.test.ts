@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { of, type Recorder, startRecorder, whyNot } from './recorder.ts';
+import { of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
 
 const reason = whyNot();
 if (reason) console.warn(`test/native/rare: skipped: ${reason}`);
 
-describe.skipIf(reason)(`rare calls, as the kernel shows them (skipped: ${reason ?? ''})`, () => {
+describe.skipIf(reason)(`rare calls, as the kernel shows them${skipNote(reason)}`, () => {
   let recorder: Recorder;
   beforeAll(async () => {
     recorder = await startRecorder();

@@ -26,6 +26,11 @@ export function whyNot(): string | undefined {
   return undefined;
 }
 
+/** For the name of a test: says that and why it is skipped, or nothing. */
+export function skipNote(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (skipped: ${reason})`;
+}
+
 export const settle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface Recorder {

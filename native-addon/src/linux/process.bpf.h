@@ -29,7 +29,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
   /* A thread is no process, and kernel threads are nobody's children. */
   if (tgid != (u32)child->pid || (child->flags & PF_KTHREAD))
     return 0;
-  if (!in_scope(parent_tgid))
+  /* Not in_scope(): what the agent starts is not the agent. */
+  if (!watched_process(parent_tgid))
     return 0;
   if (cfg.scope_kind == SN_SCOPE_PID) {
     u32 one = 1;
@@ -295,7 +296,7 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
   struct fs_struct *fs;
   u32 off, len;
 
-  if (!task || task->pid != task->tgid || task->tgid == cfg.own_tgid || !task_in_scope(task))
+  if (!task || task->pid != task->tgid || !task_in_scope(task) || task->tgid == cfg.own_tgid)
     return 0;
   s = claim(4);
   if (!s)

@@ -158,16 +158,22 @@ static __always_inline bool stopped(void)
   return !ctl || ctl->stopped;
 }
 
-/* Whether a hook that runs on behalf of `tgid`, the current process, records at all. */
-static __always_inline bool in_scope(u32 tgid)
+/* Whether `tgid`, the current process, is one of those watched. */
+static __always_inline bool watched_process(u32 tgid)
 {
-  if (tgid == cfg.own_tgid || stopped())
+  if (stopped())
     return false;
   if (cfg.scope_kind == SN_SCOPE_CGROUP)
     return bpf_current_task_under_cgroup(&scope_cgroup, 0) == 1;
   if (cfg.scope_kind == SN_SCOPE_PID)
     return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
   return true;
+}
+
+/* Whether a hook that runs on behalf of `tgid`, the current process, records at all. */
+static __always_inline bool in_scope(u32 tgid)
+{
+  return tgid != cfg.own_tgid && watched_process(tgid);
 }
 
 static __always_inline bool current_in_scope(void)

@@ -1,0 +1,106 @@
+/** One object, several kernels: what is recorded of a fixed workload must not depend on the kernel. */
+import { describe, expect, it } from 'vitest';
+import { type GuestReport, missingForQemu, runHere, runInGuest } from './guest.ts';
+import { guestKernel } from './kernels.ts';
+import { counts, of, skipNote, whyNot } from './recorder.ts';
+
+const SERIES = ['6.1', '6.12'];
+const here = whyNot();
+const noQemu = missingForQemu();
+if (here) console.warn(`test/native/kernels: skipped on the running kernel: ${here}`);
+if (noQemu) console.warn(`test/native/kernels: no guest is booted: ${noQemu}`);
+
+/** What the workload of guest.c does, counted by hand from its source. */
+const EXPECTED = {
+  snapshot: 1,
+  fork: 280,
+  exec: 85,
+  exit: 281,
+  create: 31,
+  write: 32,
+  rename: 21,
+  link: 21,
+  symlink: 21,
+  unlink: 75,
+  mkdir: 141,
+  rmdir: 141,
+  mknod: 1,
+  chmod: 21,
+  chown: 21,
+  truncate: 21,
+  utime: 2,
+  open: 2,
+  connect: 42,
+  accept: 40,
+  listen: 3,
+  close: 80,
+  send: 4,
+  query: 2,
+  memfd_create: 1,
+  mmap_wx: 1,
+  mprotect_wx: 1,
+  ptrace: 2,
+  vm_write: 1,
+  setuid: 1,
+  setgid: 1,
+  unshare: 1,
+  mount: 2,
+  umount: 1,
+  kill: 3,
+  io_uring: 1,
+};
+
+function expectTheWorkload(report: GuestReport, guest: boolean): void {
+  const active = (name: string): boolean =>
+    report.hooks.some((hook) => hook.name === name && hook.state === 'active');
+  const expected: Record<string, number> = { ...EXPECTED };
+  // What only some kernels have or show.
+  if (active('lsm/file_open')) expected['create'] = EXPECTED.create + 1; // the file made through io_uring
+  if (active('finit_module')) Object.assign(expected, { finit_module: 1, delete_module: 1 });
+  const seen = counts(report.events);
+  delete seen['setxattr']; // tmpfs has user attributes from 6.6 on only
+  expect(seen).toEqual(expected);
+  expect(report.rings.map(({ lost }) => lost)).toEqual([0, 0]);
+  expect(report.rings.reduce((sum, ring) => sum + ring.tried, 0) + 1).toBe(report.events.length);
+  for (const hook of report.hooks) {
+    const unwanted =
+      hook.detail.startsWith('this kernel has no') || (!guest && /^(?:lsm|fentry)$/.test(hook.attach));
+    if (hook.state === 'missing' && !unwanted) expect(hook).toMatchObject({ state: 'active' });
+  }
+  const huge = of(report.events, 'exec').find((event) => event.process?.argv?.[0] === 'huge');
+  expect(huge?.truncated).toEqual([{ field: 'process.argv', originalLength: 1_000_005 }]);
+  const memfd = of(report.events, 'exec').find((event) => event.process?.flags?.includes('memfd'));
+  expect(memfd?.process).toMatchObject({ executable: '/memfd:payload', argv: ['hidden', 'sleep', '1'] });
+  expect(memfd?.process?.exeIdentity?.ctimeNs).toBeGreaterThan(1_600_000_000_000_000_000n);
+}
+
+describe('one object on several kernels', () => {
+  it.skipIf(here)(`counts on the running kernel${skipNote(here)}`, () => {
+    const report = runHere();
+    expect(report.snapshotBytes).toBeGreaterThan(0);
+    expectTheWorkload(report, false);
+  });
+
+  for (const series of SERIES) {
+    const kernel = noQemu ?? guestKernel(series);
+    const reason = typeof kernel === 'string' ? kernel : undefined;
+    if (reason) console.warn(`test/native/kernels: Debian ${series} is not booted: ${reason}`);
+    it.skipIf(reason)(
+      `counts alike on Debian ${series}, LSM and fentry programs included${skipNote(reason)}`,
+      () => {
+        if (typeof kernel === 'string') return;
+        const report = runInGuest(kernel);
+        expectTheWorkload(report, true);
+        const active = report.hooks.filter((hook) => hook.state === 'active').map((hook) => hook.name);
+        expect(active).toEqual(
+          expect.arrayContaining(['lsm/bprm_check_security', 'lsm/file_open', 'fentry/__fput']),
+        );
+        // Attempts to execute: all of them succeed here.
+        expect(report.hooks.find((hook) => hook.name === 'lsm/bprm_check_security')?.events).toBe(
+          EXPECTED.exec,
+        );
+        expect(report.hooks.find((hook) => hook.name === 'openat')).toMatchObject({ state: 'replaced' });
+      },
+    );
+  }
+});
