@@ -205,6 +205,7 @@ async function compose(
   const stored = { security: 0, observability: 0 };
   const timelineState = { running: true, cursors: stored, gaps24h: { count: 0, lostRecords: 0 } };
   const retention = new Retention({
+    dataDir,
     logs,
     gaps,
     maxBytes: settings['wal.maxBytes'],

@@ -6,7 +6,7 @@ import { verifyGap } from '../audit/gap.ts';
 import { dataPaths } from '../data-dir.ts';
 import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
 import { createVerifier, type SignatureVerifier } from '../identity/identity.ts';
-import { verifyWal, type WalVerifyReport } from '../wal/verify.ts';
+import { type VerifyReport, verifyWal } from '../wal/verify.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 
 function loadVerifier(paths: readonly string[]): SignatureVerifier {
@@ -32,18 +32,20 @@ function loadVerifier(paths: readonly string[]): SignatureVerifier {
   return createVerifier(pems);
 }
 
-function describe(report: WalVerifyReport): string {
+function describe(report: VerifyReport): string {
+  const { lane, segments, commits, records, firstSeq, lastSeq, checkpoints, gaps, coveredUpToSeq } = report;
   const lines = [
-    `${report.ok ? 'OK ' : 'BAD'} ${report.dir}: ${report.records} records (${report.firstSeq} to ${report.lastSeq}) in ${report.commits} commits and ${report.segments} segments`,
-    `    ${report.checkpoints} signed checkpoints, the last up to record ${report.signedUpToSeq}; ${report.gaps} signed gaps`,
+    `${lane || report.dir}: ${report.ok ? 'ok' : 'NOT OK'}, ${records} records (${firstSeq} to ${lastSeq}) in ` +
+      `${commits} commits, ${segments} segments; ${checkpoints} checkpoints cover up to ${coveredUpToSeq}, ${gaps} gaps`,
   ];
-  for (const { severity, kind, segment, offset, commitNo, seq, detail } of report.findings) {
-    const commit = commitNo === undefined ? '' : `, commit ${commitNo}`;
-    const record = seq === undefined ? '' : `, record ${seq}`;
-    lines.push(
-      `    ${severity === 'error' ? 'PROBLEM' : 'note'} ${kind}: ${segment} at byte ${offset}${commit}${record}: ${detail}`,
-    );
+  for (const finding of report.findings) {
+    const place = [`segment ${finding.segment}`, `byte ${finding.offset}`];
+    if (finding.commitNo !== undefined) place.push(`commit ${finding.commitNo}`);
+    if (finding.seq !== undefined) place.push(`record ${finding.seq}`);
+    lines.push(`  ${finding.level} ${finding.kind} at ${place.join(', ')}: ${finding.detail}`);
   }
+  const more = report.findingCount - report.findings.length;
+  if (more > 0) lines.push(`  and ${more} more`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -73,12 +75,14 @@ Exit code 0 when everything holds, 1 when something does not, with the place of 
     for (const dir of [paths.securityLog, paths.observabilityLog]) {
       if (!existsSync(dir)) continue;
       reports.push(
-        verifyWal(dir, {
+        await verifyWal(dir, {
           checkCheckpoint: (payload) => {
             const checkpoint = readCheckpoint(payload);
             if (!checkpoint) return undefined;
-            const { keyId, signature } = checkpoint;
-            return { ...checkpoint, valid: verifier(keyId, checkpointBytes(checkpoint), signature) };
+            return {
+              ...checkpoint,
+              valid: verifier(checkpoint.keyId, checkpointBytes(checkpoint), checkpoint.signature),
+            };
           },
           checkGap: (payload) => verifyGap(payload, verifier),
         }),

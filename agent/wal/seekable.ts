@@ -20,15 +20,18 @@ const FOOTER_BYTES = 9;
 const MAX_FRAMES = 2048;
 const compress = promisify(zstdCompress);
 
-/** Compresses an image frame by frame on the thread pool, handing each piece to `write` in order. */
+/**
+ * Compresses a segment frame by frame on the thread pool, handing each piece to `write` in order. At most one frame and
+ * its compressed form are in memory.
+ */
 export async function compressSeekable(
-  image: Buffer,
+  source: { size(): number; read(offset: number, length: number): Buffer },
   level: number,
   write: (bytes: Buffer) => Promise<void>,
 ): Promise<void> {
   const entries: number[] = [];
-  for (let at = 0; at < image.length; at += FRAME_BYTES) {
-    const piece = image.subarray(at, at + FRAME_BYTES);
+  for (let at = 0, size = source.size(); at < size; at += FRAME_BYTES) {
+    const piece = source.read(at, Math.min(FRAME_BYTES, size - at));
     const frame = await compress(piece, { params: { [constants.ZSTD_c_compressionLevel]: level } });
     entries.push(frame.length, piece.length);
     await write(frame);

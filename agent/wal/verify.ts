@@ -1,395 +1,390 @@
 /**
- * Checks a lane's log from its files alone: headers, checksums, the hash chain recomputed, sequence numbers over
- * commits and segments, and through the caller's functions the signatures of checkpoints and gaps. Says where each
- * problem is. A log that is being written verifies too: what is not yet complete at its end is a note.
+ * Checks a lane's whole log from its files alone: header copies, checksums of commits and records, the hash chain over
+ * segments, continuity of sequence and commit numbers, and, through injected functions, the signatures of checkpoints
+ * and gaps. Every finding names segment, byte, commit and record.
+ *
+ * A log cut short after its last checkpoint cannot be told from one that ended there: `coveredUpToSeq` says how far the
+ * signatures reach.
  */
 import { basename } from 'node:path';
 import {
-  chainAfter,
   COMMIT_HEAD,
   CommitFlag,
-  decodeRecord,
-  HEADER_BYTES,
-  recordBytes,
-  ZERO_CHAIN,
   type CommitInfo,
+  RECORD_HEAD,
   type SegmentHeader,
+  chainAfter,
+  decodeHeader,
+  decodeRecord,
+  recordBytes,
 } from './format.ts';
-import { scanSegment, type Scan } from './scan.ts';
-import { listSegments, readHeader, readImage, type SegmentFileInfo } from './segments.ts';
+import { crc32c } from './crc32c.ts';
+import { type Scan, scanSegment } from './scan.ts';
+import { type SegmentFileInfo, listSegments, readHeader, readImage } from './segments.ts';
 import { RecordType, type WalRecord } from './types.ts';
 
+export const FINDING_KINDS = [
+  'header_copy',
+  'header_lost',
+  'foreign_segment',
+  'unreadable_segment',
+  'missing_segment',
+  'commit_damaged',
+  'record_damaged',
+  'chain_broken',
+  'numbers_broken',
+  'checkpoint_invalid',
+  'checkpoint_mismatch',
+  'gap_invalid',
+  'torn_tail',
+] as const;
+
 export interface WalFinding {
-  /** `note` is nothing wrong: a torn tail that was never acknowledged, an end without a clean stop. */
-  severity: 'error' | 'note';
-  kind:
-    | 'unreadable'
-    | 'bad_header'
-    | 'header_copy'
-    | 'wrong_place'
-    | 'missing_segment'
-    | 'missing_commits'
-    | 'broken_chain'
-    | 'bad_records'
-    | 'torn_tail'
-    | 'not_closed'
-    | 'bad_checkpoint'
-    | 'checkpoint_mismatch'
-    | 'bad_gap';
-  /** File name. */
-  segment: string;
-  /** Byte in the (uncompressed) segment. */
+  kind: (typeof FINDING_KINDS)[number];
+  /** `note`: expected after a crash or a failed write; does not make the report fail. */
+  level: 'error' | 'note';
+  segment: number;
+  /** Byte inside the (uncompressed) segment. */
   offset: number;
   commitNo?: number;
   seq?: number;
   detail: string;
 }
 
-/** What the caller reads from a checkpoint record; `valid` is whether its signature holds. */
-export interface CheckedCheckpoint {
+export interface WalCheckpointCheck {
   lane: string;
   upToSeq: number;
   commitNo: number;
   /** Hex. */
   chain: string;
-  tsNs: bigint;
   valid: boolean;
 }
 
 export interface VerifyOptions {
-  /** Undefined for a payload that is no checkpoint. */
-  checkCheckpoint: (payload: Buffer) => CheckedCheckpoint | undefined;
-  /** Whether a gap record's signature holds. */
-  checkGap: (payload: Buffer) => boolean;
+  /** Reads a checkpoint record and checks its signature; undefined if the payload is not a checkpoint. */
+  checkCheckpoint?: (payload: Buffer) => WalCheckpointCheck | undefined;
+  /** Whether a gap record is signed by a known key. */
+  checkGap?: (payload: Buffer) => boolean;
+  /** Findings kept; further ones are only counted. Default 1000. */
+  maxFindings?: number;
 }
 
-export interface WalVerifyReport {
+export interface VerifyReport {
   dir: string;
+  /** No finding of level error. */
   ok: boolean;
+  lane: string;
   segments: number;
+  compressedSegments: number;
+  bytes: number;
   commits: number;
   records: number;
-  /** 0 when there are none. */
+  /** 0 for an empty log. */
   firstSeq: number;
   lastSeq: number;
+  epochs: number;
   checkpoints: number;
-  /** Records up to here are vouched for by a signature; 0 for none. */
-  signedUpToSeq: number;
   gaps: number;
-  errors: number;
-  /** The first MAX_FINDINGS; `errors` counts all. */
+  /** Records up to this one are covered by a valid checkpoint signature; 0 for none. */
+  coveredUpToSeq: number;
+  /** The log ends with a closing commit. */
+  cleanShutdown: boolean;
   findings: WalFinding[];
+  /** All findings, also those not kept. */
+  findingCount: number;
 }
 
-const MAX_FINDINGS = 1000;
-/** Commits whose chain is remembered for checkpoints that refer back to them. */
-const MAX_CHAINS = 65_536;
+/** A checkpoint signs a commit of the last second or so; older ones than this cannot be looked up any more. */
+const REMEMBERED_COMMITS = 100_000;
 
-class Verifier {
-  readonly report: WalVerifyReport;
+/** Verifies the log in `dir`. A live writer may append meanwhile; what it writes after the listing does not count. */
+export async function verifyWal(dir: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const files = listSegments(dir);
+  const walk = new Walk(dir, options);
+  for (let index = 0; index < files.length; index++) {
+    walk.segment(files[index] as SegmentFileInfo, files[index + 1]);
+    // Other work goes on between segments.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return walk.report;
+}
+
+class Walk {
+  readonly report: VerifyReport;
   readonly #options: VerifyOptions;
-  readonly #chains = new Map<number, string>();
-  #chain: Buffer | undefined;
-  #nextCommit = 0;
-  #nextSeq = 0;
-  #oldestCommit = 0;
-  #lastFlags = 0;
+  /** Chain and last sequence number after the commits met last. */
+  readonly #remembered = new Map<number, { chain: string; lastSeq: number }>();
+  #previous: { number: number; nextSeq: number; nextCommit: number; chain: Buffer | undefined } | undefined;
+  #epoch = -1;
 
   constructor(dir: string, options: VerifyOptions) {
     this.#options = options;
     this.report = {
       dir,
       ok: true,
+      lane: '',
       segments: 0,
+      compressedSegments: 0,
+      bytes: 0,
       commits: 0,
       records: 0,
       firstSeq: 0,
       lastSeq: 0,
+      epochs: 0,
       checkpoints: 0,
-      signedUpToSeq: 0,
       gaps: 0,
-      errors: 0,
+      coveredUpToSeq: 0,
+      cleanShutdown: true,
       findings: [],
+      findingCount: 0,
     };
   }
 
-  add(finding: WalFinding): void {
-    const { report } = this;
-    if (finding.severity === 'error') {
-      report.errors += 1;
-      report.ok = false;
-    }
-    if (report.findings.length < MAX_FINDINGS) report.findings.push(finding);
+  #find(finding: WalFinding): void {
+    if (finding.level === 'error') this.report.ok = false;
+    this.report.findingCount++;
+    if (this.report.findings.length < (this.#options.maxFindings ?? 1000)) this.report.findings.push(finding);
   }
 
-  /** Checks one segment; `next` is the header of the one after it. */
-  segment(file: SegmentFileInfo, header: SegmentHeader, next: SegmentHeader | undefined): void {
-    const name = basename(file.path);
-    this.report.segments += 1;
-    if (header.segment !== file.number) {
-      const detail = `the header says segment ${header.segment}: the file was renamed or copied here`;
-      this.add({ severity: 'error', kind: 'wrong_place', segment: name, offset: 0, detail });
-    }
-    if (this.#chain === undefined) this.#begin(header);
-    else this.#join(name, header);
-    let image: Buffer;
-    try {
-      image = readImage(file);
-    } catch (error) {
-      this.add({
-        severity: 'error',
-        kind: 'unreadable',
-        segment: name,
-        offset: 0,
-        detail: (error as Error).message,
-      });
-      this.#chain = undefined;
+  segment(file: SegmentFileInfo, following: SegmentFileInfo | undefined): void {
+    const image = this.#read(file);
+    if (image === undefined) return;
+    const { header, badCopies, unborn } = decodeHeader(image);
+    if (unborn && image.every((byte) => byte === 0)) return;
+    this.report.segments++;
+    if (file.compressed) this.report.compressedSegments++;
+    this.report.bytes += image.length;
+    if (header === undefined) {
+      const detail = `neither header copy of ${basename(file.path)} is valid: nothing in it can be checked`;
+      this.#find({ kind: 'header_lost', level: 'error', segment: file.number, offset: 0, detail });
       return;
     }
+    for (const copy of badCopies) {
+      const detail = `header copy ${copy + 1} of 2 does not verify; the other one does`;
+      this.#find({ kind: 'header_copy', level: 'error', segment: file.number, offset: copy * 4096, detail });
+    }
+    this.#checkHeader(header, file);
+    this.#epoch = header.epoch;
+    const next = following?.number === file.number + 1 ? nextHeader(following) : undefined;
     const scan = scanSegment(image, header, next?.firstCommit);
-    for (const hole of scan.holes)
-      this.#hole(name, hole.offset, hole.fromCommit, hole.toCommit, hole.fromSeq, hole.toSeq);
-    const holeAfter = new Set(scan.holes.map((hole) => hole.after));
-    for (const [index, commit] of scan.commits.entries()) {
-      if (holeAfter.has(index)) this.#chain = undefined;
-      this.#commit(name, image, commit);
-    }
-    this.#end(name, scan, next);
+    this.#checkScan(scan, header, next);
+    this.#checkCommits(image, scan, header);
+    const last = scan.commits.at(-1);
+    this.report.cleanShutdown = last !== undefined && (last.flags & CommitFlag.cleanClose) !== 0;
+    this.#previous = {
+      number: file.number,
+      nextSeq: scan.nextSeq,
+      nextCommit: scan.nextCommit,
+      chain: last?.chain ?? header.prevChain,
+    };
   }
 
-  /** The oldest segment there is: what came before it left by retention, or never was. */
-  #begin(header: SegmentHeader): void {
-    this.#chain = header.prevChain;
-    this.#nextCommit = header.firstCommit;
-    this.#nextSeq = header.baseSeq;
-    this.#oldestCommit = header.firstCommit;
-    if (header.firstCommit === 1 && !header.prevChain.equals(ZERO_CHAIN)) {
-      const detail = 'the first commit of all has something before it';
-      this.add({ severity: 'error', kind: 'broken_chain', segment: '', offset: 0, commitNo: 1, detail });
-    }
-  }
-
-  #join(name: string, header: SegmentHeader): void {
-    if (header.firstCommit !== this.#nextCommit || header.baseSeq !== this.#nextSeq) {
-      const detail = `starts at commit ${header.firstCommit}, record ${header.baseSeq}; expected ${this.#nextCommit}, ${this.#nextSeq}`;
-      this.add({
-        severity: 'error',
-        kind: 'missing_commits',
-        segment: name,
-        offset: 0,
-        commitNo: this.#nextCommit,
-        seq: this.#nextSeq,
-        detail,
-      });
-    } else if (this.#chain !== undefined && !this.#chain.equals(header.prevChain)) {
-      const detail = 'does not continue the chain of the segment before it';
-      this.add({
-        severity: 'error',
-        kind: 'broken_chain',
-        segment: name,
-        offset: 0,
-        commitNo: header.firstCommit,
-        detail,
-      });
-    }
-    this.#chain = header.prevChain;
-    this.#nextCommit = header.firstCommit;
-    this.#nextSeq = header.baseSeq;
-  }
-
-  #hole(
-    name: string,
-    offset: number,
-    fromCommit: number,
-    toCommit: number,
-    fromSeq: number,
-    toSeq: number,
-  ): void {
-    const detail = `commits ${fromCommit} to ${toCommit} (records ${fromSeq} to ${toSeq}) are damaged or were removed`;
-    this.add({
-      severity: 'error',
-      kind: 'missing_commits',
-      segment: name,
-      offset,
-      commitNo: fromCommit,
-      seq: fromSeq,
-      detail,
-    });
-  }
-
-  #commit(name: string, image: Buffer, commit: CommitInfo): void {
-    const { report } = this;
-    const at = { segment: name, offset: commit.offset, commitNo: commit.commitNo };
-    if (this.#chain !== undefined) {
-      const expected = chainAfter(this.#chain, image, commit.offset, commit.bodyBytes);
-      if (!expected.equals(commit.chain)) {
-        this.add({
-          ...at,
-          severity: 'error',
-          kind: 'broken_chain',
-          detail: 'its chain value does not follow from the commit before it',
-        });
-      }
-    }
-    this.#chain = commit.chain;
-    this.#chains.set(commit.commitNo, commit.chain.toString('hex'));
-    if (this.#chains.size > MAX_CHAINS) this.#chains.delete(commit.commitNo - MAX_CHAINS);
-    report.commits += 1;
-    this.#lastFlags = commit.flags;
-    let offset = commit.offset + COMMIT_HEAD;
-    const end = offset + commit.bodyBytes;
-    for (let index = 0; index < commit.count; index++) {
-      const record = offset + 32 <= end ? decodeRecord(image, offset) : undefined;
-      if (
-        !record ||
-        offset + recordBytes(record.payload.length) > end ||
-        record.seq !== commit.baseSeq + index
-      ) {
-        const seq = commit.baseSeq + index;
-        this.add({
-          ...at,
-          severity: 'error',
-          kind: 'bad_records',
-          offset,
-          seq,
-          detail: `record ${seq} is not where it should be`,
-        });
-        break;
-      }
-      this.#record(at, record, offset);
-      offset += recordBytes(record.payload.length);
-    }
-    this.#nextCommit = commit.commitNo + 1;
-    this.#nextSeq = commit.baseSeq + commit.count;
-  }
-
-  #record(at: { segment: string; commitNo: number }, record: WalRecord, offset: number): void {
-    const { report } = this;
-    report.records += 1;
-    if (report.firstSeq === 0) report.firstSeq = record.seq;
-    report.lastSeq = record.seq;
-    const place = { ...at, offset, seq: record.seq };
-    if (record.type === RecordType.checkpoint) this.#checkpoint(place, record);
-    else if (record.type === RecordType.gap) {
-      report.gaps += 1;
-      if (!this.#options.checkGap(record.payload)) {
-        this.add({
-          ...place,
-          severity: 'error',
-          kind: 'bad_gap',
-          detail: 'the signature of this gap does not hold',
-        });
-      }
-    }
-  }
-
-  #checkpoint(
-    place: { segment: string; commitNo: number; offset: number; seq: number },
-    record: WalRecord,
-  ): void {
-    const checkpoint = this.#options.checkCheckpoint(record.payload);
-    this.report.checkpoints += 1;
-    if (!checkpoint?.valid) {
-      this.add({
-        ...place,
-        severity: 'error',
-        kind: 'bad_checkpoint',
-        detail: 'the signature of this checkpoint does not hold',
-      });
-      return;
-    }
-    const chain = this.#chains.get(checkpoint.commitNo);
-    if (chain === undefined) {
-      if (checkpoint.commitNo < this.#oldestCommit || checkpoint.commitNo <= this.#nextCommit - MAX_CHAINS)
-        return;
-      const detail = `it vouches for commit ${checkpoint.commitNo}, which is not in the files`;
-      this.add({ ...place, severity: 'error', kind: 'checkpoint_mismatch', detail });
-      return;
-    }
-    if (chain !== checkpoint.chain) {
-      const detail = `commit ${checkpoint.commitNo} is not the one that was signed: something up to record ${checkpoint.upToSeq} was changed`;
-      this.add({ ...place, severity: 'error', kind: 'checkpoint_mismatch', detail });
-      return;
-    }
-    this.report.signedUpToSeq = Math.max(this.report.signedUpToSeq, checkpoint.upToSeq);
-  }
-
-  #end(name: string, scan: Scan, next: SegmentHeader | undefined): void {
-    if (next && scan.nextCommit < next.firstCommit && next.firstCommit > this.#oldestCommit) {
-      this.#hole(name, scan.end, scan.nextCommit, next.firstCommit - 1, scan.nextSeq, next.baseSeq - 1);
-      this.#chain = undefined;
-      this.#nextCommit = next.firstCommit;
-      this.#nextSeq = next.baseSeq;
-    } else if (scan.tornBytes > 0 && (next === undefined || scan.nextCommit === next.firstCommit)) {
-      const detail = `${scan.tornBytes} bytes after the last commit: a write that was cut off and never acknowledged, or damage to the last commit`;
-      this.add({
-        severity: 'note',
-        kind: 'torn_tail',
-        segment: name,
-        offset: scan.end,
-        commitNo: scan.nextCommit,
-        seq: scan.nextSeq,
-        detail,
-      });
-    }
-    if (next === undefined && (this.#lastFlags & CommitFlag.cleanClose) === 0) {
-      const detail = 'the log has no clean end: the agent is running, was killed, or the end was cut off';
-      this.add({
-        severity: 'note',
-        kind: 'not_closed',
-        segment: name,
-        offset: Math.max(scan.end, HEADER_BYTES),
-        detail,
-      });
-    }
-  }
-}
-
-/** Verifies the log in `dir`. Reads every byte; never writes. Throws what the system says of the folder itself. */
-export function verifyWal(dir: string, options: VerifyOptions): WalVerifyReport {
-  const verifier = new Verifier(dir, options);
-  const born: { file: SegmentFileInfo; header: SegmentHeader }[] = [];
-  const files = listSegments(dir);
-  for (const [index, file] of files.entries()) {
-    const name = basename(file.path);
-    const before = files[index - 1];
-    if (before && file.number !== before.number + 1) {
-      const detail = `segments ${before.number + 1} to ${file.number - 1} are missing`;
-      verifier.add({ severity: 'error', kind: 'missing_segment', segment: name, offset: 0, detail });
-    }
+  #read(file: SegmentFileInfo): Buffer | undefined {
     try {
-      const { header, badCopies, unborn } = readHeader(file);
-      if (header) born.push({ file, header });
-      else if (!unborn) {
-        verifier.add({
-          severity: 'error',
-          kind: 'bad_header',
-          segment: name,
-          offset: 0,
-          detail: 'both copies of the header are damaged',
-        });
+      return readImage(file);
+    } catch (error) {
+      // Compressed or removed by retention since the listing.
+      const again = listSegments(this.report.dir).find((other) => other.number === file.number);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        if (again?.compressed && !file.compressed) return this.#read(again);
+        if (again === undefined && this.#previous === undefined) return undefined;
       }
-      if (header && badCopies.length > 0) {
-        const detail = `copy ${(badCopies[0] ?? 0) + 1} of the header is damaged; the other one was used`;
-        verifier.add({
-          severity: 'error',
-          kind: 'header_copy',
-          segment: name,
-          offset: (badCopies[0] ?? 0) * 4096,
+      const detail = (error as Error).message;
+      this.#find({ kind: 'unreadable_segment', level: 'error', segment: file.number, offset: 0, detail });
+      return undefined;
+    }
+  }
+
+  #checkHeader(header: SegmentHeader, file: SegmentFileInfo): void {
+    const { report } = this;
+    const at = { level: 'error', segment: file.number, offset: 0 } as const;
+    if (report.lane === '') report.lane = header.lane;
+    if (header.lane !== report.lane || header.segment !== file.number) {
+      const detail = `header says segment ${header.segment} of the ${header.lane} lane`;
+      this.#find({ ...at, kind: 'foreign_segment', detail });
+    }
+    if (header.epoch !== this.#epoch) report.epochs++;
+    const previous = this.#previous;
+    if (previous === undefined) {
+      report.firstSeq = header.baseSeq;
+      return;
+    }
+    if (file.number !== previous.number + 1) {
+      const detail = `segments ${previous.number + 1} to ${file.number - 1} are missing`;
+      this.#find({ ...at, kind: 'missing_segment', seq: previous.nextSeq, detail });
+      return;
+    }
+    if (header.baseSeq === previous.nextSeq && header.firstCommit === previous.nextCommit) {
+      if (previous.chain && !header.prevChain.equals(previous.chain)) {
+        const detail = 'the chain in the header is not that of the segment before';
+        this.#find({
+          ...at,
+          kind: 'chain_broken',
+          commitNo: header.firstCommit,
+          seq: header.baseSeq,
           detail,
         });
       }
-    } catch (error) {
-      verifier.add({
-        severity: 'error',
-        kind: 'unreadable',
-        segment: name,
-        offset: 0,
-        detail: (error as Error).message,
+    } else if (header.epoch === this.#epoch || header.firstCommit < previous.nextCommit) {
+      const detail =
+        `the segment before ends with commit ${previous.nextCommit - 1}, record ${previous.nextSeq - 1}; ` +
+        `this one starts with commit ${header.firstCommit}, record ${header.baseSeq}`;
+      this.#find({
+        ...at,
+        kind: 'numbers_broken',
+        commitNo: previous.nextCommit,
+        seq: previous.nextSeq,
+        detail,
+      });
+    } else {
+      const detail =
+        `records ${previous.nextSeq} to ${header.baseSeq - 1} were known to the run that started this segment ` +
+        'and are not in the files';
+      this.#find({
+        ...at,
+        kind: 'numbers_broken',
+        commitNo: header.firstCommit,
+        seq: previous.nextSeq,
+        detail,
       });
     }
   }
-  for (const [index, { file, header }] of born.entries())
-    verifier.segment(file, header, born[index + 1]?.header);
-  return verifier.report;
+
+  #checkScan(scan: Scan, header: SegmentHeader, next: SegmentHeader | undefined): void {
+    const segment = header.segment;
+    for (const hole of scan.holes) {
+      this.#find({
+        kind: 'commit_damaged',
+        level: 'error',
+        segment,
+        offset: hole.offset,
+        commitNo: hole.fromCommit,
+        seq: hole.fromSeq,
+        detail:
+          `commits ${hole.fromCommit} to ${hole.toCommit} (records ${hole.fromSeq} to ${hole.toSeq}) do not verify; ` +
+          'a later one does',
+      });
+    }
+    const place = { segment, offset: scan.end, commitNo: scan.nextCommit, seq: scan.nextSeq } as const;
+    if (next !== undefined && scan.nextCommit < next.firstCommit) {
+      const detail =
+        `commits ${scan.nextCommit} to ${next.firstCommit - 1} (records ${scan.nextSeq} to ${next.baseSeq - 1}) ` +
+        'do not verify; the next segment follows them';
+      this.#find({ ...place, kind: 'commit_damaged', level: 'error', detail });
+    } else if (scan.tornBytes > 0) {
+      const detail =
+        next === undefined
+          ? `${scan.tornBytes} bytes after the last valid commit: being written now, or torn, or damaged since`
+          : `${scan.tornBytes} bytes after the last valid commit: a write that failed or was torn, never acknowledged`;
+      this.#find({ ...place, kind: 'torn_tail', level: 'note', detail });
+    }
+  }
+
+  #checkCommits(image: Buffer, scan: Scan, header: SegmentHeader): void {
+    let chain: Buffer | undefined = header.prevChain;
+    let expected = header.firstCommit;
+    for (const commit of scan.commits) {
+      // After a hole the chain goes on from what the commit itself says.
+      if (commit.commitNo === expected && chain !== undefined) {
+        const computed = chainAfter(chain, image, commit.offset, commit.bodyBytes);
+        if (!computed.equals(commit.chain)) {
+          const detail = 'the chain stored in the commit is not the hash of what came before and its content';
+          this.#find({ ...placeOf(header, commit), kind: 'chain_broken', detail });
+        }
+      }
+      chain = commit.chain;
+      expected = commit.commitNo + 1;
+      this.#remember(commit);
+      this.#checkRecords(image, commit, header);
+      this.report.commits++;
+    }
+  }
+
+  #remember(commit: CommitInfo): void {
+    const lastSeq = commit.baseSeq + commit.count - 1;
+    this.#remembered.set(commit.commitNo, { chain: commit.chain.toString('hex'), lastSeq });
+    this.#remembered.delete(commit.commitNo - REMEMBERED_COMMITS);
+  }
+
+  #checkRecords(image: Buffer, commit: CommitInfo, header: SegmentHeader): void {
+    const end = commit.offset + COMMIT_HEAD + commit.bodyBytes;
+    let at = commit.offset + COMMIT_HEAD;
+    let seq = commit.baseSeq;
+    while (at + RECORD_HEAD <= end) {
+      const record = decodeRecord(image, at);
+      const length = recordBytes(record.payload.length);
+      const place = { ...placeOf(header, commit), offset: at, seq };
+      const valid =
+        at + length <= end &&
+        crc32c(header.salt, image, at + 4, at + RECORD_HEAD + record.payload.length) ===
+          image.readUInt32LE(at);
+      if (!valid || record.seq !== seq) {
+        const detail = valid ? `record says it is ${record.seq}` : 'the checksum of the record is wrong';
+        this.#find({ ...place, kind: 'record_damaged', detail });
+      }
+      if (at + length > end) break;
+      if (valid) this.#checkContent(record, commit, place);
+      this.report.lastSeq = seq;
+      this.report.records++;
+      seq++;
+      at += length;
+    }
+    if (seq - commit.baseSeq !== commit.count || at !== end) {
+      const detail = `the commit says it holds ${commit.count} records, there are ${seq - commit.baseSeq}`;
+      this.#find({ ...placeOf(header, commit), kind: 'numbers_broken', detail });
+    }
+  }
+
+  #checkContent(record: WalRecord, commit: CommitInfo, place: Omit<WalFinding, 'kind' | 'detail'>): void {
+    if (record.type === RecordType.gap) {
+      this.report.gaps++;
+      if (this.#options.checkGap?.(record.payload) === false) {
+        const detail = 'the gap is not signed by a known key';
+        this.#find({ ...place, kind: 'gap_invalid', detail });
+      }
+    }
+    if (record.type !== RecordType.checkpoint) return;
+    this.report.checkpoints++;
+    if (this.#options.checkCheckpoint === undefined) return;
+    const checkpoint = this.#options.checkCheckpoint(record.payload);
+    if (checkpoint === undefined || !checkpoint.valid || checkpoint.lane !== this.report.lane) {
+      const detail = 'the checkpoint is unreadable, of another lane, or not signed by a known key';
+      this.#find({ ...place, kind: 'checkpoint_invalid', detail });
+      return;
+    }
+    const signed = this.#remembered.get(checkpoint.commitNo);
+    if (signed === undefined && checkpoint.commitNo < (this.#remembered.keys().next().value ?? Infinity))
+      return;
+    if (
+      signed === undefined ||
+      checkpoint.commitNo >= commit.commitNo ||
+      signed.chain !== checkpoint.chain ||
+      signed.lastSeq !== checkpoint.upToSeq
+    ) {
+      const detail =
+        `the checkpoint signs commit ${checkpoint.commitNo}, record ${checkpoint.upToSeq} with chain ` +
+        `${checkpoint.chain.slice(0, 16)}…, which is not what the files hold`;
+      this.#find({ ...place, kind: 'checkpoint_mismatch', detail });
+      return;
+    }
+    this.report.coveredUpToSeq = Math.max(this.report.coveredUpToSeq, checkpoint.upToSeq);
+  }
+}
+
+function placeOf(header: SegmentHeader, commit: CommitInfo): Omit<WalFinding, 'kind' | 'detail'> {
+  return {
+    level: 'error',
+    segment: header.segment,
+    offset: commit.offset,
+    commitNo: commit.commitNo,
+    seq: commit.baseSeq,
+  };
+}
+
+function nextHeader(file: SegmentFileInfo): SegmentHeader | undefined {
+  try {
+    return readHeader(file).header;
+  } catch {
+    return undefined;
+  }
 }
