@@ -8,6 +8,7 @@ import { fold } from './query-pattern.ts';
 import { FIRST_SMALL_KIND, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind } from './schema.ts';
 
 const CACHE_ENTRIES = 4096;
+const OTHER_ENTRIES = 2048;
 /** Texts above this many characters are not indexed; searches look at them one by one. */
 const MAX_INDEXED = 8192;
 /** Strings above this are not kept in the cache: 2 * 4096 * 1 KiB bounds the memory of each group. */
@@ -71,7 +72,10 @@ export class DictionaryWriter {
   private next: number;
   private readonly texts = new GenerationCache<string, number>(CACHE_ENTRIES);
   private readonly commands = new GenerationCache<string, number>(CACHE_ENTRIES);
-  private readonly small = new GenerationCache<string, number>(CACHE_ENTRIES);
+  /** By kind: few values each, but a container host may have many. */
+  private readonly others: GenerationCache<string, number>[] = [];
+  private context: readonly (string | undefined)[] = [];
+  private contextId: number | null = null;
 
   constructor(db: DatabaseSync, partition: number) {
     this.insert = db.prepare(`INSERT INTO d${partition}(id, kind, text) VALUES (?, ?, ?)`);
@@ -84,7 +88,8 @@ export class DictionaryWriter {
   forget(): void {
     this.texts.clear();
     this.commands.clear();
-    this.small.clear();
+    this.others.length = 0;
+    this.contextId = null;
   }
 
   private add(kind: number, text: string): number {
@@ -126,7 +131,22 @@ export class DictionaryWriter {
   /** Text of one of the other kinds. */
   kind(kind: number, value: string | undefined): number | null {
     if (value === undefined) return null;
-    return this.lookup(this.small, String.fromCharCode(kind) + value, kind, value);
+    const cache = (this.others[kind] ??= new GenerationCache(OTHER_ENTRIES));
+    return this.lookup(cache, value, kind, value);
+  }
+
+  /** Boot, device and tenant, which hardly ever change. */
+  contextOf(boot: string | undefined, device: string | undefined, tenant: string | undefined): number | null {
+    if (boot === undefined && device === undefined && tenant === undefined) return null;
+    const { context } = this;
+    if (this.contextId === null || context[0] !== boot || context[1] !== device || context[2] !== tenant) {
+      this.context = [boot, device, tenant];
+      this.contextId = this.kind(
+        Kind.context,
+        JSON.stringify([boot ?? null, device ?? null, tenant ?? null]),
+      );
+    }
+    return this.contextId;
   }
 }
 

@@ -129,7 +129,7 @@ export function encodeRow(
   into[11] = network?.srcPort ?? null;
   into[12] = dns ? words.text(dns.query) : null;
   into[13] = words.text(event.message);
-  into[14] = contextOf(event, words);
+  into[14] = words.contextOf(event.bootId, event.deviceId, event.tenantId);
   into[15] = event.sensorSeq === undefined ? null : BigInt.asIntN(64, event.sensorSeq);
   const { process } = event;
   into[16] = process?.tid ?? null;
@@ -147,12 +147,6 @@ export function encodeRow(
   into[28] = network?.bytesReceived ?? null;
   into[29] = words.kind(Kind.label, dns?.recordType);
   into[30] = restOf(event);
-}
-
-function contextOf(event: SentinelEvent, words: DictionaryWriter): number | null {
-  const { bootId, deviceId, tenantId } = event;
-  if (bootId === undefined && deviceId === undefined && tenantId === undefined) return null;
-  return words.kind(Kind.context, JSON.stringify([bootId ?? null, deviceId ?? null, tenantId ?? null]));
 }
 
 const id = (cell: Cell | undefined): number | null =>

@@ -72,6 +72,8 @@ CREATE TABLE d${n}(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT 
 CREATE INDEX d${n}_kind ON d${n}(kind) WHERE kind >= ${FIRST_SMALL_KIND};
 CREATE VIRTUAL TABLE f${n} USING fts5(text, content='', columnsize=0, detail=none,
   tokenize='trigram case_sensitive 1');
+INSERT INTO f${n}(f${n}, rank) VALUES ('crisismerge', 32);
+INSERT INTO f${n}(f${n}, rank) VALUES ('automerge', 16);
 CREATE TABLE s${n}(id INTEGER PRIMARY KEY, ${SNAPSHOT_COLUMNS.map((name) => `${name} ${name === 'rest' ? 'TEXT' : 'INTEGER'}`).join(', ')});
 CREATE INDEX s${n}_pid ON s${n}(pid);
 CREATE INDEX s${n}_exe ON s${n}(exe);
