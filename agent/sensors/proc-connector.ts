@@ -9,7 +9,7 @@ import { ProcReader } from './proc-reader.ts';
 import { listPids, snapshotEvents } from './proc-snapshot.ts';
 import { RecordBatcher } from './record-batcher.ts';
 import { inScope, type ScopeFilter, scopeFilter } from './scope.ts';
-import { sideBlindSpots, SideSensors } from './side-sensors.ts';
+import { KERNEL_REMEDY, sideBlindSpots, SideSensors } from './side-sensors.ts';
 import type { BlindSpot, Sensor, SensorScope, SensorSink, SensorStatus } from './types.ts';
 
 export interface ProcConnectorOptions {
@@ -150,7 +150,7 @@ export function connectorBlindSpots(why: string | undefined): BlindSpot[] {
     {
       what: 'Command lines, paths and working directories of processes that end within about a millisecond',
       why: `The kernel tells only the number of a process; the rest is read from /proc right after.${because}`,
-      remedy: 'Run on a kernel with BTF (/sys/kernel/btf/vmlinux) so that the eBPF sensor can load.',
+      remedy: KERNEL_REMEDY,
     },
     ...(process.getuid?.() === 0 ? [] : [OTHERS]),
     ...sideBlindSpots(),

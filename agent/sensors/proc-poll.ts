@@ -12,7 +12,7 @@ import { listPids, snapshotEvents } from './proc-snapshot.ts';
 import { lastPid, ProcWatch } from './proc-watch.ts';
 import { RecordBatcher } from './record-batcher.ts';
 import { inScope, type ScopeFilter, scopeFilter } from './scope.ts';
-import { sideBlindSpots, SideSensors } from './side-sensors.ts';
+import { KERNEL_REMEDY, sideBlindSpots, SideSensors } from './side-sensors.ts';
 import type { BlindSpot, Sensor, SensorScope, SensorSink, SensorStatus } from './types.ts';
 
 const MIN_PAUSE_MS = 20;
@@ -24,8 +24,6 @@ const MAX_READS = 16;
 const CPU_SHARE = 0.02;
 /** Unseen short-lived processes are told at most this often. */
 const BLIND_REPORT_MS = 60_000;
-
-const ROOT_REMEDY = 'Run the agent as root on a kernel with BTF (/sys/kernel/btf/vmlinux).';
 
 export interface ProcPollOptions {
   scope?: SensorScope;
@@ -181,7 +179,7 @@ export function pollBlindSpots(why: string | undefined): BlindSpot[] {
     {
       what: 'Processes that live for less than about 20 ms, and what they did',
       why: `/proc is looked at again and again instead of being told by the kernel.${because}`,
-      remedy: ROOT_REMEDY,
+      remedy: KERNEL_REMEDY,
     },
     {
       what: "Executables, working directories and sockets of other users' processes",
@@ -191,7 +189,7 @@ export function pollBlindSpots(why: string | undefined): BlindSpot[] {
     {
       what: 'ptrace, privilege changes without a new program, most exit codes',
       why: '/proc does not show them.',
-      remedy: ROOT_REMEDY,
+      remedy: KERNEL_REMEDY,
     },
     ...sideBlindSpots(),
   ];

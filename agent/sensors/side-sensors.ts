@@ -114,7 +114,8 @@ export class SideSensors {
   }
 }
 
-const KERNEL_REMEDY = 'Run the agent as root on a kernel with BTF (/sys/kernel/btf/vmlinux).';
+/** What makes room for the eBPF sensor. */
+export const KERNEL_REMEDY = 'Run the agent as root on a kernel with BTF (/sys/kernel/btf/vmlinux).';
 
 /** What neither fallback sensor sees. */
 export function sideBlindSpots(): BlindSpot[] {
