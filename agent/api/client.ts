@@ -4,15 +4,18 @@ import { SentinelError } from '../errors.ts';
 import {
   API_VERSION,
   type ApiError,
+  type Cancel,
   type ClosedReason,
   MAX_RESPONSE_BYTES,
   type MethodName,
   type Methods,
   type Push,
+  type Request,
   type Response,
   type SubscriptionName,
   type Subscriptions,
   type Transport,
+  type Unsubscribe,
 } from './contract.ts';
 import { streamTransport } from './frames.ts';
 import { shortSocketPath } from './socket-server.ts';
@@ -176,6 +179,7 @@ export async function createClient(transport: Transport, timeoutMs = 5000): Prom
   /** Why nothing more can be asked. */
   let ended: Error | undefined;
 
+  const send = (message: Request | Cancel | Unsubscribe): void => transport.send(JSON.stringify(message));
   const end = (error: Error): void => {
     if (ended) return;
     ended = error;
@@ -220,7 +224,7 @@ export async function createClient(transport: Transport, timeoutMs = 5000): Prom
       open.handlers.onClosed(message.closed);
     } else if (message.seq !== open.seq + 1) {
       subscriptions.delete(message.subscription);
-      transport.send(JSON.stringify({ unsubscribe: message.subscription }));
+      send({ unsubscribe: message.subscription });
       open.handlers.onClosed('lost');
     } else {
       open.seq++;
@@ -241,7 +245,7 @@ export async function createClient(transport: Transport, timeoutMs = 5000): Prom
         return;
       }
       const id = ++lastId;
-      const onAbort = (): void => transport.send(JSON.stringify({ cancel: id }));
+      const onAbort = (): void => send({ cancel: id });
       signal?.addEventListener('abort', onAbort, { once: true });
       const clean = (): void => signal?.removeEventListener('abort', onAbort);
       // Settled here and not a turn later: a subscription's snapshot may be the very next message.
@@ -255,7 +259,7 @@ export async function createClient(transport: Transport, timeoutMs = 5000): Prom
           fail(error);
         },
       });
-      transport.send(JSON.stringify({ id, method, params }));
+      send({ id, method, params });
       if (signal?.aborted) onAbort();
     });
   }
@@ -295,7 +299,7 @@ export async function createClient(transport: Transport, timeoutMs = 5000): Prom
         subscriptions.set(id, { seq: 0, handlers });
         return {
           unsubscribe: () => {
-            if (subscriptions.delete(id)) transport.send(JSON.stringify({ unsubscribe: id }));
+            if (subscriptions.delete(id)) send({ unsubscribe: id });
           },
         };
       }),

@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { MAX_CLIENT_BACKLOG_BYTES } from './contract.ts';
+import { type Ack, MAX_CLIENT_BACKLOG_BYTES } from './contract.ts';
 import { event, healthSnapshot } from './fake-services.ts';
 import { portTransport } from './message-port.ts';
 import { portClient, rawPeer, start } from './test-kit.ts';
@@ -134,7 +134,7 @@ describe('subscriptions', () => {
     transport.onMessage((message) => taken.push(message));
     transport.send('x'.repeat(1000));
     expect(transport.backlogBytes).toBe(0);
-    port2.postMessage('{"ack":400}');
+    port2.postMessage(JSON.stringify({ ack: 400 } satisfies Ack));
     await expect.poll(() => transport.backlogBytes).toBe(600);
     port2.postMessage('{"ack":9000}');
     await expect.poll(() => transport.backlogBytes).toBe(0);
