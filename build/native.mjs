@@ -10,8 +10,16 @@ const out = join(root, 'out', 'native');
 mkdirSync(out, { recursive: true });
 
 function run(command, args) {
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  if (result.status !== 0) process.exit(1);
+  // Compilers talk a lot when all is well: what they said is shown when it is not.
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 64 << 20,
+  });
+  if (result.status === 0) return;
+  process.stderr.write(result.stdout ?? '');
+  process.stderr.write(result.stderr ?? String(result.error));
+  process.exit(1);
 }
 
 if (process.argv[2] === 'addon') {

@@ -69,6 +69,10 @@ struct Loss {
   int64_t to_ns;
 };
 
+// Nothing is blocked yet, so no verdict waits for these records: they share the lane's 5 ms commits, and a detection
+// commits at once together with the records before it. One commit per exec cost 2 % of a core at 800 events/s.
+constexpr bool kVerdictsWait = false;
+
 bool Urgent(uint8_t type) {
   switch (type) {
     case SN_EXEC:
@@ -231,7 +235,8 @@ class Sensor {
       list[i].len = h->len;
       at += h->len;
     }
-    batch->first_seq = appender->append(appender->ctx, list.data(), list.size(), batch->urgent);
+    const bool at_once = kVerdictsWait && batch->urgent;
+    batch->first_seq = appender->append(appender->ctx, list.data(), list.size(), at_once);
     if (batch->first_seq == 0) append_failures += batch->count;
   }
 
