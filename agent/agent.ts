@@ -29,8 +29,8 @@ import { ContainerTable } from './sensors/containers.ts';
 import { ExecutableHasher } from './sensors/hashes.ts';
 import { ProcessTree } from './sensors/process-tree.ts';
 import { selectSensor, type SensorPreference } from './sensors/select-sensor.ts';
-import type { SensorScope } from './sensors/types.ts';
 import { UserTable } from './sensors/users.ts';
+import { parseScope } from './sensor-scope.ts';
 import { serveMetrics } from './prometheus.ts';
 import { Retention } from './retention.ts';
 import { TimelineClient } from './timeline-client.ts';
@@ -55,12 +55,6 @@ export interface RunningAgent {
 
 const TICK_MS = 1000;
 const NS_PER_DAY = 86_400_000_000_000n;
-
-function parseScope(text: string): SensorScope {
-  if (text.startsWith('cgroup:')) return { kind: 'cgroup', path: text.slice('cgroup:'.length) };
-  if (text.startsWith('pid:')) return { kind: 'pid', pid: Number(text.slice('pid:'.length)) };
-  return { kind: 'host' };
-}
 
 /**
  * Starts an agent on a data folder.

@@ -1,7 +1,7 @@
 /** The data folder: where it is, what is in it, and the lock that lets only one agent write to it. */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fromSystemError, SentinelError } from './errors.ts';
 
@@ -42,6 +42,14 @@ function pipeName(dataDir: string): string {
   return `\\\\.\\pipe\\sentinel-${resolve(dataDir).replace(/[^A-Za-z0-9]/g, '-')}`;
 }
 
+/** Like a recursive mkdir, which for ever tries again where a file system (/proc) has no place for a new folder. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  mkdirSync(path, { mode: 0o750 });
+}
+
 export interface DataLock {
   release(): void;
 }
@@ -63,7 +71,7 @@ function ownerOf(path: string): string {
 export function lockDataDir(dataDir: string): DataLock {
   const paths = dataPaths(dataDir);
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    makeFolder(resolve(dataDir));
     if (!statSync(dataDir).isDirectory()) throw new SentinelError('enotdir', `${dataDir} is not a folder`);
     writeFileSync(join(dataDir, '.write-test'), '');
     rmSync(join(dataDir, '.write-test'));

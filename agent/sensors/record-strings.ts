@@ -20,9 +20,17 @@ interface Slot {
 }
 
 const slots: (Slot | undefined)[] = Array.from<Slot | undefined>({ length: SLOTS });
+let hits = 0;
+let misses = 0;
+let evictions = 0;
 
 /** Set by the last call of `textOf`: the bytes were valid UTF-8. */
 export let lastTextValid = true;
+
+/** Counters of the intern table, for health. */
+export function internStats(): { slots: number; hits: number; misses: number; evictions: number } {
+  return { slots: SLOTS, hits, misses, evictions };
+}
 
 /** FNV-1a over at most 32 bytes spread over the text, then its length. */
 function hashOf(bytes: Buffer, start: number, length: number, kind: number): number {
@@ -70,9 +78,12 @@ export function textOf(bytes: Buffer, start: number, length: number, kind: numbe
     known.bytes.length === length &&
     sameBytes(known.bytes, bytes, start)
   ) {
+    hits += 1;
     lastTextValid = known.valid;
     return known.text;
   }
+  misses += 1;
+  if (known !== undefined) evictions += 1;
   const text = render(bytes, start, start + length, kind, cut);
   lastTextValid = isUtf8(bytes.subarray(start, start + length));
   slots[index] = {

@@ -21,7 +21,7 @@ export interface ReplayOptions {
   loops?: number;
   /** Move all times so that the first record happens now. Default true. */
   rebase?: boolean;
-  /** How often a batch is made. Default 5 ms, up to 20 ms at rates that have little to send by then. */
+  /** How often a batch is made. Default 5 ms. */
   tickMs?: number;
   /** Records per batch at most. Default 4,096. */
   maxBatch?: number;
@@ -63,11 +63,6 @@ function shiftTimes(bytes: Buffer, offset: number, low: number, high: number): v
   else if (type >= Type.PTRACE) shift(bytes, offset + Rare.target_start, low, high);
 }
 
-/** Batches of some 64 records: waking up costs more than feeding one. */
-function defaultTickMs(rate: ReplayOptions['rate']): number {
-  return typeof rate === 'number' ? Math.min(20, Math.max(5, 64_000 / rate)) : 5;
-}
-
 function stampAt(lane: LaneRecords, index: number): bigint {
   return lane.bytes.readBigUInt64LE((lane.offsets[index] as number) + Header.ts);
 }
@@ -82,7 +77,6 @@ export class ReplaySensor implements Sensor {
   readonly #loops: number;
   readonly #rebase: boolean;
   readonly #maxBatch: number;
-  readonly #tickMs: number;
   #finish: () => void = () => undefined;
   #sink: SensorSink | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -103,7 +97,6 @@ export class ReplaySensor implements Sensor {
     this.#loops = options.loops ?? 1;
     this.#rebase = options.rebase ?? true;
     this.#maxBatch = options.maxBatch ?? 4096;
-    this.#tickMs = options.tickMs ?? defaultTickMs(options.rate);
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -113,7 +106,7 @@ export class ReplaySensor implements Sensor {
     this.#sink = sink;
     this.#startedMs = performance.now();
     this.#beginLoop();
-    this.#timer = setInterval(() => this.#tick(), this.#tickMs);
+    this.#timer = setInterval(() => this.#tick(), this.#options.tickMs ?? 5);
     return Promise.resolve();
   }
 
@@ -166,7 +159,7 @@ export class ReplaySensor implements Sensor {
     const { rate } = this.#options;
     if (rate === 'fast') {
       // Until the next timer is due, so that the sink's own timers and I/O get their turn.
-      const until = performance.now() + this.#tickMs;
+      const until = performance.now() + (this.#options.tickMs ?? 5);
       while (this.#timer !== undefined && performance.now() < until && this.#options.isBusy?.() !== true) {
         this.#deliver(this.#maxBatch);
       }

@@ -10,7 +10,7 @@ import type { EventJson, EventPage } from '../../../agent/api/contract.ts';
 export const PAGE_ROWS = 200;
 export const MAX_PAGES = 4;
 /** New rows kept ready for when the reader lets go; beyond it they are only counted. */
-export const MAX_PENDING = 1 * PAGE_ROWS;
+export const MAX_PENDING = PAGE_ROWS;
 
 export interface PageWindow {
   pages: readonly EventPage[];
