@@ -267,7 +267,14 @@ export interface HealthSnapshot {
   };
   sinks: { name: string; lane: Lane; cursorSeq: string; lagRecords: number }[];
   latency: { kernelToDecision: Percentiles; kernelToDurable: Percentiles; detect: Percentiles };
-  agent: { pid: number; cpuPercent: number; rssBytes: number; heapBytes: number };
+  agent: {
+    pid: number;
+    cpuPercent: number;
+    rssBytes: number;
+    heapBytes: number;
+    /** Proportional share, what the memory budget is stated in; absent where the system cannot tell. */
+    pssBytes?: number;
+  };
   api: {
     clients: number;
     shed: number;

@@ -143,7 +143,13 @@ export function fakeHealth(
       kernelToDurable: { p50Us: 1904, p99Us: 5210, count: total },
       detect: { p50Us: 7.4, p99Us: 19, count: total * 7 },
     },
-    agent: { pid: 4211, cpuPercent: 0.6 * jitter, rssBytes: 57_000_000, heapBytes: 14_000_000 },
+    agent: {
+      pid: 4211,
+      cpuPercent: 0.6 * jitter,
+      rssBytes: 92_000_000,
+      pssBytes: 57_000_000,
+      heapBytes: 14_000_000,
+    },
     api: {
       clients: 2,
       shed: 0,

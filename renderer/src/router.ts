@@ -13,8 +13,6 @@ export interface Route {
   tab: string | undefined;
 }
 
-export const DEFAULT_ROUTE: Route = { view: 'timeline', query: '', eventId: undefined, tab: undefined };
-
 export function parseRoute(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const view = VIEWS.find((candidate) => candidate === path) ?? 'timeline';

@@ -13,7 +13,8 @@ export interface Trend {
   observability: number;
   detections: number;
   cpuPercent: number;
-  rssBytes: number;
+  /** Proportional share where it is known, else resident. */
+  memoryBytes: number;
 }
 
 /** Ten minutes at one sample a second. */
@@ -69,7 +70,7 @@ function onHealth(health: HealthSnapshot): void {
     atMs: Date.now(),
     ...health.rates,
     cpuPercent: health.agent.cpuPercent,
-    rssBytes: health.agent.rssBytes,
+    memoryBytes: health.agent.pssBytes ?? health.agent.rssBytes,
   };
   useApp.setState(({ trend }) => ({ health, trend: [...trend.slice(1 - MAX_TREND), sample] }));
 }

@@ -179,6 +179,38 @@ describe.skipIf(missing !== '')(
       await rows(`${MARK}-late`).first().waitFor();
     });
 
+    it('pages through more than it holds, and opens a link to an event far down', async () => {
+      for (let n = 0; n < 450; n += 1) execFileSync('/bin/true', [`${MARK}-many-${n}`], { stdio: 'ignore' });
+      const many = `#/timeline?q=${encodeURIComponent(`cmd:${MARK}-many and action:exec`)}`;
+      await go(many);
+      await rows('-many-449').first().waitFor();
+      expect(await page.locator('.row[data-event]').count()).toBeLessThan(80);
+      await page.locator('#event-list').focus();
+      for (let n = 0; n < 6; n += 1) {
+        await page.keyboard.press('End');
+        await page.waitForTimeout(150);
+      }
+      const oldest = rows('-many-0').first();
+      await oldest.waitFor();
+      const id = (await oldest.getAttribute('data-event')) ?? '';
+      await go('#/health');
+      await go(`${many}&e=${id}`);
+      await page.locator(`.row[data-event="${id}"][aria-selected=true]`).waitFor();
+      await page.locator('#event-list').focus();
+      await page.mouse.move(700, 500);
+      await page.mouse.wheel(0, -20_000);
+      await rows('-many-1').last().waitFor();
+      await page.keyboard.press('Escape');
+    });
+
+    it('asks for more like a value that was clicked', async () => {
+      await go(`#/timeline?q=${encodeURIComponent(`cmd:${MARK}-evil and action:exec`)}`);
+      await rows('-evil').locator('.say-object').first().click({ button: 'right' });
+      await page.getByRole('menuitem', { name: 'Leave these out' }).click();
+      await expect.poll(() => decodeURIComponent(page.url())).toContain('and+not+image:/usr/bin/echo');
+      await page.getByText('No event matches').waitFor();
+    });
+
     for (const theme of ['light', 'dark'] as const) {
       it(`has no accessibility fault in any view, ${theme}`, async () => {
         await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });

@@ -8,7 +8,7 @@ import { Value } from '../ui/value.tsx';
 import { TrendLine } from './rates-section.tsx';
 import { Figure, Section } from './section.tsx';
 
-/** The agent's promise: one core's share by rate of events, and resident memory. */
+/** The agent's promise: one core's share by rate of events, and its proportional share of memory. */
 function cpuBudget(eventsPerSecond: number): number {
   if (eventsPerSecond < 100) return 0.3;
   if (eventsPerSecond <= 1000) return 1;
@@ -36,16 +36,28 @@ export function AgentSection({ health }: { health: HealthSnapshot }) {
         </Figure>
         <Figure
           name={t('health.memory')}
-          note={t('health.budget', { n: bytes(MEMORY_BUDGET_BYTES) })}
+          note={
+            agent.pssBytes === undefined ? undefined : t('health.budget', { n: bytes(MEMORY_BUDGET_BYTES) })
+          }
           trend={
             <>
-              <TrendLine name={t('health.memory')} of="rssBytes" show={bytes} floor={MEMORY_BUDGET_BYTES} />
-              <Meter value={agent.rssBytes} max={MEMORY_BUDGET_BYTES} label={t('health.memory')} budget />
+              <TrendLine
+                name={t('health.memory')}
+                of="memoryBytes"
+                show={bytes}
+                floor={MEMORY_BUDGET_BYTES}
+              />
+              {agent.pssBytes === undefined ? null : (
+                <Meter value={agent.pssBytes} max={MEMORY_BUDGET_BYTES} label={t('health.memory')} budget />
+              )}
             </>
           }
         >
-          {bytes(agent.rssBytes)}
+          {bytes(agent.pssBytes ?? agent.rssBytes)}
         </Figure>
+        {agent.pssBytes === undefined ? null : (
+          <Figure name={t('health.resident')}>{bytes(agent.rssBytes)}</Figure>
+        )}
         <Figure name={t('health.heap')}>{bytes(agent.heapBytes)}</Figure>
       </dl>
     </Section>

@@ -7,10 +7,11 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useLayoutEffect, useRef } from 'react';
 import { t, tn } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
-import { useApp } from '../store.ts';
+import { openValueMenu, useApp } from '../store.ts';
 import { dayOf, nsOfMs } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { EventRow, rowId } from './event-row.tsx';
+import { fieldName } from './fields.ts';
 import { listKey } from './list-keys.ts';
 import { ListNotice } from './list-notice.tsx';
 import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
@@ -128,6 +129,13 @@ export function EventList() {
         onKeyDown={(event) => {
           const pageRows = Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2;
           if (listKey(event.nativeEvent, pageRows)) event.preventDefault();
+        }}
+        onContextMenu={(event) => {
+          const part = (event.target as HTMLElement).closest<HTMLElement>('[data-field]');
+          const { field, value } = part?.dataset ?? {};
+          if (field === undefined || value === undefined) return;
+          event.preventDefault();
+          openValueMenu({ x: event.clientX, y: event.clientY, label: fieldName(field), field, value });
         }}
         onClick={(event) => {
           const row = (event.target as HTMLElement).closest<HTMLElement>('[data-event]');

@@ -5,19 +5,24 @@ import { t } from '../i18n/i18n.ts';
 import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
-import { type Part, describe, verdictOf } from './sentence.ts';
+import { type Ask, type Part, describe, verdictOf } from './sentence.ts';
+
+/** Marks what the context menu of a row can ask for. */
+function askable(what: Ask | undefined): Record<string, string> {
+  return what ? { 'data-field': what.field, 'data-value': what.value } : {};
+}
 
 function SentencePart({ part }: { part: Part }) {
   switch (part.kind) {
     case 'actor':
       return (
-        <span className="say-actor">
+        <span className="say-actor" {...askable(part.ask)}>
           <EndEllipsis text={part.text} />
         </span>
       );
     case 'object':
       return (
-        <span className="say-object">
+        <span className="say-object" {...askable(part.ask)}>
           <MiddleEllipsis text={part.text} />
         </span>
       );
@@ -40,6 +45,15 @@ export function Sentence({ event }: { event: EventJson }) {
       <SentencePart part={part} />
     </Fragment>
   ));
+}
+
+function userOf({ process }: EventJson): Ask | undefined {
+  if (process?.user !== undefined) return { field: 'user', value: process.user };
+  return process?.uid === undefined ? undefined : { field: 'uid', value: String(process.uid) };
+}
+
+function pidOf({ process }: EventJson): Ask | undefined {
+  return process && { field: 'pid', value: String(process.pid) };
 }
 
 export const rowId = (eventId: string): string => `event-${eventId}`;
@@ -95,20 +109,23 @@ export const EventRow = memo(function EventRow({
       </span>
       <span role="gridcell" className="row-rule">
         {detection === undefined ? null : (
-          <span className={`row-rule-name sev-${detection.level}`}>
+          <span
+            className={`row-rule-name sev-${detection.level}`}
+            {...askable({ field: 'rule', value: detection.ruleId })}
+          >
             <SafeText text={detection.title} limit={120} />
             {more.length > 0 ? ` ${t('list.more', { n: more.length })}` : ''}
           </span>
         )}
       </span>
-      <span role="gridcell" className="row-user">
+      <span role="gridcell" className="row-user" {...askable(userOf(event))}>
         {event.process?.user === undefined ? (
           event.process?.uid
         ) : (
           <SafeText text={event.process.user} limit={40} />
         )}
       </span>
-      <span role="gridcell" className="row-pid num">
+      <span role="gridcell" className="row-pid num" {...askable(pidOf(event))}>
         {event.process?.pid}
       </span>
     </div>

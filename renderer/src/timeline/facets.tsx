@@ -1,7 +1,7 @@
 /** Top values of the fields people narrow by; each value includes, or excludes. */
 import type { Severity } from '../../../agent/api/contract.ts';
 import { SEVERITY_ORDER } from '../ui/severity-order.ts';
-import { t, tryMessage } from '../i18n/i18n.ts';
+import { t } from '../i18n/i18n.ts';
 import { setPrefs, usePrefs } from '../prefs.ts';
 import { useApp } from '../store.ts';
 import { count, shortCount } from '../ui/format.ts';
@@ -9,6 +9,7 @@ import { Icon } from '../ui/icon.tsx';
 import { neutralise } from '../ui/neutralise.ts';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis } from '../ui/text.tsx';
+import { fieldName } from './fields.ts';
 import { addClause, hasClause, removeClause } from './query-text.ts';
 import { FACET_FIELDS, runQuery, useTimeline } from './timeline-store.ts';
 
@@ -62,7 +63,7 @@ function FacetGroup({ field }: { field: string }) {
   const open = usePrefs((prefs) => prefs.facets[field] ?? OPEN_BY_DEFAULT.has(field));
   const values = (facet?.values ?? []).filter(({ value }) => field !== 'rule' || !RULE_ID.test(value));
   const most = values.reduce((max, value) => Math.max(max, value.count), 0);
-  const name = tryMessage(`field.${field}`) ?? field;
+  const name = fieldName(field);
   return (
     <section className="facet">
       <h2>

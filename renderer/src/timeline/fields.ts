@@ -3,6 +3,7 @@
  * has for it, where it has one.
  */
 import type { EventJson } from '../../../agent/api/contract.ts';
+import { tryMessage } from '../i18n/i18n.ts';
 import { absoluteTime } from '../ui/format.ts';
 
 /** JSON path to query field. Array elements share the path of their array. */
@@ -118,4 +119,9 @@ export function gloss(path: string, value: string): string | undefined {
   if (/^(?:tsNs|gap\.(?:from|to)Ns)$/.test(path)) return absoluteTime(value);
   if (path === 'file.mode') return `0${(Number(value) & 0o7777).toString(8)}`;
   return undefined;
+}
+
+/** Name of a query field for people. */
+export function fieldName(field: string): string {
+  return tryMessage(`field.${field}`) ?? field;
 }

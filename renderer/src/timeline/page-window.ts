@@ -10,7 +10,7 @@ import type { EventJson, EventPage } from '../../../agent/api/contract.ts';
 export const PAGE_ROWS = 200;
 export const MAX_PAGES = 4;
 /** New rows kept ready for when the reader lets go; beyond it they are only counted. */
-export const MAX_PENDING = PAGE_ROWS;
+export const MAX_PENDING = 200;
 
 export interface PageWindow {
   pages: readonly EventPage[];
@@ -61,6 +61,11 @@ function make(
 /** A fresh window on the newest page. */
 export function openWindow(page: EventPage): PageWindow {
   return make([page], 0, { atNewest: true }, EMPTY_WINDOW);
+}
+
+/** A window that begins with an event somewhere in the record; what is newer is a page away. */
+export function openWindowAt(page: EventPage): PageWindow {
+  return make([page], 0, { atNewest: false }, EMPTY_WINDOW);
 }
 
 /** The cursor that pages away from an event it is exclusive of; the contract says how it is made. */

@@ -105,6 +105,21 @@ group('sentences', () => {
     setLocale('en');
   });
 
+  it('know what to ask for to find the like', () => {
+    const parts = describe(base);
+    expect(parts[0]?.ask).toEqual({ field: 'parent.name', value: 'bash' });
+    expect(parts[2]?.ask).toEqual({ field: 'image', value: '/usr/bin/curl' });
+    const file = { path: '/b', oldPath: '/a', op: 'rename' };
+    const renamed = describe({ ...base, type: 'file', action: 'rename', file });
+    expect(renamed.map((part) => part.ask?.field)).toEqual([
+      'name',
+      undefined,
+      'file.old',
+      undefined,
+      'file',
+    ]);
+  });
+
   it('stay short for a huge command line', () => {
     const argv = ['sh', '-c', 'x'.repeat(1 << 20)];
     expect(commandLine(argv).length).toBeLessThan(4200);

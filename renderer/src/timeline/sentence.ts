@@ -9,6 +9,14 @@ import { bytes, count } from '../ui/format.ts';
 export interface Part {
   kind: 'actor' | 'verb' | 'object' | 'link' | 'note';
   text: string;
+  /** What to ask for to find events with the same actor or object. */
+  ask?: Ask;
+}
+
+/** A field of the query language and a value of it. */
+export interface Ask {
+  field: string;
+  value: string;
 }
 
 type Pick = (event: EventJson) => string | undefined;
@@ -71,6 +79,7 @@ const transferred: Pick = (event) => {
   if (!net || (Number(net.bytesSent ?? 0) === 0 && Number(net.bytesReceived ?? 0) === 0)) return undefined;
   return `↑ ${bytes(net.bytesSent ?? 0)} ↓ ${bytes(net.bytesReceived ?? 0)}`;
 };
+const dnsName: Pick = (event) => event.dns?.query;
 const size: Pick = (event) => (event.file?.bytes === undefined ? undefined : bytes(event.file.bytes));
 const detail =
   (...names: string[]): Pick =>
@@ -97,6 +106,24 @@ const idChange: Pick = (event) => {
   const after = event.details?.effectiveId;
   return before === undefined || after === undefined ? undefined : `${before} → ${after}`;
 };
+
+/** The query that each object stands for. */
+const ASK = new Map<Pick, (event: EventJson) => Ask | undefined>([
+  [command, ({ process }) => ask('image', process?.executable)],
+  [filePath, ({ file }) => ask('file', file?.path)],
+  [oldPath, ({ file }) => ask('file.old', file?.oldPath)],
+  [target, (event) => ask('target.pid', event.target?.pid)],
+  [
+    remote,
+    ({ network }) =>
+      network?.direction === 'inbound' ? ask('src.ip', network.srcIp) : ask('ip', network?.dstIp),
+  ],
+  [dnsName, ({ dns }) => ask('dns', dns?.query)],
+]);
+
+function ask(field: string, value: string | number | undefined): Ask | undefined {
+  return value === undefined ? undefined : { field, value: String(value) };
+}
 
 const ROWS: Readonly<Record<string, Row>> = {
   'process.exec': { actor: 'parent', object: command },
@@ -137,7 +164,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'network.listen': { object: local, note: protocol },
   'network.close': { object: remote, note: transferred },
   'network.send': { object: remote, note: protocol },
-  'dns.query': { object: (event) => event.dns?.query, note: (event) => event.dns?.recordType },
+  'dns.query': { object: dnsName, note: (event) => event.dns?.recordType },
   'memory.memfd_create': { object: detail('name') },
   'memory.mmap_wx': { object: filePath, note: detail('protection', 'length') },
   'memory.mprotect_wx': { note: detail('protection', 'length') },
@@ -208,14 +235,23 @@ export function describe(event: EventJson): Part[] {
   };
   const actor = row.actor === 'parent' ? (event.parent ?? event.process) : event.process;
   const parts: Part[] = [
-    { kind: 'actor', text: processName(actor) },
+    {
+      kind: 'actor',
+      text: processName(actor),
+      ask: ask(row.actor === 'parent' && event.parent ? 'parent.name' : 'name', actor?.name),
+    },
     { kind: 'verb', text: tryMessage(`verb.${key}`) ?? readable(event.action) },
   ];
   const object = row.object?.(event);
-  if (object !== undefined) parts.push({ kind: 'object', text: object });
+  if (row.object && object !== undefined) {
+    parts.push({ kind: 'object', text: object, ask: ASK.get(row.object)?.(event) });
+  }
   const second = row.link?.[1](event);
   if (row.link && second !== undefined) {
-    parts.push({ kind: 'link', text: t(row.link[0]) }, { kind: 'object', text: second });
+    parts.push(
+      { kind: 'link', text: t(row.link[0]) },
+      { kind: 'object', text: second, ask: ASK.get(row.link[1])?.(event) },
+    );
   }
   const note = row.note?.(event);
   if (note !== undefined && note !== '') parts.push({ kind: 'note', text: note });

@@ -9,7 +9,10 @@ import {
   PAGE_ROWS,
   type PageWindow,
   appendOlder,
+  cursorOf,
+  indexOf,
   openWindow,
+  openWindowAt,
   prependNewer,
   receive,
   release,
@@ -255,6 +258,19 @@ export async function loadNewer(): Promise<void> {
     loadingNewer: false,
     window: result ? prependNewer(state.window, result) : state.window,
   }));
+}
+
+/**
+ * Brings an event into the list that the address named but the newest page does not hold: the list then begins with
+ * it. What the reader selected by hand is in the list already and is left alone.
+ */
+export async function reveal(event: EventJson): Promise<void> {
+  const { window, cursor, status, query } = get();
+  if (status !== 'ready' || cursor !== undefined || indexOf(window, event.eventId) >= 0) return;
+  set({ cursor: event.eventId });
+  const result = await page({ before: cursorOf({ ...event, eventId: String(BigInt(event.eventId) + 1n) }) });
+  if (!result || result.events.length === 0 || get().query !== query) return;
+  set(({ toTop }) => ({ window: openWindowAt(result), toTop: toTop + 1 }));
 }
 
 /** Shows the newest rows now, wherever the reader is. */

@@ -1,5 +1,6 @@
 /** Everything known of one event, in tabs; the first reads as a sentence. */
 import { Tabs } from 'radix-ui';
+import { useEffect } from 'react';
 import type { EventDetail } from '../../../../agent/api/contract.ts';
 import type { AgentError } from '../../agent-client.ts';
 import { t } from '../../i18n/i18n.ts';
@@ -7,7 +8,7 @@ import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
 import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
 import { indexOf, rowAt } from '../page-window.ts';
-import { selectEvent, useTimeline } from '../timeline-store.ts';
+import { reveal, selectEvent, useTimeline } from '../timeline-store.ts';
 import { AncestryTab } from './ancestry-tab.tsx';
 import { FieldsTab } from './fields-tab.tsx';
 import { ProofTab } from './proof-tab.tsx';
@@ -58,6 +59,10 @@ export function DetailPanel({ eventId }: { eventId: string }) {
   const { data, error, again } = useLoad(eventId, (signal) =>
     agent().call('events.get', { eventId }, signal),
   );
+  const status = useTimeline((state) => state.status);
+  useEffect(() => {
+    if (data && status === 'ready') void reveal(data.event);
+  }, [data, status]);
   const detail = data ?? early;
   const complete = data !== undefined;
   return (
