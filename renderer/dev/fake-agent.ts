@@ -8,6 +8,7 @@ import type {
   Transport,
 } from '../../agent/api/contract.ts';
 import { leavesOf } from '../src/timeline/fields.ts';
+import { cursorOf } from '../src/timeline/page-window.ts';
 import { words } from '../src/timeline/query-text.ts';
 import { eventAt } from './fake-events.ts';
 import { fakeHealth } from './fake-health.ts';
@@ -125,18 +126,19 @@ export function createFakeAgent(options: FakeOptions) {
   const page = (query: string, limit: number, before?: string, after?: string): EventPage => {
     const test = compile(query);
     const found: EventJson[] = [];
-    let at = before === undefined ? events.length - 1 : Number(before) - 1;
+    /** Ids grow with the array: event n has id 2(n+1), or one more on the observability lane. */
+    const positionOf = (cursor: string): number => (Number(cursor.split('.')[1]) - 2) / 2;
+    let at = before === undefined ? events.length - 1 : Math.ceil(positionOf(before)) - 1;
     if (after !== undefined) {
-      let from = Number(after) + 1;
+      let from = Math.floor(positionOf(after)) + 1;
       for (; from < events.length && found.length < limit; from += 1)
         if (test(events[from]!)) found.unshift(events[from]!);
     } else for (; at >= 0 && found.length < limit; at -= 1) if (test(events[at]!)) found.push(events[at]!);
-    const first = found[0] && events.indexOf(found[0]);
-    const last = found.at(-1) && events.indexOf(found.at(-1)!);
+    const [first, last] = [found[0], found.at(-1)];
     return {
       events: found,
-      older: last !== undefined && last > 0 && events.slice(0, last).some(test) ? String(last) : undefined,
-      newer: first !== undefined && events.slice(first + 1).some(test) ? String(first) : undefined,
+      older: last && events.slice(0, events.indexOf(last)).some(test) ? cursorOf(last) : undefined,
+      newer: first && cursorOf(first),
     };
   };
 

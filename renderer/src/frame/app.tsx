@@ -59,7 +59,7 @@ export function App() {
         {connected ? (
           <>
             <ConnectionBanner />
-            <Suspense>
+            <Suspense key={view}>
               <Current />
             </Suspense>
           </>

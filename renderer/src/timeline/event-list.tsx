@@ -55,7 +55,7 @@ export function EventList() {
   const selected = useApp((state) => state.route.eventId);
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
   const list = useRef<HTMLDivElement>(null);
-  const { origin, first, rows, atOldest } = window_;
+  const { origin, first, rows, atOldest, atNewest } = window_;
   const count = first - origin + rows.length + (atOldest ? 1 : 0);
 
   // Its functions change what they answer without changing identity; nothing here memoises over them.
@@ -71,14 +71,15 @@ export function EventList() {
   });
   useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
 
-  // Rows that entered above: keep what is being read where it is, unless the reader is at the very top.
-  const lastOrigin = useRef(origin);
+  // Rows that entered above: keep what is being read where it is. Only live rows at the very top may push it down.
+  const last = useRef({ origin, atNewest });
   useLayoutEffect(() => {
     const element = scroller.current;
-    const entered = lastOrigin.current - origin;
-    lastOrigin.current = origin;
-    if (element && entered !== 0 && element.scrollTop > 0) element.scrollTop += entered * rowPx;
-  }, [origin, rowPx]);
+    const entered = last.current.origin - origin;
+    const live = last.current.atNewest && element?.scrollTop === 0;
+    last.current = { origin, atNewest };
+    if (element && entered !== 0 && !live) element.scrollTop += entered * rowPx;
+  }, [origin, atNewest, rowPx]);
   useLayoutEffect(() => {
     if (scroller.current) scroller.current.scrollTop = 0;
   }, [toTop]);
@@ -99,7 +100,7 @@ export function EventList() {
     if (rows.length === 0) return;
     if (lastShown > first + rows.length - AHEAD_ROWS) void loadOlder();
     if (firstShown < first + AHEAD_ROWS) void loadNewer();
-  }, [firstShown, lastShown, first, rows.length]);
+  }, [firstShown, lastShown, first, rows]);
 
   // The cursor is always on screen, whoever moved it.
   useEffect(() => {
