@@ -3,6 +3,10 @@ import { connectAgent } from '../api/client.ts';
 import { dataPaths } from '../data-dir.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 import { openBrowser } from './open-browser.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A browser needs this long to read the page that leads to the console. */
+const BROWSER_START_MS = 5000;
 
 export const command: Command = {
   summary: 'open the console of the running agent',
@@ -18,6 +22,7 @@ Asks the running agent for a one-time address, valid for a few minutes, and open
       output.out(values.json ? `${JSON.stringify({ url, expiresNs })}\n` : `${url}\n`);
       if (!values.print && !values.json && !openBrowser(url))
         output.err('sentinel: no display here: open the address above in a browser on this machine\n');
+      else if (!values.print && !values.json) await sleep(BROWSER_START_MS);
       return 0;
     } finally {
       client.close();
