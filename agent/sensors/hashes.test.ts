@@ -180,6 +180,11 @@ describe.skipIf(native === undefined)('ExecutableHasher (skipped without the nat
     expect(records).toEqual([]);
     expect(refusals[0]?.reason).toMatch(/replaced|gone/);
     expect(hasher.get(exeIdentity)).toBeUndefined();
+    // Asked again soon, it is not tried again at once.
+    hasher.request({ pid: 4_194_303, startNs: 1n, name: 'x', executable: path, exeIdentity }, 2);
+    expect(hasher.stats()).toMatchObject({ queued: 0, refused: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(refusals).toHaveLength(1);
   });
 
   it('remembers that a file is too large, and bounds its memory and its queue', async () => {

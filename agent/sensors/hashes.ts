@@ -16,6 +16,8 @@ import { type CoreAddon, type HashFileResult, loadCore } from '../../native-addo
 
 const STUCK_MS = 30_000;
 const MAX_STUCK = 2;
+/** A file that could not be hashed is tried again after this long: another process may still have it open. */
+const RETRY_MS = 30_000;
 
 /** Hashes of a file identity; `identityKey` joins them to the processes that ran it. */
 export interface HashRecord extends FileIdentity, Hashes {
@@ -73,8 +75,8 @@ export class ExecutableHasher {
   readonly disabled: string | undefined;
   readonly #options: HasherOptions;
   readonly #native: Pick<CoreAddon, 'hashFile'> | undefined;
-  /** Null: refused for good. Order is that of last use. */
-  readonly #known = new Map<string, Hashes | null>();
+  /** A number: refused until then (performance.now()). Order is that of last use. */
+  readonly #known = new Map<string, Hashes | number>();
   readonly #queue: Job[] = [];
   readonly #waiting = new Set<string>();
   #running = 0;
@@ -99,10 +101,10 @@ export class ExecutableHasher {
   get(identity: FileIdentity): Hashes | undefined {
     const key = identityKey(identity);
     const known = this.#known.get(key);
-    if (known === undefined) return undefined;
+    if (known === undefined || typeof known === 'number') return undefined;
     this.#known.delete(key);
     this.#known.set(key, known);
-    return known ?? undefined;
+    return known;
   }
 
   /**
@@ -114,11 +116,14 @@ export class ExecutableHasher {
     if (identity === undefined || this.#native === undefined || this.#closed) return undefined;
     const key = identityKey(identity);
     const known = this.#known.get(key);
-    if (known !== undefined) {
+    if (typeof known === 'number') {
+      if (performance.now() < known) return undefined;
+      this.#known.delete(key);
+    } else if (known !== undefined) {
       this.#hits += 1;
       this.#known.delete(key);
       this.#known.set(key, known);
-      return known ?? undefined;
+      return known;
     }
     if (this.#waiting.has(key)) return undefined;
     if (this.#queue.length >= (this.#options.maxQueue ?? 1_024)) {
@@ -182,8 +187,9 @@ export class ExecutableHasher {
     const { seq, path, identity } = job;
     if (result.refused !== undefined) {
       this.#refused += 1;
-      // The same identity cannot become smaller or regular; another of its processes may still be alive to open it.
-      if (result.refused === 'too_large' || result.refused === 'not_regular') this.#remember(job.key, null);
+      // The same identity cannot become smaller or regular.
+      const final = result.refused === 'too_large' || result.refused === 'not_regular';
+      this.#remember(job.key, final ? Infinity : performance.now() + RETRY_MS);
       this.#options.onRefused?.({ seq, path, reason: result.refused, detail: result.detail });
       return;
     }
@@ -194,7 +200,7 @@ export class ExecutableHasher {
     this.#options.onHash({ seq, path, dev, inode, mtimeNs, ctimeNs, size, sha256, blake3 });
   }
 
-  #remember(key: string, hashes: Hashes | null): void {
+  #remember(key: string, hashes: Hashes | number): void {
     if (this.#known.size >= (this.#options.maxEntries ?? 4_096)) {
       const oldest = this.#known.keys().next().value;
       if (oldest !== undefined) this.#known.delete(oldest);
