@@ -6,11 +6,10 @@
  * SENTINEL_ELECTRON_ZIP_DIR: folder with electron-vVERSION-PLATFORM-ARCH.zip, for machines that cannot download it.
  */
 import { VitePlugin } from '@electron-forge/plugin-vite';
-import type { ForgeConfig } from '@electron-forge/shared-types';
 
 const zipDir = process.env['SENTINEL_ELECTRON_ZIP_DIR'];
 
-const config: ForgeConfig = {
+const config = {
   outDir: 'out/forge',
   packagerConfig: {
     name: 'Sentinel',

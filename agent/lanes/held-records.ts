@@ -13,7 +13,6 @@ import { PACKED_HEADER_BYTES, RecordFlag } from '../wal/types.ts';
 export const DEBUG = 0;
 export const INFO = 1;
 export const WARN = 2;
-export const ERROR = 3;
 
 /** What the columns of one record take. */
 const COLUMN_BYTES = 24;

@@ -13,7 +13,6 @@ export type OverloadState = (typeof OVERLOAD_STATES)[number];
 
 export const NORMAL = 0;
 export const SHED_DEBUG = 1;
-export const SHED_INFO = 2;
 export const PASSTHROUGH = 3;
 
 const ENTER = [0, 0.7, 0.85, 0.95] as const;

@@ -73,3 +73,8 @@ export function readLog(dir: string, onGap?: (gap: WalGap) => void): WalRecord[]
 export function report(text: string): void {
   console.info(`validation: ${text}`);
 }
+
+/** Wall clock with better than ms resolution. */
+export function nowNs(): bigint {
+  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+}
