@@ -114,7 +114,10 @@ export class ProcessTree {
     if (node.parentRef === undefined && node.ppid !== undefined && node.ppid !== 0) {
       this.#seek(node, event.tsNs, info.parentStartNs);
     }
+    const toldCwd = info.cwd;
     this.#enrich(event, info, node);
+    // The working directory is known of the moment of the exec only: a program may have left it since.
+    if (event.action !== 'exec' && event.action !== 'snapshot' && event.action !== 'fork') info.cwd = toldCwd;
     if (event.target !== undefined) this.#completeRef(event.target, event.tsNs);
     this.#table.keep(node);
   }
