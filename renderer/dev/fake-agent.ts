@@ -127,10 +127,13 @@ export function createFakeAgent(options: FakeOptions) {
     const test = compile(query);
     const found: EventJson[] = [];
     /** Ids grow with the array: event n has id 2(n+1), or one more on the observability lane. */
-    const positionOf = (cursor: string): number => (Number(cursor.split('.')[1]) - 2) / 2;
-    let at = before === undefined ? events.length - 1 : Math.ceil(positionOf(before)) - 1;
+    const idOf = (cursor: string): number => Number(cursor.split('.')[1]);
+    const near = (id: number): number => Math.min(events.length - 1, Math.floor((id - 2) / 2));
+    const known = (n: number): number => Number(events[n]?.eventId ?? -1);
+    let at = events.length - 1;
+    if (before !== undefined) at = near(idOf(before)) - (known(near(idOf(before))) < idOf(before) ? 0 : 1);
     if (after !== undefined) {
-      let from = Math.floor(positionOf(after)) + 1;
+      let from = near(idOf(after)) + (known(near(idOf(after))) > idOf(after) ? 0 : 1);
       for (; from < events.length && found.length < limit; from += 1)
         if (test(events[from]!)) found.unshift(events[from]!);
     } else for (; at >= 0 && found.length < limit; at -= 1) if (test(events[at]!)) found.push(events[at]!);

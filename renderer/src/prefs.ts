@@ -42,7 +42,7 @@ function defaults(): Prefs {
     singleKeys: true,
     panels: {
       facets: { open: !narrow, size: 208 },
-      detail: { open: true, size: narrow ? 340 : 420 },
+      detail: { open: true, size: narrow ? 364 : 420 },
     },
     facets: {},
     history: [],

@@ -17,8 +17,9 @@ export interface Trend {
   memoryBytes: number;
 }
 
-/** Ten minutes at one sample a second. */
-const MAX_TREND = 600;
+/** Ten minutes at one sample every two seconds. */
+const MAX_TREND = 300;
+const TREND_EVERY_MS = 1900;
 
 export interface Overlay {
   palette: boolean;
@@ -72,7 +73,13 @@ function onHealth(health: HealthSnapshot): void {
     cpuPercent: health.agent.cpuPercent,
     memoryBytes: health.agent.pssBytes ?? health.agent.rssBytes,
   };
-  useApp.setState(({ trend }) => ({ health, trend: [...trend.slice(1 - MAX_TREND), sample] }));
+  useApp.setState(({ trend }) => ({
+    health,
+    trend:
+      sample.atMs - (trend.at(-1)?.atMs ?? 0) < TREND_EVERY_MS
+        ? trend
+        : [...trend.slice(1 - MAX_TREND), sample],
+  }));
 }
 
 /** Connects, and keeps connection, health, page visibility and address in the store from then on. */

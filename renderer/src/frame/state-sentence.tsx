@@ -7,11 +7,12 @@ import { neutralise } from '../ui/neutralise.ts';
 const GLYPH = { ok: 'check', degraded: 'warning', failed: 'warning' } as const;
 
 export function StateSentence() {
-  const health = useApp((state) => state.health);
+  const said = useApp((state) => state.health?.sentence);
+  const current = useApp((state) => state.health?.level);
   const connection = useApp((state) => state.connection.state);
   const open = connection === 'open';
-  const level = open ? health?.level : undefined;
-  const sentence = health && neutralise(health.sentence);
+  const level = open ? current : undefined;
+  const sentence = said === undefined ? undefined : neutralise(said);
   let text = t('state.waiting');
   if (sentence !== undefined) text = open ? sentence : t('state.stale', { sentence });
   else if (connection === 'refused') text = t('state.refused');

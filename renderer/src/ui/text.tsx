@@ -73,14 +73,22 @@ export const EndEllipsis = memo(function EndEllipsis({ text }: { text: string })
   );
 });
 
-/** Text of any length: folded, with the whole one click away. `children` draws what is shown, plain by default. */
-export function LongText({ text, render }: { text: string; render?: (shown: string) => React.ReactNode }) {
+/** Text of any length: folded, with the whole one click away. `render` draws what is shown, plain by default. */
+export function LongText({
+  text,
+  render,
+  limit = BLOCK_LIMIT,
+}: {
+  text: string;
+  render?: (shown: string) => React.ReactNode;
+  limit?: number;
+}) {
   const [open, setOpen] = useState(false);
-  const shown = open ? { text, omitted: 0 } : clip(text, BLOCK_LIMIT);
+  const shown = open ? { text, omitted: 0 } : clip(text, limit);
   return (
     <>
       {render ? render(shown.text) : <SafeText text={shown.text} limit={shown.text.length} />}
-      {text.length > BLOCK_LIMIT ? (
+      {text.length > limit ? (
         <>
           {open ? ' ' : '… '}
           <button type="button" className="link-button small" onClick={() => setOpen(!open)}>

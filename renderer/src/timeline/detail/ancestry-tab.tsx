@@ -7,6 +7,9 @@ import { addClause } from '../query-text.ts';
 import { commandLine } from '../sentence.ts';
 import { runQuery } from '../timeline-store.ts';
 
+/** An ancestor's command line is context: its beginning is enough until asked. */
+const COMMAND_LIMIT = 160;
+
 function Node({ process, depth, own }: { process: ProcessRefJson; depth: number; own: boolean }) {
   const command = commandLine(process.argv ?? [], 4000);
   return (
@@ -28,7 +31,7 @@ function Node({ process, depth, own }: { process: ProcessRefJson; depth: number;
       </p>
       {command === '' ? null : (
         <p className="mono dim ancestor-command">
-          <LongText text={command} />
+          <LongText text={command} limit={COMMAND_LIMIT} />
         </p>
       )}
     </li>
