@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static void die(const char *what)
@@ -67,6 +69,50 @@ static void run_exec(int argc, char **argv)
     }
     reap(child);
   }
+}
+
+static int64_t now_ms(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* execfor MS PROGRAM: as many as it can in that time; prints how many. */
+static void run_exec_for(int argc, char **argv)
+{
+  int64_t end = now_ms() + atoi(argv[0]);
+  long n = 0;
+  for (; now_ms() < end; n++) {
+    pid_t child = vfork();
+    if (child == 0) {
+      execv(argv[1], argv + 1);
+      _exit(127);
+    }
+    reap(child);
+  }
+  printf("%ld\n", n);
+}
+
+/* timed COMMAND ARGUMENT...: runs a program and prints wall time and its CPU time with that of its children. */
+static void run_timed(int argc, char **argv)
+{
+  struct timespec a, b;
+  struct rusage use;
+  int status;
+  pid_t child;
+  clock_gettime(CLOCK_MONOTONIC, &a);
+  child = fork();
+  if (child == 0) {
+    execv(argv[0], argv);
+    _exit(127);
+  }
+  check(waitpid(child, &status, 0) == child && status == 0, "timed");
+  clock_gettime(CLOCK_MONOTONIC, &b);
+  getrusage(RUSAGE_CHILDREN, &use);
+  printf("{\"wallUs\":%lld,\"cpuUs\":%lld}\n",
+         (long long)(b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000,
+         (long long)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000 + use.ru_utime.tv_usec + use.ru_stime.tv_usec);
 }
 
 static void *thread_body(void *arg)
@@ -143,13 +189,31 @@ static void run_files(int argc, char **argv)
   }
 }
 
-/* storm DIR N: create+write+close+unlink, the cheapest file life there is. */
+/* storm DIR N: create, write BYTES (default 1), close, unlink: the shortest life of a file. */
 static void run_storm(int argc, char **argv)
 {
+  static char bytes[1 << 16];
   char path[512];
-  int n = atoi(argv[1]);
+  int n = atoi(argv[1]), length = argc > 2 ? atoi(argv[2]) : 1;
   name_of(path, argv[0], "s", getpid());
   for (int i = 0; i < n; i++) {
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+    check(fd >= 0, "open");
+    if (write(fd, bytes, length) != length)
+      die("write");
+    close(fd);
+    unlink(path);
+  }
+}
+
+/* stormfor DIR MS: the same with one byte for a time; prints how many. */
+static void run_storm_for(int argc, char **argv)
+{
+  char path[512];
+  int64_t end = now_ms() + atoi(argv[1]);
+  long n = 0;
+  name_of(path, argv[0], "s", getpid());
+  for (; n % 64 || now_ms() < end; n++) {
     int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
     check(fd >= 0, "open");
     if (write(fd, "x", 1) != 1)
@@ -157,6 +221,54 @@ static void run_storm(int argc, char **argv)
     close(fd);
     unlink(path);
   }
+  printf("%ld\n", n);
+}
+
+/* pace DIR RATE MS: file lives of three records each, RATE records a second, evenly. */
+static void run_pace(int argc, char **argv)
+{
+  char path[512];
+  int rate = atoi(argv[1]), i = 0;
+  int64_t end = now_ms() + atoi(argv[2]);
+  struct timespec next;
+  name_of(path, argv[0], "p", getpid());
+  clock_gettime(CLOCK_MONOTONIC, &next);
+  for (; now_ms() < end; i++) {
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+    close(fd);
+    unlink(path);
+    next.tv_nsec += 3000000000ll / rate;
+    while (next.tv_nsec >= 1000000000) {
+      next.tv_nsec -= 1000000000;
+      next.tv_sec++;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+  }
+  printf("%d\n", i);
+}
+
+/* paceexec RATE MS PROGRAM: RATE executions a second, evenly. */
+static void run_pace_exec(int argc, char **argv)
+{
+  int rate = atoi(argv[0]), i = 0;
+  int64_t end = now_ms() + atoi(argv[1]);
+  struct timespec next;
+  clock_gettime(CLOCK_MONOTONIC, &next);
+  for (; now_ms() < end; i++) {
+    pid_t child = vfork();
+    if (child == 0) {
+      execv(argv[2], argv + 2);
+      _exit(127);
+    }
+    reap(child);
+    next.tv_nsec += 1000000000ll / rate;
+    while (next.tv_nsec >= 1000000000) {
+      next.tv_nsec -= 1000000000;
+      next.tv_sec++;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+  }
+  printf("%d\n", i);
 }
 
 /* at DIR: the same calls by descriptor and relative to the working directory. */
@@ -279,36 +391,47 @@ static void run_tcp(int argc, char **argv)
   }
 }
 
-/* connects PORT N: storm of connections to a listener that only accepts. */
-static void run_connects(int argc, char **argv)
+/* One connection to `server` and its acceptance, both ends in this process, with `bytes` each way; ended by a reset, so
+ * that no port stays in TIME_WAIT. */
+static void connect_once(int server, struct sockaddr_storage *address, socklen_t length, int bytes)
 {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[0]))};
+  static char buffer[1 << 16];
   struct linger hard = {1, 0};
-  int n = atoi(argv[1]);
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  for (int i = 0; i < n; i++) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    check(fd >= 0, "socket");
-    check(connect(fd, (void *)&a, sizeof(a)) == 0, "connect");
-    /* A reset instead of a farewell: no port stays in TIME_WAIT. */
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    close(fd);
+  int fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+  check(fd >= 0, "socket");
+  check(connect(fd, (void *)address, length) == 0, "connect");
+  peer = accept(server, NULL, NULL);
+  check(peer >= 0, "accept");
+  if (bytes) {
+    check(write(fd, buffer, bytes) == bytes && read(peer, buffer, bytes) > 0, "ask");
+    check(write(peer, buffer, bytes) == bytes && read(fd, buffer, bytes) > 0, "answer");
   }
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+  close(fd);
+  close(peer);
 }
 
-/* acceptor: prints its port, accepts and closes until killed. */
-static void run_acceptor(int argc, char **argv)
+/* connects N BYTES */
+static void run_connects(int argc, char **argv)
 {
   struct sockaddr_storage address;
   socklen_t length;
+  int n = atoi(argv[0]), server = listener(AF_INET, &address, &length);
+  for (int i = 0; i < n; i++)
+    connect_once(server, &address, length, argc > 1 ? atoi(argv[1]) : 0);
+}
+
+/* connectsfor MS: as many as it can in that time; prints how many. */
+static void run_connects_for(int argc, char **argv)
+{
+  struct sockaddr_storage address;
+  socklen_t length;
+  int64_t end = now_ms() + atoi(argv[0]);
   int server = listener(AF_INET, &address, &length);
-  printf("%d\n", ntohs(((struct sockaddr_in *)&address)->sin_port));
-  fflush(stdout);
-  for (;;) {
-    int fd = accept(server, NULL, NULL);
-    if (fd >= 0)
-      close(fd);
-  }
+  long n = 0;
+  for (; n % 64 || now_ms() < end; n++)
+    connect_once(server, &address, length, 0);
+  printf("%ld\n", n);
 }
 
 static void run_refused(int argc, char **argv)
@@ -638,8 +761,9 @@ static const struct {
     {"threads", 1, run_threads},   {"threadexits", 1, run_thread_exits},
     {"files", 2, run_files},       {"storm", 2, run_storm},
     {"at", 1, run_at},             {"closes", 1, run_closes},
-    {"tcp", 2, run_tcp},           {"connects", 2, run_connects},
-    {"acceptor", 0, run_acceptor}, {"refused", 0, run_refused},
+    {"tcp", 2, run_tcp},           {"connects", 1, run_connects},
+    {"connectsfor", 1, run_connects_for}, {"refused", 0, run_refused},
+    {"execfor", 2, run_exec_for}, {"stormfor", 2, run_storm_for}, {"timed", 1, run_timed}, {"pace", 3, run_pace}, {"paceexec", 3, run_pace_exec},
     {"udp", 1, run_udp},           {"dns", 2, run_dns},
     {"memfd", 1, run_memfd},       {"deleted", 2, run_deleted},
     {"badargs", 1, run_badargs},   {"noargs", 1, run_noargs},

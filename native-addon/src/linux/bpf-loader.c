@@ -434,6 +434,11 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
   memset(loader, 0, sizeof(*loader));
   loader->config = options->config;
   loader->config.noise = options->noise_count > 0;
+  for (size_t i = 0; i < options->watch_count; i++) {
+    const char *name = options->watches[i].name;
+    if (name[0] && strlen(name) < SN_NAME_MAX)
+      loader->config.watch_heads[strlen(name)] |= 1ull << (name[0] & 63);
+  }
   loader->tracefs_fd = loader->cgroup_fd = -1;
   loader->hook_count = HOOK_COUNT;
   loader->hooks = calloc(HOOK_COUNT, sizeof(*loader->hooks));

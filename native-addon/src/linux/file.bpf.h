@@ -5,6 +5,7 @@
 #include "path.bpf.h"
 
 #define SN_FMODE_WRITE 0x2
+#define SN_FMODE_LSEEK 0x4
 #define SN_FMODE_PATH 0x4000
 #define SN_FMODE_OPENED 0x80000
 #define SN_FMODE_CREATED 0x100000
@@ -34,34 +35,33 @@ static __always_inline unsigned long argument(struct pt_regs *regs, u32 index)
   }
 }
 
-static __always_inline u32 name_bits(struct dentry *dentry)
+static __always_inline u32 name_bits(const struct qstr *name)
 {
   struct sn_name key = {};
-  struct qstr name;
-  u32 *bits, len;
+  u32 len = name->len;
 
-  bpf_core_read(&name, sizeof(name), &dentry->d_name);
-  len = name.len;
-  if (len >= SN_NAME_MAX)
+  if (len >= SN_NAME_MAX || !cfg.watch_heads[len])
     return 0;
-  bpf_probe_read_kernel(key.text, len, name.name);
-  bits = bpf_map_lookup_elem(&watch_names, &key);
-  return bits ? *bits : 0;
+  bpf_probe_read_kernel(key.text, len, name->name);
+  return watch_bits(&key, len);
 }
 
 /* Is a read-only open of this file wanted? */
-static __always_inline bool read_wanted(struct file *file, u32 magic)
+static __always_inline bool read_wanted(struct file *file)
 {
-  struct dentry *dentry;
+  struct dentry *directory;
+  struct dentry_head head;
   u32 bits;
 
   if (cfg.read_opens)
     return true;
-  dentry = BPF_CORE_READ(file, f_path.dentry);
-  bits = name_bits(dentry);
-  if (bits & SN_WATCH_READ_LEAF || (bits & SN_WATCH_READ_PROC && magic == SN_PROC_MAGIC))
+  read_head(&head, BPF_CORE_READ(file, f_path.dentry));
+  bits = name_bits(&head.name);
+  if (bits & SN_WATCH_READ_LEAF || (bits & SN_WATCH_READ_PROC && BPF_CORE_READ(file, f_inode, i_sb, s_magic) == SN_PROC_MAGIC))
     return true;
-  return name_bits(BPF_CORE_READ(dentry, d_parent)) & SN_WATCH_READ_DIR;
+  directory = head.parent;
+  bpf_core_read(&head.name, sizeof(head.name), &directory->d_name);
+  return name_bits(&head.name) & SN_WATCH_READ_DIR;
 }
 
 static __always_inline void fill_file(struct sn_file *r, const struct identity *id)
@@ -74,7 +74,7 @@ static __always_inline void fill_file(struct sn_file *r, const struct identity *
   r->mode = id->mode;
   if (id->nlink == 0)
     r->h.flags |= SN_F_DELETED;
-  bpf_get_current_comm(r->comm, sizeof(r->comm));
+  current_comm(r->comm);
 }
 
 /* Sends a finished file record to the lane that its watch bits ask for. */
@@ -93,29 +93,38 @@ static __always_inline int finish_file(struct scratch *s, u32 hook, bool watched
   return finish(s, hook, SN_RING_OBSERVABILITY, 0);
 }
 
+/* Enough of struct file for what is asked of each of them. */
+#define SN_FILE_BYTES 96
+
 static __noinline int record_open(struct file *file, u32 hook, s32 fd)
 {
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
-  u32 mode = BPF_CORE_READ(inode, i_mode) & SN_S_IFMT;
-  u32 f_mode = BPF_CORE_READ(file, f_mode);
-  u32 f_flags = BPF_CORE_READ(file, f_flags);
-  struct identity id = {};
+  char raw[SN_FILE_BYTES];
+  u32 f_mode, f_flags;
+  struct inode *inode;
   struct sn_file *r;
   struct scratch *s;
   bool writes, watched;
+  u32 mode;
 
-  if (f_mode & SN_FMODE_PATH || (mode != SN_S_IFREG && mode != SN_S_IFBLK))
+  bpf_probe_read_kernel(raw, sizeof(raw), file);
+  f_mode = RAW_FROM(raw, struct file, file, f_mode, u32);
+  f_flags = RAW_FROM(raw, struct file, file, f_flags, u32);
+  if (f_mode & SN_FMODE_PATH)
     return 0;
   writes = f_mode & (SN_FMODE_WRITE | SN_FMODE_CREATED) || f_flags & SN_O_TRUNC;
-  if (!writes && !read_wanted(file, BPF_CORE_READ(inode, i_sb, s_magic)))
+  if (!writes && !read_wanted(file))
+    return 0;
+  inode = RAW_FROM(raw, struct file, file, f_inode, struct inode *);
+  mode = BPF_CORE_READ(inode, i_mode) & SN_S_IFMT;
+  if (mode != SN_S_IFREG && mode != SN_S_IFBLK)
     return 0;
   s = claim(hook);
   if (!s)
     return 0;
   begin(s, SN_FILE_OPEN, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
-  read_identity(&id, inode);
-  fill_file(r, &id);
+  read_identity(s, inode);
+  fill_file(r, &s->id);
   r->oflags = f_flags;
   r->fd = fd;
   if (f_mode & SN_FMODE_CREATED)
@@ -155,21 +164,22 @@ static __always_inline bool last_reference(struct file *file)
 static __noinline int record_close(struct file *file, u32 hook)
 {
   struct inode *inode = BPF_CORE_READ(file, f_inode);
-  struct identity id = {};
   struct sn_file *r;
   struct scratch *s;
 
   if ((BPF_CORE_READ(inode, i_mode) & SN_S_IFMT) != SN_S_IFREG)
     return 0;
-  read_identity(&id, inode);
-  if (id.nlink == 0 && is_memfd(BPF_CORE_READ(file, f_path.dentry), id.magic))
-    return 0;
   s = claim(hook);
   if (!s)
     return 0;
+  read_identity(s, inode);
+  if (s->id.nlink == 0 && is_memfd(BPF_CORE_READ(file, f_path.dentry), s->id.magic)) {
+    release(s);
+    return 0;
+  }
   begin(s, SN_FILE_CLOSE_WRITE, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
-  fill_file(r, &id);
+  fill_file(r, &s->id);
   r->oflags = BPF_CORE_READ(file, f_flags);
   r->fd = -1;
   append_file_path(s, &r->path, file);
@@ -178,7 +188,10 @@ static __noinline int record_close(struct file *file, u32 hook)
 
 static __always_inline void close_if_last(struct file *file, u32 hook)
 {
-  if (file && BPF_CORE_READ(file, f_mode) & SN_FMODE_WRITE && last_reference(file))
+  /* Sockets and pipes are written too, but have no position. */
+  u32 wanted = SN_FMODE_WRITE | SN_FMODE_LSEEK;
+
+  if (file && (BPF_CORE_READ(file, f_mode) & wanted) == wanted && last_reference(file))
     record_close(file, hook);
 }
 
@@ -383,23 +396,22 @@ int on_path(struct trace_event_raw_sys_exit *ctx)
   r->mode = r->oflags = SN_UNKNOWN_ID;
   r->size = ~0ull;
   r->fd = -1;
-  bpf_get_current_comm(r->comm, sizeof(r->comm));
+  current_comm(r->comm);
   if (path) {
     watched = append_argument(s, &r->path, &r->base, (const char *)path, dfd);
   } else {
     struct file *file = file_of_fd(task, dfd);
-    struct identity id = {};
     if (!file) {
       release(s);
       return 0;
     }
-    read_identity(&id, BPF_CORE_READ(file, f_inode));
-    if (is_memfd(BPF_CORE_READ(file, f_path.dentry), id.magic)) {
+    read_identity(s, BPF_CORE_READ(file, f_inode));
+    if (is_memfd(BPF_CORE_READ(file, f_path.dentry), s->id.magic)) {
       release(s);
       return 0;
     }
-    r->ino = id.ino;
-    r->dev = id.dev;
+    r->ino = s->id.ino;
+    r->dev = s->id.dev;
     r->h.flags |= SN_F_FD_ARG;
     append_file_path(s, &r->path, file);
     watched = watched_change(&s->walk);

@@ -21,6 +21,10 @@
 #define SN_QUESTION_MAX 264
 #define SN_UDP_FLOW_NS 60000000000ull
 
+struct address {
+  u64 half[2];
+};
+
 /* Who opened a connection, and when. */
 struct flow {
   u64 start;
@@ -35,8 +39,10 @@ struct flow {
   char comm[SN_COMM_LEN];
 };
 
+/* Not LRU: an entry ends with its socket, and eviction would lose the owner of a live one. */
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 65536);
   __type(key, u64);
   __type(value, struct flow);
@@ -56,7 +62,8 @@ struct {
   __type(value, u64);
 } udp_flows SEC(".maps");
 
-static __always_inline void note_flow(struct sock *sk, u32 inbound)
+/* Returns false when there is no room. */
+static __always_inline bool note_flow(struct sock *sk, u32 inbound)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   const struct cred *cred = task->cred;
@@ -72,8 +79,8 @@ static __always_inline void note_flow(struct sock *sk, u32 inbound)
   flow.euid = cred->euid.val;
   flow.inbound = inbound;
   flow.reported = inbound;
-  bpf_get_current_comm(flow.comm, sizeof(flow.comm));
-  bpf_map_update_elem(&flows, &key, &flow, BPF_ANY);
+  copy_comm(flow.comm, task);
+  return bpf_map_update_elem(&flows, &key, &flow, BPF_ANY) == 0;
 }
 
 /* Starts a record about the process of a flow. */
@@ -102,14 +109,15 @@ static __always_inline u16 swap16(u16 value)
 }
 
 /* Addresses and ports; source is who opened the connection, whichever side we are. */
-static __always_inline void fill_ends(struct sn_net *r, struct sock *sk, bool inbound)
+static __always_inline void fill_ends(struct scratch *s, struct sn_net *r, struct sock *sk, bool inbound)
 {
-  struct sock_common *c = &sk->__sk_common;
-  u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
   u8 *local = inbound ? r->daddr : r->saddr, *remote = inbound ? r->saddr : r->daddr;
-  u16 local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-  u16 remote_port = swap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+  u16 family, local_port, remote_port;
 
+  read_raw(s, sk);
+  family = RAW(s, struct sock, sk, __sk_common.skc_family, u16);
+  local_port = RAW(s, struct sock, sk, __sk_common.skc_num, u16);
+  remote_port = swap16(RAW(s, struct sock, sk, __sk_common.skc_dport, u16));
   /* A socket that is closed has given its number back, but still knows it. */
   if (!local_port)
     local_port = swap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
@@ -117,13 +125,12 @@ static __always_inline void fill_ends(struct sn_net *r, struct sock *sk, bool in
   r->protocol = SN_TCP;
   r->sport = inbound ? remote_port : local_port;
   r->dport = inbound ? local_port : remote_port;
-  r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
   if (family == SN_AF_INET) {
-    bpf_core_read(local, 4, &c->skc_rcv_saddr);
-    bpf_core_read(remote, 4, &c->skc_daddr);
+    *(u32 *)local = RAW(s, struct sock, sk, __sk_common.skc_rcv_saddr, u32);
+    *(u32 *)remote = RAW(s, struct sock, sk, __sk_common.skc_daddr, u32);
   } else {
-    bpf_core_read(local, 16, &c->skc_v6_rcv_saddr);
-    bpf_core_read(remote, 16, &c->skc_v6_daddr);
+    *(struct address *)local = RAW(s, struct sock, sk, __sk_common.skc_v6_rcv_saddr, struct address);
+    *(struct address *)remote = RAW(s, struct sock, sk, __sk_common.skc_v6_daddr, struct address);
   }
 }
 
@@ -135,19 +142,38 @@ static __always_inline void record_flow(u8 type, struct sock *sk, const struct f
   if (!s)
     return;
   r = begin_flow(s, type, flow);
-  fill_ends(r, sk, flow->inbound);
+  fill_ends(s, r, sk, flow->inbound);
   r->direction = flow->inbound ? SN_DIR_IN : SN_DIR_OUT;
   r->error = error;
   if (type == SN_NET_CLOSE) {
-    struct tcp_sock *tcp = (void *)sk;
-    u64 received = BPF_CORE_READ(tcp, bytes_received);
-    r->bytes_sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
-    /* The peer's FIN takes one sequence number and is counted as a byte. */
-    if (received && BPF_CORE_READ(sk, __sk_common.skc_flags) & 1 << SN_SOCK_DONE)
-      received--;
-    r->bytes_received = received;
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (tcp) {
+      u64 received = tcp->bytes_received;
+      r->bytes_sent = tcp->bytes_sent - tcp->bytes_retrans;
+      /* The peer's FIN takes one sequence number and is counted as a byte. */
+      if (received && sk->__sk_common.skc_flags & 1 << SN_SOCK_DONE)
+        received--;
+      r->bytes_received = received;
+    }
     r->duration_ns = r->h.ts - flow->since;
   }
+  finish(s, 6, SN_RING_OBSERVABILITY, 0);
+}
+
+/* A connect whose outcome cannot be waited for, because `flows` is full. */
+static __always_inline void record_attempt(struct sock *sk)
+{
+  struct scratch *s = claim(6);
+  struct sn_net *r;
+
+  if (!s)
+    return;
+  begin(s, SN_CONNECT, bpf_get_current_task_btf(), sizeof(*r));
+  r = (void *)s->buf;
+  fill_ends(s, r, sk, false);
+  r->direction = SN_DIR_OUT;
+  r->h.flags |= SN_F_NONBLOCK;
+  current_comm(r->comm);
   finish(s, 6, SN_RING_OBSERVABILITY, 0);
 }
 
@@ -161,8 +187,8 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
   if ((family != SN_AF_INET && family != SN_AF_INET6) || (protocol != SN_TCP && protocol != SN_MPTCP))
     return 0;
   if (new_state == SN_STATE_SYN_SENT) {
-    if (current_in_scope())
-      note_flow(sk, 0);
+    if (current_in_scope() && !note_flow(sk, 0))
+      record_attempt(sk);
     return 0;
   }
   if (new_state == SN_STATE_LISTEN) {
@@ -175,10 +201,10 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
       return 0;
     begin(s, SN_LISTEN, bpf_get_current_task_btf(), sizeof(*r));
     r = (void *)s->buf;
-    fill_ends(r, sk, false);
+    fill_ends(s, r, sk, false);
     r->direction = SN_DIR_LISTEN;
     __builtin_memset(r->daddr, 0, sizeof(r->daddr));
-    bpf_get_current_comm(r->comm, sizeof(r->comm));
+    current_comm(r->comm);
     return finish(s, 6, SN_RING_SECURITY, 0);
   }
   if (new_state != SN_STATE_ESTABLISHED && new_state != SN_STATE_CLOSE)
@@ -228,9 +254,9 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
     return 0;
   begin(s, SN_ACCEPT, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
-  fill_ends(r, sk, true);
+  fill_ends(s, r, sk, true);
   r->direction = SN_DIR_IN;
-  bpf_get_current_comm(r->comm, sizeof(r->comm));
+  current_comm(r->comm);
   finish(s, hook, SN_RING_OBSERVABILITY, 0);
   if (BPF_CORE_READ(sk, __sk_common.skc_state) != SN_STATE_CLOSE)
     note_flow(sk, 1);
@@ -290,7 +316,7 @@ static __always_inline struct scratch *begin_datagram(struct bpf_sock_addr *ctx,
     }
   }
   r->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
-  bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+  copy_comm(r->comm, task);
   return s;
 }
 
@@ -347,7 +373,11 @@ int on_egress(struct __sk_buff *skb)
   u8 ip[40], ports[4], protocol;
   u32 header, at;
   bool v6 = skb->protocol == swap16(0x86dd);
+  struct bpf_sock *sk = skb->sk;
 
+  /* Most packets are of connections to elsewhere: told without looking into them. */
+  if (sk && sk->dst_port != 0 && sk->dst_port != swap16(SN_DNS_PORT))
+    return 1;
   if (!v6 && skb->protocol != swap16(0x0800))
     return 1;
   if (v6) {
@@ -395,7 +425,7 @@ int on_egress(struct __sk_buff *skb)
   r->sport = ports[0] << 8 | ports[1];
   r->dport = SN_DNS_PORT;
   r->direction = SN_DIR_OUT;
-  bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+  copy_comm(r->comm, task);
   if (skb->len > at) {
     /* One less than the length, so that the verifier sees that it is never zero. */
     u32 rest = skb->len - at - 1;

@@ -9,10 +9,14 @@
 #define SN_DEPTH_MAX 4096
 #define SN_NAME_BYTES 255
 
-static __always_inline u32 watch_bits(struct walk *w)
+/* Watch bits of a name of `len` bytes, zero-padded to SN_NAME_MAX. */
+static __always_inline u32 watch_bits(const struct sn_name *name, u32 len)
 {
-  u32 *bits = bpf_map_lookup_elem(&watch_names, &w->key);
+  u32 *bits;
 
+  if (len >= SN_NAME_MAX || !(cfg.watch_heads[len] >> (name->text[0] & 63) & 1))
+    return 0;
+  bits = bpf_map_lookup_elem(&watch_names, name);
   return bits ? *bits : 0;
 }
 
@@ -32,36 +36,57 @@ static __always_inline void note_component(struct walk *w, u32 bits)
   w->count++;
 }
 
+/* A dentry's parent and name, in one copy where they are neighbours. */
+struct dentry_head {
+  struct dentry *parent;
+  struct qstr name;
+};
+
+static __always_inline void read_head(struct dentry_head *head, struct dentry *dentry)
+{
+  u32 parent = bpf_core_field_offset(struct dentry, d_parent), name = bpf_core_field_offset(struct dentry, d_name);
+
+  if (name == parent + 8) {
+    bpf_probe_read_kernel(head, sizeof(*head), (void *)dentry + parent);
+  } else {
+    bpf_core_read(&head->parent, sizeof(head->parent), &dentry->d_parent);
+    bpf_core_read(&head->name, sizeof(head->name), &dentry->d_name);
+  }
+}
+
+static __always_inline void enter_mount(struct walk *w, struct vfsmount *mnt)
+{
+  w->mnt = mnt;
+  bpf_core_read(&w->root, sizeof(w->root), &mnt->mnt_root);
+}
+
 static long walk_step(u32 index, struct scratch **context)
 {
   struct scratch *s = *context;
   struct walk *w = &s->walk;
-  struct dentry *dentry = w->dentry, *parent, *root;
-  struct vfsmount *mnt = w->mnt;
-  struct qstr name;
-  u32 len, off;
+  struct dentry *dentry = w->dentry;
+  struct dentry_head head;
+  u32 len, off, bits = 0;
 
-  bpf_core_read(&root, sizeof(root), &mnt->mnt_root);
-  if (dentry == root) {
-    struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt), *up;
+  if (dentry == w->root) {
+    struct mount *m = (void *)w->mnt - bpf_core_field_offset(struct mount, mnt), *up;
     bpf_core_read(&up, sizeof(up), &m->mnt_parent);
     if (up == m || !up) {
       w->done = 1;
       return 1;
     }
     bpf_core_read(&w->dentry, sizeof(w->dentry), &m->mnt_mountpoint);
-    w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+    enter_mount(w, (void *)up + bpf_core_field_offset(struct mount, mnt));
     return 0;
   }
-  bpf_core_read(&parent, sizeof(parent), &dentry->d_parent);
-  bpf_core_read(&name, sizeof(name), &dentry->d_name);
-  len = name.len;
+  read_head(&head, dentry);
+  len = head.name.len;
   if (len > SN_NAME_BYTES)
     len = SN_NAME_BYTES;
-  if (parent == dentry) {
+  if (head.parent == dentry) {
     /* A file outside any tree (memfd), or a root nobody mounted: its name ends the walk, "/" is not a name. */
     char first = 0;
-    bpf_probe_read_kernel(&first, 1, name.name);
+    bpf_probe_read_kernel(&first, 1, head.name.name);
     w->done = 1;
     if (first == '/')
       return 1;
@@ -69,21 +94,27 @@ static long walk_step(u32 index, struct scratch **context)
   w->orig += len + 1;
   off = s->off;
   if (!w->cut && off <= SN_OFF_MAX && off - w->start + len + 1 <= SN_PATH_MAX) {
-    bpf_probe_read_kernel(s->buf + off, len, name.name);
+    char *at = s->buf + off;
+    /* Zeroes first: they end the name, and pad it for the look-up. */
+    __builtin_memset(at, 0, SN_NAME_MAX);
+    bpf_probe_read_kernel(at, len, head.name.name);
+    bits = watch_bits((void *)at, len);
     off += len;
     if (off <= SN_OFF_MAX + SN_PATH_MAX)
       s->buf[off] = 0;
     s->off = off + 1;
   } else {
     w->cut = 1;
+    clear_key(w);
+    if (len < SN_NAME_MAX) {
+      bpf_probe_read_kernel(w->key.text, len, head.name.name);
+      bits = watch_bits(&w->key, len);
+    }
   }
-  clear_key(w);
-  if (len < SN_NAME_MAX)
-    bpf_probe_read_kernel(w->key.text, len, name.name);
-  note_component(w, len < SN_NAME_MAX ? watch_bits(w) : 0);
+  note_component(w, bits);
   if (w->done)
     return 1;
-  w->dentry = parent;
+  w->dentry = head.parent;
   return 0;
 }
 
@@ -94,7 +125,6 @@ static __noinline int append_path(struct scratch *s, struct sn_str *d, struct vf
   struct walk *w = &s->walk;
 
   w->dentry = dentry;
-  w->mnt = mnt;
   w->start = s->off;
   w->orig = w->count = w->cut = w->done = 0;
   w->leaf = w->directory = w->top = w->any = 0;
@@ -102,6 +132,7 @@ static __noinline int append_path(struct scratch *s, struct sn_str *d, struct vf
     describe(d, SN_STR_NONE, 0, 0, 0);
     return 0;
   }
+  enter_mount(w, mnt);
   bpf_loop(SN_DEPTH_MAX, walk_step, &context, 0);
   describe(d, SN_STR_COMPONENTS, s->off - w->start,
            (w->cut ? SN_STR_CUT : 0) | (w->done ? 0 : SN_STR_DEEP | SN_STR_CUT), w->orig);
@@ -110,41 +141,61 @@ static __noinline int append_path(struct scratch *s, struct sn_str *d, struct vf
 
 static __always_inline void append_file_path(struct scratch *s, struct sn_str *d, struct file *file)
 {
-  append_path(s, d, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+  struct path path;
+
+  bpf_core_read(&path, sizeof(path), &file->f_path);
+  append_path(s, d, path.mnt, path.dentry);
 }
 
 /* ---- plain paths, as the caller wrote them ---- */
+
+/* Takes note of the component in [start, end) of the buffer. */
+static __noinline int scan_component(struct scratch *s, u32 start, u32 end)
+{
+  struct walk *w = &s->walk;
+  u32 length = end - start, bits = 0;
+
+  if (length == 0 || start > SN_SCRATCH_BYTES - SN_NAME_MAX)
+    return 0;
+  if (length == 2 && s->buf[start] == '.' && s->buf[start + 1] == '.')
+    w->dots = 1;
+  if (length < SN_NAME_MAX && cfg.watch_heads[length] >> (s->buf[start] & 63) & 1) {
+    clear_key(w);
+    bpf_probe_read_kernel(w->key.text, length, s->buf + start);
+    bits = watch_bits(&w->key, length);
+  }
+  if (w->count == 0)
+    w->top = bits;
+  w->directory = w->leaf;
+  w->leaf = bits;
+  w->any |= bits;
+  w->count++;
+  return 0;
+}
+
+#define SN_SCAN_STRIDE 8
 
 static long scan_step(u32 index, struct scratch **context)
 {
   struct scratch *s = *context;
   struct walk *w = &s->walk;
-  u32 at = w->start + index;
-  u32 length = w->position;
-  char c = 0;
+  u32 at = w->start + index * SN_SCAN_STRIDE;
 
-  if (at < w->end && at < SN_SCRATCH_BYTES)
-    c = s->buf[at];
-  if (c != '/' && c != 0) {
-    if (length < SN_NAME_MAX - 1)
-      w->key.text[length & (SN_NAME_MAX - 1)] = c;
-    w->position = length + 1;
-    return 0;
+  if (at > SN_SCRATCH_BYTES - SN_SCAN_STRIDE)
+    return 1;
+#pragma unroll
+  for (u32 i = 0; i < SN_SCAN_STRIDE; i++) {
+    /* What follows the path in the buffer may be anything, so its end is by position. */
+    if (at + i >= w->end) {
+      scan_component(s, w->position, w->end);
+      return 1;
+    }
+    if (s->buf[at + i] == '/') {
+      scan_component(s, w->position, at + i);
+      w->position = at + i + 1;
+    }
   }
-  if (length > 0) {
-    u32 bits = length < SN_NAME_MAX ? watch_bits(w) : 0;
-    if (length == 2 && w->key.text[0] == '.' && w->key.text[1] == '.')
-      w->dots = 1;
-    if (w->count == 0)
-      w->top = bits;
-    w->directory = w->leaf;
-    w->leaf = bits;
-    w->any |= bits;
-    w->count++;
-    clear_key(w);
-    w->position = 0;
-  }
-  return at >= w->end;
+  return 0;
 }
 
 /* Watch bits of the plain path at [start, end) of the buffer, into s->walk. */
@@ -153,12 +204,11 @@ static __noinline int scan_path(struct scratch *s, u32 start, u32 end)
   struct scratch *context = s;
   struct walk *w = &s->walk;
 
-  w->start = start;
+  w->start = w->position = start;
   w->end = end;
-  w->count = w->position = w->dots = 0;
+  w->count = w->dots = 0;
   w->leaf = w->directory = w->top = w->any = 0;
-  clear_key(w);
-  bpf_loop(SN_PATH_MAX + 1, scan_step, &context, 0);
+  bpf_loop(SN_PATH_MAX / SN_SCAN_STRIDE + 1, scan_step, &context, 0);
   return 0;
 }
 
@@ -188,40 +238,29 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
   return file;
 }
 
-/* Device, inode number, times and size of a file, wherever this kernel keeps them. */
-struct identity {
-  u64 dev;
-  u64 ino;
-  u64 size;
-  u64 mtime;
-  u64 ctime;
-  u32 mode;
-  u32 nlink;
-  u32 uid;
-  u32 magic;
-};
-
 static __always_inline u64 ns_of(s64 seconds, u64 nanoseconds)
 {
   return (u64)seconds * 1000000000ull + nanoseconds;
 }
 
-static __noinline int read_identity(struct identity *id, struct inode *inode)
+/* Fills s->id. */
+static __noinline int read_identity(struct scratch *s, struct inode *inode)
 {
-  struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+  struct identity *id = &s->id;
+  struct super_block *sb;
 
-  id->dev = encode_dev(BPF_CORE_READ(sb, s_dev));
-  id->magic = BPF_CORE_READ(sb, s_magic);
-  id->ino = BPF_CORE_READ(inode, i_ino);
-  id->size = BPF_CORE_READ(inode, i_size);
-  id->mode = BPF_CORE_READ(inode, i_mode);
-  id->nlink = BPF_CORE_READ(inode, i_nlink);
-  id->uid = BPF_CORE_READ(inode, i_uid.val);
+  read_raw(s, inode);
+  sb = RAW(s, struct inode, inode, i_sb, struct super_block *);
+  id->ino = RAW(s, struct inode, inode, i_ino, u64);
+  id->size = RAW(s, struct inode, inode, i_size, u64);
+  id->mode = RAW(s, struct inode, inode, i_mode, u16);
+  id->nlink = RAW(s, struct inode, inode, i_nlink, u32);
+  id->uid = RAW(s, struct inode, inode, i_uid, u32);
   if (bpf_core_field_exists(((struct inode___611 *)0)->i_mtime_sec)) {
-    struct inode___611 *i = (void *)inode;
-    id->mtime = ns_of(BPF_CORE_READ(i, i_mtime_sec), BPF_CORE_READ(i, i_mtime_nsec));
+    id->mtime = ns_of(RAW(s, struct inode___611, inode, i_mtime_sec, s64), RAW(s, struct inode___611, inode, i_mtime_nsec, u32));
     /* From 6.13 on, bit 31 says that the time was queried. */
-    id->ctime = ns_of(BPF_CORE_READ(i, i_ctime_sec), BPF_CORE_READ(i, i_ctime_nsec) & 0x7fffffff);
+    id->ctime = ns_of(RAW(s, struct inode___611, inode, i_ctime_sec, s64),
+                      RAW(s, struct inode___611, inode, i_ctime_nsec, u32) & 0x7fffffff);
   } else if (bpf_core_field_exists(((struct inode___67 *)0)->__i_mtime)) {
     struct inode___67 *i = (void *)inode;
     id->mtime = ns_of(BPF_CORE_READ(i, __i_mtime.tv_sec), BPF_CORE_READ(i, __i_mtime.tv_nsec));
@@ -235,6 +274,9 @@ static __noinline int read_identity(struct identity *id, struct inode *inode)
     id->mtime = ns_of(BPF_CORE_READ(i, i_mtime.tv_sec), BPF_CORE_READ(i, i_mtime.tv_nsec));
     id->ctime = ns_of(BPF_CORE_READ(i, i_ctime.tv_sec), BPF_CORE_READ(i, i_ctime.tv_nsec));
   }
+  id->dev = encode_dev(BPF_CORE_READ(sb, s_dev));
+  /* Only who looks for anonymous files asks. */
+  id->magic = id->nlink == 0 ? BPF_CORE_READ(sb, s_magic) : 0;
   return 0;
 }
 

@@ -46,7 +46,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
   r->parent_start = real_parent->group_leader->start_boottime;
   r->creator_pid = parent_tgid;
   r->creator_start = parent->group_leader->start_boottime;
-  bpf_probe_read_kernel(r->comm, sizeof(r->comm), child->comm);
+  copy_comm(r->comm, child);
   return finish(s, 1, SN_RING_SECURITY, 0);
 }
 
@@ -84,7 +84,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
     r = (void *)s->buf;
     r->status = signal->flags & SN_SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
     r->ppid = task->real_parent->tgid;
-    bpf_probe_read_kernel(r->comm, sizeof(r->comm), leader->comm);
+    copy_comm(r->comm, leader);
     finish(s, 3, SN_RING_SECURITY, 0);
   }
   return 0;
@@ -149,23 +149,23 @@ static __noinline int append_exe(struct scratch *s, struct file *exe)
   struct sn_proc *r = (void *)s->buf;
   struct inode *inode = BPF_CORE_READ(exe, f_inode);
   struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
-  struct identity id = {};
+  const struct identity *id = &s->id;
 
-  read_identity(&id, inode);
-  r->exe_ino = id.ino;
-  r->exe_dev = id.dev;
-  r->exe_size = id.size;
-  r->exe_mtime = id.mtime;
-  r->exe_ctime = id.ctime;
-  r->exe_mode = id.mode;
-  r->exe_uid = id.uid;
-  if (id.mode & SN_S_ISUID)
+  read_identity(s, inode);
+  r->exe_ino = id->ino;
+  r->exe_dev = id->dev;
+  r->exe_size = id->size;
+  r->exe_mtime = id->mtime;
+  r->exe_ctime = id->ctime;
+  r->exe_mode = id->mode;
+  r->exe_uid = id->uid;
+  if (id->mode & SN_S_ISUID)
     r->h.flags |= SN_F_EXE_SETUID;
-  if (id.mode & SN_S_ISGID)
+  if (id->mode & SN_S_ISGID)
     r->h.flags |= SN_F_EXE_SETGID;
-  if (is_memfd(dentry, id.magic))
+  if (id->nlink == 0 && is_memfd(dentry, id->magic))
     r->h.flags |= SN_F_EXE_MEMFD;
-  else if (id.nlink == 0)
+  else if (id->nlink == 0)
     r->h.flags |= SN_F_EXE_DELETED;
   if (BPF_CORE_READ(dentry, d_parent, d_inode, i_mode) & SN_S_IWOTH && !(r->h.flags & SN_F_EXE_MEMFD))
     r->h.flags |= SN_F_EXE_WRITABLE_DIR;
@@ -213,7 +213,7 @@ static __always_inline void fill_proc(struct sn_proc *r, struct task_struct *tas
     u32 minor = BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index);
     r->tty = encode_dev(major << 20 | minor);
   }
-  bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+  copy_comm(r->comm, task);
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -18,7 +18,7 @@ static __always_inline struct scratch *begin_rare(u32 hook, u8 type)
     return NULL;
   begin(s, type, bpf_get_current_task_btf(), sizeof(struct sn_rare));
   ((struct sn_rare *)s->buf)->target_uid = SN_UNKNOWN_ID;
-  bpf_get_current_comm(((struct sn_rare *)s->buf)->comm, SN_COMM_LEN);
+  current_comm(((struct sn_rare *)s->buf)->comm);
   return s;
 }
 

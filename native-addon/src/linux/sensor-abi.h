@@ -26,6 +26,8 @@ struct sn_config {
   __u32 rate_limit;   /* observability records per process and second, 0 = none */
   __u32 noise;        /* noise_exe has entries */
   __u32 writes_by_fput; /* fentry/__fput attached: the close tracepoints are not */
+  /* By length of a watched name: bit (first byte & 63). Most names are ruled out without a look into watch_names. */
+  __u64 watch_heads[SN_NAME_MAX];
 };
 
 /* Value of the memory-mapped `control` map. */

@@ -18,6 +18,9 @@
 #define SN_OFF_MAX 17408
 #define SN_SCRATCH_BYTES (SN_OFF_MAX + SN_PATH_MAX + 8)
 
+/* Bytes of a kernel structure that are copied at once, to be taken apart here: one copy costs as much as one field. */
+#define SN_RAW_BYTES 128
+
 #define PF_KTHREAD 0x00200000
 
 /* Keeps the compiler from reasoning about a value, so that a bound which it thinks redundant stays for the verifier. */
@@ -26,6 +29,7 @@
 struct walk {
   struct dentry *dentry;
   struct vfsmount *mnt;
+  struct dentry *root; /* of mnt */
   u32 start;
   u32 orig;
   u32 count; /* components so far */
@@ -40,6 +44,19 @@ struct walk {
   u32 end;
   u32 dots;
   struct sn_name key;
+};
+
+/* What identifies a file and its version, wherever this kernel keeps it. */
+struct identity {
+  u64 dev;
+  u64 ino;
+  u64 size;
+  u64 mtime;
+  u64 ctime;
+  u32 mode;
+  u32 nlink;
+  u32 uid;
+  u32 magic;
 };
 
 /* Position in a descriptor table. */
@@ -59,6 +76,8 @@ struct scratch {
   u32 off;
   struct walk walk;
   struct fd_walk fds;
+  struct identity id;
+  char raw[SN_RAW_BYTES];
   char buf[SN_SCRATCH_BYTES];
 };
 
@@ -129,13 +148,16 @@ struct {
   __type(value, u32);
 } noise_exe SEC(".maps");
 
+/* Allowance of the processes whose pids are equal modulo SN_RATE_SLOTS: they share it, which is coarse, bounded and
+ * cheap. */
+#define SN_RATE_SLOTS 4096
 struct rate {
   u64 since_ns;
   u64 count;
 };
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 4096);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, SN_RATE_SLOTS);
   __type(key, u32);
   __type(value, struct rate);
 } rates SEC(".maps");
@@ -214,16 +236,14 @@ static __always_inline bool current_is_noise(void)
 
 static __always_inline bool over_rate(u32 tgid, u64 now)
 {
+  u32 slot = tgid & (SN_RATE_SLOTS - 1);
   struct rate *rate;
 
   if (!cfg.rate_limit)
     return false;
-  rate = bpf_map_lookup_elem(&rates, &tgid);
-  if (!rate) {
-    struct rate first = {.since_ns = now, .count = 1};
-    bpf_map_update_elem(&rates, &tgid, &first, BPF_ANY);
+  rate = bpf_map_lookup_elem(&rates, &slot);
+  if (!rate)
     return false;
-  }
   if (now - rate->since_ns > 1000000000ull) {
     rate->since_ns = now;
     rate->count = 0;
@@ -272,7 +292,8 @@ static __always_inline struct scratch *claim(u32 hook)
 
 static __always_inline void release(struct scratch *s)
 {
-  __sync_lock_test_and_set(&s->busy, 0);
+  /* Only this CPU looks at it. */
+  *(volatile u32 *)&s->busy = 0;
 }
 
 /* ---- the record ---- */
@@ -357,6 +378,36 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
 out:
   release(s);
   return 0;
+}
+
+/* Copies the head of a kernel structure into s->raw, for RAW. */
+static __always_inline void read_raw(struct scratch *s, const void *from)
+{
+  bpf_probe_read_kernel(s->raw, SN_RAW_BYTES, from);
+}
+
+/* A member of the structure at `from`, whose first bytes are in the array `raw`. The offset is a constant by the time
+ * the verifier sees it, so only one branch is left. */
+#define RAW_FROM(raw, flavour, from, member, type)                            \
+  ({                                                                          \
+    type __value;                                                             \
+    u32 __at = bpf_core_field_offset(flavour, member);                        \
+    if (__at + sizeof(type) <= sizeof(raw))                                   \
+      __value = *(type *)((raw) + __at);                                      \
+    else                                                                      \
+      bpf_core_read(&__value, sizeof(__value), &((flavour *)(from))->member); \
+    __value;                                                                  \
+  })
+#define RAW(s, flavour, from, member, type) RAW_FROM((s)->raw, flavour, from, member, type)
+
+static __always_inline void copy_comm(char *to, struct task_struct *task)
+{
+  bpf_probe_read_kernel(to, SN_COMM_LEN, task->comm);
+}
+
+static __always_inline void current_comm(char *to)
+{
+  copy_comm(to, bpf_get_current_task_btf());
 }
 
 /* ---- strings ---- */
