@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { BlockError } from './column-pack.ts';
 import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
 import { APPLICATION_ID, SCHEMA_VERSION, createGlobal } from './schema.ts';
 
@@ -12,6 +13,7 @@ const KEPT_ASIDE = 2;
 
 /** Whether an error means that the file's content is damaged (not that the disk is full or busy). */
 export function isCorruption(error: unknown): boolean {
+  if (error instanceof BlockError) return true;
   const code = (error as { errcode?: unknown } | null)?.errcode;
   if (typeof code !== 'number') return false;
   return (code & 0xff) === SQLITE_CORRUPT || (code & 0xff) === SQLITE_NOTADB;
@@ -59,9 +61,8 @@ function look(db: DatabaseSync): void {
   const rows = db.prepare('SELECT n FROM part ORDER BY n').all() as { n: number }[];
   for (const n of new Set([rows[0]?.n, rows.at(-1)?.n])) {
     if (n === undefined) continue;
-    db.prepare(`SELECT id FROM e${n} ORDER BY ts DESC LIMIT 1`).get();
-    db.prepare(`SELECT max(id) AS id FROM d${n}`).get();
-    db.prepare(`SELECT max(id) AS id FROM s${n}`).get();
+    for (const table of ['c', 'p']) db.prepare(`SELECT max(k) FROM ${table}${n}`).get();
+    db.prepare(`SELECT max(id) FROM d${n}`).get();
   }
 }
 

@@ -160,8 +160,8 @@ export class DictionaryReader {
   }
 
   /** The text as it was given (arguments as JSON), undefined for no number. */
-  raw(id: number | null): string | undefined {
-    if (id === null) return undefined;
+  raw(id: number | undefined): string | undefined {
+    if (id === undefined) return undefined;
     const known = this.seen.get(id);
     if (known !== undefined) return known;
     const row = this.select.get(id) as { kind: number; text: string } | undefined;
@@ -172,7 +172,7 @@ export class DictionaryReader {
     return text;
   }
 
-  argv(id: number | null): string[] | undefined {
+  argv(id: number | undefined): string[] | undefined {
     const json = this.raw(id);
     return json === undefined ? undefined : (JSON.parse(json) as string[]);
   }

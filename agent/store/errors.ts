@@ -39,8 +39,3 @@ export class TimelineCursorError extends Error {
   override readonly name = 'TimelineCursorError';
   readonly code = 'bad_request';
 }
-
-/** Thrown inside a statement once its time is up; the caller returns what it has and says so. */
-export class BudgetError extends Error {
-  override readonly name = 'BudgetError';
-}

@@ -2,17 +2,18 @@
  * Most frequent values of fields among the matches. Work is bounded: the newest matches are counted, and the answer
  * says when there were more. Rows are counted by number, and only distinct numbers are looked up.
  */
-import { EVENT_TYPES, LANES, SEVERITIES } from '../event.ts';
-import { readPartitions } from './catalog.ts';
-import { isExact, type Condition } from './conditions.ts';
+import { EVENT_TYPES, LANES, SEVERITIES, type SentinelEvent } from '../event.ts';
+import type { EventBlock } from './blocks.ts';
+import { snapshotPlace } from './blocks.ts';
+import type { Column } from './column-pack.ts';
 import { storedText } from './dictionary.ts';
-import { queryPage, timeBounds } from './pages.ts';
+import { Planner } from './plan.ts';
 import type { QueryNode } from './query-ast.ts';
-import { SPECIAL, eventColumn, snapshotColumn, textsOf } from './query-columns.ts';
+import { placeOf, textsOf, type ColumnPlace } from './query-columns.ts';
 import { findField, type Field } from './query-fields.ts';
-import { QueryCompiler } from './query-sql.ts';
-import type { Reader } from './reader.ts';
-import { Flag } from './schema.ts';
+import { Flag, HOT } from './schema.ts';
+import { timeBounds } from './time-order.ts';
+import { PartitionView, partitionsWithin, type Reader } from './view.ts';
 
 export interface FieldFacet {
   field: string;
@@ -20,202 +21,151 @@ export interface FieldFacet {
   approximate: boolean;
 }
 
-const MAX_COUNTED = 50_000;
-/** Matches that are decoded, for fields that have no column and queries that columns cannot decide. */
-const MAX_DECODED = 2000;
+/** Matches that are counted. */
+const MAX_COUNTED = 100_000;
+/** Matches that are decoded, for fields that have no column. */
+const MAX_DECODED = 1000;
 const DEFAULT_BUDGET_MS = 100;
-/** Rows between two looks at the clock. */
-const CLOCK_EVERY = 1024;
-
-type Counts = Map<string, number>;
-/** What stands in a row for a field's value: a number into the dictionary, or the value. */
-type Key = number | string | null;
 
 function addTo<K>(counts: Map<K, number>, key: K, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
-/** Where the counting of one field takes its keys from. */
-interface Source {
-  field: Field;
-  counts: Counts;
-  /** Column of the event's row; undefined: of the snapshot, or made of action, severity and flags. */
-  column?: string;
-  /** Keys seen in the current partition. */
-  keys: Map<Key, number>;
-}
-
-function sourceOf(field: Field): Source | undefined {
-  const counts: Counts = new Map();
-  const keys = new Map<Key, number>();
-  if (SPECIAL.has(field.name) || field.name === 'severity') return { field, counts, keys };
-  if (snapshotColumn(field.name)) return { field, counts, keys };
-  const column = eventColumn(field.name);
-  return column.kind === 'row' ? undefined : { field, counts, keys, column: column.sql };
-}
-
-/** Texts of the keys of a dictionary column, added to the field's counts. */
-function resolveTexts(reader: Reader, n: number, source: Source, keys: ReadonlyMap<Key, number>): void {
-  const select = reader.db.prepare(`SELECT kind, text FROM d${n} WHERE id = ?`);
-  for (const [key, count] of keys) {
-    const row = select.get(key) as { kind: number; text: string } | undefined;
-    if (!row) continue;
-    const texts = textsOf(source.field.name, row.kind, storedText(row.kind, row.text), reader.tests.hashes);
-    for (const text of new Set(texts)) addTo(source.counts, text, count);
+function valueAt(columns: readonly Column[], place: ColumnPlace, row: number): number | undefined {
+  for (const index of place.columns) {
+    const value = columns[index]?.get(row);
+    if (value !== undefined) return value;
   }
+  return undefined;
 }
 
-function resolveColumn(
-  reader: Reader,
-  n: number,
-  source: Source,
-  isText: boolean,
-  keys: ReadonlyMap<Key, number>,
-): void {
-  if (isText) resolveTexts(reader, n, source, keys);
-  else for (const [key, count] of keys) addTo(source.counts, String(key), count);
-}
+/** Counting of one field. */
+class FieldCounter {
+  readonly field: Field;
+  readonly counts = new Map<string, number>();
+  /** Not all matches were looked at. */
+  cut = false;
+  private readonly place: ReturnType<typeof placeOf>;
+  private readonly keys = new Map<number, number>();
+  private decoded = 0;
 
-/** Turns the keys of one partition into values. */
-function settle(reader: Reader, n: number, source: Source, snaps: ReadonlyMap<number, number>): void {
-  const { name } = source.field;
-  const place = snapshotColumn(name);
-  if (place && place.kind !== 'row') {
-    const select = reader.db.prepare(`SELECT ${place.sql} AS v FROM s${n} s WHERE s.id = ?`);
-    const keys = new Map<Key, number>();
-    for (const [snap, count] of snaps) {
-      const { v } = (select.get(snap) ?? { v: null }) as { v: Key };
-      if (v !== null) addTo(keys, v, count);
-    }
-    resolveColumn(reader, n, source, place.kind === 'text', keys);
-  } else if (source.column !== undefined) {
-    resolveColumn(reader, n, source, eventColumn(name).kind === 'text', source.keys);
+  constructor(field: Field) {
+    this.field = field;
+    this.place = placeOf(field.name);
   }
-  source.keys.clear();
-}
 
-function countDetections(reader: Reader, n: number, source: Source, ids: readonly number[]): void {
-  const select = reader.db.prepare(`SELECT rule, title, attack, source FROM t${n} WHERE event = ?`);
-  for (const id of ids) {
-    const values = new Set<string>();
-    for (const row of select.all(id) as { rule: string; title: string; attack: string; source: string }[]) {
-      if (source.field.name === 'rule') values.add(row.title);
-      else if (source.field.name === 'rule.source') values.add(row.source);
-      else for (const technique of JSON.parse(row.attack) as string[]) values.add(technique);
-    }
-    for (const value of values) addTo(source.counts, value, 1);
+  add(view: PartitionView, block: EventBlock, mask: Uint8Array): void {
+    const { place, field } = this;
+    if (field.name === 'seq' || typeof place === 'string')
+      this.addDecoded(view, block, mask, place === 'rest');
+    else if (place)
+      this.addKeys(place.block === 'snapshot' ? [block.hot[HOT.snap]] : this.columns(block, place), mask);
+    else if (field.name === 'type' || field.name === 'action') this.addKeys([block.hot[HOT.action]], mask);
+    else if (field.name === 'lane' || field.name === 'synthetic') this.addKeys([block.hot[HOT.flags]], mask);
+    else this.addDetections(view, block, mask);
   }
-}
 
-/** Value of a field that is made of the row's action, severity and flags. */
-function classValue(
-  reader: Reader,
-  field: string,
-  ta: number,
-  severity: number,
-  flags: number,
-): string | undefined {
-  switch (field) {
-    case 'type':
-      return EVENT_TYPES[reader.actions.get(ta).type];
-    case 'action':
-      return reader.actions.get(ta).action;
-    case 'severity':
-      return SEVERITIES[severity];
-    case 'lane':
-      return LANES[flags & Flag.observability];
-    case 'synthetic':
-      return (flags & Flag.synthetic) === 0 ? 'false' : 'true';
-    default:
-      return undefined;
+  private columns(block: EventBlock, place: ColumnPlace): (Column | undefined)[] {
+    const from = place.block === 'hot' ? block.hot : block.cold;
+    return place.columns.map((index) => from[index]);
   }
-}
 
-const CLASS_FIELDS: ReadonlySet<string> = new Set(['type', 'action', 'severity', 'lane', 'synthetic']);
-
-/** Counts up to `limit` matches of a partition, newest first; returns how many there were. */
-function countPartition(
-  reader: Reader,
-  n: number,
-  condition: Condition,
-  sources: readonly Source[],
-  limit: number,
-  deadlineMs: number,
-): { counted: number; complete: boolean } {
-  const columns = sources.filter(({ column }) => column !== undefined);
-  const others = sources.filter(({ field }) => CLASS_FIELDS.has(field.name));
-  const detections = sources.filter(({ field }) => SPECIAL.has(field.name) && !CLASS_FIELDS.has(field.name));
-  const drive = condition.drives?.[0];
-  const from =
-    drive === undefined ? `e${n} e INDEXED BY e${n}_${condition.raised ? 'sev' : 'ts'}` : `e${n} e`;
-  const where = [
-    ...(drive === undefined ? [] : [drive]),
-    ...(condition.raised ? ['e.sev >= 1'] : []),
-    condition.upper,
-  ];
-  const select = reader.db.prepare(
-    `SELECT e.id, e.snap, e.ta, e.sev, e.fl${columns.map(({ column }) => `, ${column}`).join('')} FROM ${from}
-     WHERE ${where.join(' AND ')} ORDER BY ${drive === undefined ? '' : '+'}e.ts DESC LIMIT ${limit + 1}`,
-  );
-  select.setReturnArrays(true);
-  const snaps = new Map<number, number>();
-  const classes = new Map<number, number>();
-  const detected: number[] = [];
-  let counted = 0;
-  let complete = true;
-  for (const row of select.iterate() as Iterable<unknown> as Iterable<(number | null)[]>) {
-    if (counted >= limit || (counted % CLOCK_EVERY === 0 && performance.now() > deadlineMs)) {
-      complete = false;
-      break;
-    }
-    counted += 1;
-    const [id, snap, ta = 0, severity = 0, flags = 0] = row;
-    if (snap !== null && snap !== undefined) addTo(snaps, snap, 1);
-    addTo(classes, ((ta ?? 0) * 8 + (severity ?? 0)) * 4 + ((flags ?? 0) & 3), 1);
-    if (((flags ?? 0) & Flag.detections) !== 0) detected.push(id ?? 0);
-    for (const [index, source] of columns.entries()) {
-      const key = row[index + 5] ?? null;
-      if (key !== null) addTo(source.keys, key, 1);
+  private addKeys([column]: readonly (Column | undefined)[], mask: Uint8Array): void {
+    if (!column || column.absent) return;
+    const { numbers } = column;
+    for (let row = 0; row < mask.length; row += 1) {
+      const key = numbers[row] ?? Number.NaN;
+      if (mask[row] === 1 && key === key) addTo(this.keys, key, 1);
     }
   }
-  for (const source of others) {
-    for (const [key, count] of classes) {
-      const value = classValue(reader, source.field.name, key >> 5, (key >> 2) & 7, key & 3);
-      if (value !== undefined) addTo(source.counts, value, count);
+
+  private addValues(event: SentinelEvent): void {
+    const { field } = this;
+    const value = field.name === 'rule' ? event.detections?.map(({ title }) => title) : field.get(event);
+    if (value === undefined) return;
+    for (const one of typeof value === 'object' ? new Set(value) : [String(value)])
+      addTo(this.counts, one, 1);
+  }
+
+  private addDecoded(view: PartitionView, block: EventBlock, mask: Uint8Array, rest: boolean): void {
+    for (let row = 0; row < mask.length; row += 1) {
+      if (mask[row] === 0) continue;
+      if (rest && ((block.hot[HOT.flags]?.at(row) ?? 0) & Flag.more) === 0) continue;
+      if (this.decoded >= MAX_DECODED) {
+        this.cut = true;
+        return;
+      }
+      this.decoded += 1;
+      this.addValues(view.event(block, row));
     }
   }
-  for (const source of detections) countDetections(reader, n, source, detected);
-  for (const source of sources) if (!CLASS_FIELDS.has(source.field.name)) settle(reader, n, source, snaps);
-  return { counted, complete };
-}
 
-/** Counts by decoding the newest matches; returns whether those were all. */
-function countDecoded(reader: Reader, node: QueryNode, sources: readonly Source[], nowNs: bigint): boolean {
-  const page = queryPage(reader, node, { limit: MAX_DECODED, nowNs, budgetMs: DEFAULT_BUDGET_MS });
-  for (const event of page.events) {
-    for (const { field, counts } of sources) {
-      const value = field.get(event);
-      if (value === undefined) continue;
-      if (field.name === 'severity') addTo(counts, event.severity, 1);
-      else if (field.name === 'rule') for (const title of titles(event.detections)) addTo(counts, title, 1);
-      else
-        for (const one of typeof value === 'object' ? new Set(value) : [String(value)]) addTo(counts, one, 1);
+  private addDetections(view: PartitionView, block: EventBlock, mask: Uint8Array): void {
+    for (let row = 0; row < mask.length; row += 1) {
+      if (mask[row] === 0) continue;
+      if (((block.hot[HOT.flags]?.at(row) ?? 0) & Flag.detections) === 0) continue;
+      if (this.decoded >= MAX_DECODED) {
+        this.cut = true;
+        return;
+      }
+      this.decoded += 1;
+      this.addValues(view.event(block, row));
     }
   }
-  return page.older === undefined;
-}
 
-function titles(detections: readonly { title: string }[] | undefined): ReadonlySet<string> {
-  return new Set((detections ?? []).map(({ title }) => title));
-}
+  private addTexts(view: PartitionView, key: number, count: number): void {
+    const word = view.texts.word(key);
+    if (!word) return;
+    const texts = textsOf(this.field.name, word.kind, storedText(word.kind, word.text), view.texts.hashes);
+    for (const text of new Set(texts)) addTo(this.counts, text, count);
+  }
 
-function topOf(field: string, counts: Counts, top: number, approximate: boolean): FieldFacet {
-  const values = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  return {
-    field,
-    values: values.slice(0, Math.max(1, top)).map(([value, count]) => ({ value, count })),
-    approximate,
-  };
+  private named(view: PartitionView, key: number): string | undefined {
+    switch (this.field.name) {
+      case 'type':
+        return EVENT_TYPES[view.actions.get(key).type];
+      case 'action':
+        return view.actions.get(key).action;
+      case 'lane':
+        return LANES[key & Flag.observability];
+      case 'synthetic':
+        return (key & Flag.synthetic) === 0 ? 'false' : 'true';
+      case 'severity':
+        return SEVERITIES[key];
+      default:
+        return undefined;
+    }
+  }
+
+  /** Turns the numbers of one partition into values. */
+  settle(view: PartitionView): void {
+    const { keys, place } = this;
+    let numbers: ReadonlyMap<number, number> = keys;
+    if (typeof place === 'object' && place.block === 'snapshot') {
+      const values = new Map<number, number>();
+      for (const [snap, count] of keys) {
+        const { k, row } = snapshotPlace(snap);
+        const value = valueAt(view.blocks.snapshots(k) ?? [], place, row);
+        if (value !== undefined) addTo(values, value, count);
+      }
+      numbers = values;
+    }
+    const isText = typeof place === 'object' && place.kinds !== undefined;
+    for (const [key, count] of numbers) {
+      if (isText) this.addTexts(view, key, count);
+      else addTo(this.counts, this.named(view, key) ?? String(key), count);
+    }
+    keys.clear();
+  }
+
+  top(limit: number, approximate: boolean): FieldFacet {
+    const values = [...this.counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    return {
+      field: this.field.name,
+      values: values.slice(0, Math.max(1, limit)).map(([value, count]) => ({ value, count })),
+      approximate: approximate || this.cut,
+    };
+  }
 }
 
 /** Top values of each field. Unknown fields are left out. */
@@ -228,41 +178,31 @@ export function countFacets(
 ): FieldFacet[] {
   const nowNs = options.nowNs ?? BigInt(Date.now()) * 1_000_000n;
   const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS);
-  const wanted = fields.map(findField).filter((field) => field !== undefined);
-  const sources = wanted.map((field) => ({ field, source: sourceOf(field) }));
-  const counting = sources.map(({ source }) => source).filter((source) => source !== undefined);
-  const decoded: Source[] = sources
-    .filter(({ source }) => !source)
-    .map(({ field }) => ({ field, counts: new Map(), keys: new Map() }));
+  const counters = fields
+    .map(findField)
+    .filter((field) => field !== undefined)
+    .map((field) => new FieldCounter(field));
   const bounds = timeBounds(node, nowNs);
-  const partitions = readPartitions(reader.db)
-    .filter(({ rows, minTs, maxTs }) => rows > 0 && maxTs >= bounds.from && minTs <= bounds.to)
-    .sort((a, b) => (a.maxTs < b.maxTs ? 1 : -1));
-  let left = MAX_COUNTED;
-  let complete = true;
-  let exact = true;
-  for (const { n } of counting.length > 0 ? partitions : []) {
-    if (left <= 0 || performance.now() > deadlineMs) {
-      complete = false;
-      break;
+  let counted = 0;
+  let cut = false;
+  for (const { n, zone } of partitionsWithin(reader, bounds.from, bounds.to)) {
+    if (cut) break;
+    const view = new PartitionView(reader, n);
+    const test = new Planner(view, nowNs).plan(node);
+    if (!test.may(zone, undefined)) continue;
+    for (const head of view.heads().toReversed()) {
+      if (counted >= MAX_COUNTED || performance.now() > deadlineMs) {
+        cut = true;
+        break;
+      }
+      if (!test.may(head.zone, head.bloom)) continue;
+      const block = view.blocks.load(head);
+      const mask = new Uint8Array(block.rows).fill(1);
+      test.narrow(block, mask);
+      for (let row = 0; row < mask.length; row += 1) counted += mask[row] ?? 0;
+      for (const counter of counters) counter.add(view, block, mask);
     }
-    reader.tests.enter(n);
-    const condition = new QueryCompiler(reader, n, nowNs, false).compile(node);
-    if (condition.upper === '0') continue;
-    exact = isExact(condition);
-    if (!exact) break;
-    const found = countPartition(reader, n, condition, counting, left, deadlineMs);
-    left -= found.counted;
-    complete &&= found.complete;
+    for (const counter of counters) counter.settle(view);
   }
-  if (!exact) {
-    for (const { counts } of counting) counts.clear();
-    decoded.push(...counting);
-  }
-  const whole = decoded.length === 0 || countDecoded(reader, node, decoded, nowNs);
-  return wanted.map((field) => {
-    const slow = decoded.find((source) => source.field === field);
-    const source = slow ?? counting.find((one) => one.field === field);
-    return topOf(field.name, source?.counts ?? new Map(), top, slow ? !whole : !complete);
-  });
+  return counters.map((counter) => counter.top(top, cut));
 }

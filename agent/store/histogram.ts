@@ -1,28 +1,31 @@
 /**
  * Counts over time. Queries about type, severity, lane and time alone are answered by the rollups; others are counted
- * row by row, newest partition first, and once the time is up the rest is estimated from samples and marked so.
+ * chunk by chunk, newest first, and once the time is up the rest is estimated from samples and marked so.
  */
 import { EVENT_TYPES, LANES, SEVERITIES, type GapInfo, type SentinelEvent } from '../event.ts';
-import { readPartitions, type Partition } from './catalog.ts';
-import { isExact } from './conditions.ts';
-import { BudgetError } from './errors.ts';
+import type { ChunkHead, EventBlock } from './blocks.ts';
+import { numbersOf, splitHigh, splitLow } from './column-pack.ts';
 import { readGaps } from './gaps.ts';
-import { timeBounds } from './pages.ts';
+import { everything, type Test } from './masks.ts';
+import { Planner } from './plan.ts';
 import { and, type QueryNode } from './query-ast.ts';
-import { compileMatcher, type EventTest } from './query-match.ts';
-import { QueryCompiler } from './query-sql.ts';
-import { PartitionReader, type Reader } from './reader.ts';
+import { compileMatcher } from './query-match.ts';
 import { CLASSES } from './rollups.ts';
-import { EVENT_ROW } from './schema.ts';
-import type { Cell } from './snapshot.ts';
+import { HOT } from './schema.ts';
+import { timeBounds } from './time-order.ts';
+import { PartitionView, partitionsWithin, type Reader } from './view.ts';
+import type { Zone } from './zones.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
+const NS_PER_MINUTE = 60n * NS_PER_SECOND;
+const TWO_32 = 4_294_967_296;
 const MAX_BUCKETS = 5000;
 const MAX_GAPS = 500;
 const DEFAULT_BUDGET_MS = 300;
-/** Rows looked at in each of SAMPLES places of a partition that there was no time for. */
-const SAMPLE_ROWS = 32;
-const SAMPLES = 4;
+/** Share of the budget for counting; the rest is for estimates of what could not be counted. */
+const COUNTING = 0.7;
+/** Chunks looked at in a partition that there was no time for. */
+const SAMPLES = 3;
 /** Buckets of at least this many cells may take whole cells at their borders. */
 const MIN_CELLS = 5n;
 
@@ -47,19 +50,18 @@ interface Work {
   since: bigint;
   until: bigint;
   width: bigint;
-  buckets: SeverityCounts[];
+  /** Bucket * SEVERITIES.length + severity. */
+  counts: Float64Array;
   approximate: boolean;
 }
 
-function isTime(node: QueryNode): boolean {
-  return node.kind === 'time';
-}
+const STEP = SEVERITIES.length;
 
 /** The query without its outermost time terms, which the counting window already holds. */
 function withoutTime(node: QueryNode): QueryNode {
-  if (isTime(node)) return { kind: 'all' };
+  if (node.kind === 'time') return { kind: 'all' };
   if (node.kind !== 'and') return node;
-  const rest = node.items.filter((item) => !isTime(item));
+  const rest = node.items.filter((item) => item.kind !== 'time');
   return rest.length === 0 ? { kind: 'all' } : and(...rest);
 }
 
@@ -89,41 +91,74 @@ function classFilter(node: QueryNode): boolean[] {
     const type = EVENT_TYPES[cls >> 4];
     const severity = SEVERITIES[(cls >> 1) & 7];
     if (!type || !severity) return false;
-    const event: SentinelEvent = {
-      eventId: 0,
-      type,
-      action: '',
-      lane: LANES[cls & 1] ?? 'security',
-      tsNs: 0n,
-      severity,
-    };
+    const lane = LANES[cls & 1] ?? 'security';
+    const event: SentinelEvent = { eventId: 0, type, action: '', lane, tsNs: 0n, severity };
     return matcher(event);
   });
-}
-
-function add(work: Work, ts: bigint, severity: number, count: number): void {
-  const bucket = work.buckets[Number((ts - work.from) / work.width)];
-  if (bucket) bucket[severity as 0] = (bucket[severity as 0] ?? 0) + count;
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
-/** An index on the condition, all rows, or the index on time. */
-type RowAccess = 'drive' | 'scan' | 'time';
+/** Counts the rows of a chunk that lie in [since, until) and pass; returns how many were looked at and passed. */
+function countBlock(
+  work: Work,
+  block: EventBlock,
+  test: Test<EventBlock>,
+  since: bigint,
+  until: bigint,
+): { looked: number; passed: number } {
+  const mask = new Uint8Array(block.rows).fill(1);
+  const { hot } = block;
+  const highs = numbersOf(hot[HOT.tsHi]);
+  const lows = numbersOf(hot[HOT.tsLo]);
+  const sinceHigh = splitHigh(since);
+  const sinceLow = splitLow();
+  const untilHigh = splitHigh(until);
+  const untilLow = splitLow();
+  let looked = block.rows;
+  const { zone } = block.head;
+  if (zone.minTs < since || zone.maxTs >= until) {
+    looked = 0;
+    for (let row = 0; row < mask.length; row += 1) {
+      const high = highs[row] ?? 0;
+      const low = lows[row] ?? 0;
+      const early = (high - sinceHigh || low - sinceLow) < 0;
+      const late = (high - untilHigh || low - untilLow) >= 0;
+      if (early || late) mask[row] = 0;
+      else looked += 1;
+    }
+  }
+  test.narrow(block, mask);
+  const fromHigh = splitHigh(work.from);
+  const fromLow = splitLow();
+  const width = Number(work.width);
+  const severities = numbersOf(hot[HOT.severity]);
+  let passed = 0;
+  for (let row = 0; row < mask.length; row += 1) {
+    if (mask[row] === 0) continue;
+    // Exact below 2^53 ns, 104 days; beyond, a bucket's border is off by some nanoseconds.
+    const offset = ((highs[row] ?? 0) - fromHigh) * TWO_32 + ((lows[row] ?? 0) - fromLow);
+    const at = Math.floor(offset / width) * STEP + (severities[row] ?? 0);
+    work.counts[at] = (work.counts[at] ?? 0) + 1;
+    passed += 1;
+  }
+  return { looked, passed };
+}
 
-/** Rows of [since, until) of a partition that satisfy `where`, counted by SQL. */
-function countRows(work: Work, n: number, since: bigint, until: bigint, where: string, by: RowAccess): void {
+/** Rows of [since, until) of a partition, counted from its chunks. */
+function countRows(
+  work: Work,
+  view: PartitionView,
+  test: Test<EventBlock>,
+  since: bigint,
+  until: bigint,
+): void {
   if (since >= until) return;
-  const index = by === 'drive' ? '' : by === 'scan' ? 'NOT INDEXED' : `INDEXED BY e${n}_ts`;
-  const ts = by === 'drive' ? '+e.ts' : 'e.ts';
-  const select = work.reader.db.prepare(
-    `SELECT (e.ts - ${work.from}) / ${work.width} AS b, e.sev AS sev, count(*) AS c FROM e${n} e ${index}
-     WHERE ${ts} >= ${since} AND ${ts} < ${until} AND ${where} GROUP BY b, sev`,
-  );
-  for (const { b, sev, c } of select.all() as { b: number; sev: number; c: number }[]) {
-    const bucket = work.buckets[b];
-    if (bucket) bucket[sev as 0] = (bucket[sev as 0] ?? 0) + c;
+  for (const head of view.heads()) {
+    const { zone, bloom } = head;
+    if (zone.maxTs < since || zone.minTs >= until || !test.may(zone, bloom)) continue;
+    countBlock(work, view.blocks.load(head), test, since, until);
   }
 }
 
@@ -142,146 +177,154 @@ function countCells(
   const [low, high] = [Number(since / unit) * CLASSES, Number(until / unit) * CLASSES];
   for (const [cell = 0, count = 0] of select.iterate(low, high) as Iterable<unknown> as Iterable<number[]>) {
     const cls = cell % CLASSES;
-    if (classes[cls])
-      add(work, max(BigInt(Math.floor(cell / CLASSES)) * unit, work.from), (cls >> 1) & 7, count);
+    if (!classes[cls]) continue;
+    const ts = max(BigInt(Math.floor(cell / CLASSES)) * unit, work.from);
+    const at = Number((ts - work.from) / work.width) * STEP + ((cls >> 1) & 7);
+    work.counts[at] = (work.counts[at] ?? 0) + count;
   }
+}
+
+/** Whole units within [from, to). */
+function inside(unit: bigint, from: bigint, to: bigint): [first: bigint, last: bigint] {
+  const first = ((from + unit - 1n) / unit) * unit;
+  return [first, max(first, (to / unit) * unit)];
 }
 
 /** Rollups for the whole units inside the window, finer ones or rows for its ends. */
-function countClasses(work: Work, partition: Partition, classes: boolean[], node: QueryNode): void {
-  const { n } = partition;
-  const since = max(work.since, partition.minTs);
-  const until = min(work.until, partition.maxTs + 1n);
-  const aligned = (unit: bigint): boolean => work.width % unit === 0n && work.from % unit === 0n;
-  const usable = (unit: bigint): boolean => aligned(unit) || work.width >= unit * MIN_CELLS;
-  const inside = (unit: bigint, from: bigint, to: bigint): [bigint, bigint] => {
-    const first = ((from + unit - 1n) / unit) * unit;
-    return [first, max(first, (to / unit) * unit)];
-  };
-  const minute = NS_PER_SECOND * 60n;
-  const rows = (from: bigint, to: bigint): void => {
-    if (from >= to) return;
-    const { upper } = new QueryCompiler(work.reader, n, 0n, true).compile(node);
-    countRows(work, n, from, to, upper, 'time');
-  };
-  const seconds = (from: bigint, to: bigint): void => {
-    if (from >= to) return;
-    if (!usable(NS_PER_SECOND)) {
-      rows(from, to);
-      return;
-    }
-    if (!aligned(NS_PER_SECOND)) work.approximate = true;
-    const [first, last] = inside(NS_PER_SECOND, from, to);
-    if (first >= last) {
-      rows(from, to);
-      return;
-    }
-    rows(from, first);
-    countCells(work, `r${n}`, NS_PER_SECOND, first, last, classes);
-    rows(last, to);
-  };
-  // A partition that lies wholly in the window needs no exact ends: its own rollups are all of it.
-  const whole = work.since <= partition.minTs && work.until > partition.maxTs;
-  const unit = usable(minute) ? minute : NS_PER_SECOND;
-  if (whole && usable(unit)) {
-    if (!aligned(unit)) work.approximate = true;
-    const [first, last] = [(since / unit) * unit, (until / unit + 1n) * unit];
-    countCells(work, unit === minute ? `m${n}` : `r${n}`, unit, first, last, classes);
-    return;
-  }
-  if (unit !== minute) {
-    seconds(since, until);
-    return;
-  }
-  if (!aligned(minute)) work.approximate = true;
-  const [first, last] = inside(minute, since, until);
-  if (first >= last) {
-    seconds(since, until);
-    return;
-  }
-  seconds(since, first);
-  countCells(work, `m${n}`, minute, first, last, classes);
-  seconds(last, until);
-}
+class ClassCounter {
+  private readonly work: Work;
+  private readonly view: PartitionView;
+  private readonly zone: Zone;
+  private readonly classes: boolean[];
+  private readonly test: Test<EventBlock>;
 
-/** Share of the rows at a few places that match, times what the rollups count. */
-function estimate(work: Work, partition: Partition, matcher: EventTest): void {
-  const { reader } = work;
-  const { n } = partition;
-  work.approximate = true;
-  const decoder = new PartitionReader(reader, n);
-  const select = reader.db.prepare(
-    `SELECT ${EVENT_ROW} FROM e${n} e INDEXED BY e${n}_ts WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ${SAMPLE_ROWS}`,
-  );
-  select.setReturnArrays(true);
-  select.setReadBigInts(true);
-  const since = max(work.since, partition.minTs);
-  const until = min(work.until, partition.maxTs + 1n);
-  let looked = 0;
-  let matched = 0;
-  for (let place = 0n; place < SAMPLES; place += 1n) {
-    const from = since + ((until - since) * place) / BigInt(SAMPLES);
-    for (const row of select.iterate(from, until) as Iterable<unknown> as Iterable<Cell[]>) {
-      looked += 1;
-      if (matcher(decoder.event(row))) matched += 1;
-    }
+  constructor(work: Work, view: PartitionView, zone: Zone, classes: boolean[], test: Test<EventBlock>) {
+    this.work = work;
+    this.view = view;
+    this.zone = zone;
+    this.classes = classes;
+    this.test = test;
   }
-  if (matched === 0) return;
-  const part: Work = { ...work, buckets: work.buckets.map((): SeverityCounts => [0, 0, 0, 0, 0]) };
-  countClasses(
-    part,
-    partition,
-    Array.from({ length: CLASSES }, () => true),
-    { kind: 'all' },
-  );
-  for (const [index, counts] of part.buckets.entries()) {
-    const bucket = work.buckets[index];
-    for (const [severity, count] of counts.entries()) {
-      if (bucket) bucket[severity as 0] += Math.round((count * matched) / looked);
+
+  private isAligned(unit: bigint): boolean {
+    return this.work.width % unit === 0n && this.work.from % unit === 0n;
+  }
+
+  private isUsable(unit: bigint): boolean {
+    return this.isAligned(unit) || this.work.width >= unit * MIN_CELLS;
+  }
+
+  private cells(unit: bigint, since: bigint, until: bigint): void {
+    if (since >= until) return;
+    if (!this.isAligned(unit)) this.work.approximate = true;
+    const table = `${unit === NS_PER_MINUTE ? 'm' : 'r'}${this.view.n}`;
+    countCells(this.work, table, unit, since, until, this.classes);
+  }
+
+  private rows(since: bigint, until: bigint): void {
+    countRows(this.work, this.view, this.test, since, until);
+  }
+
+  private seconds(since: bigint, until: bigint): void {
+    const [first, last] = inside(NS_PER_SECOND, since, until);
+    if (!this.isUsable(NS_PER_SECOND) || first >= last) {
+      this.rows(since, until);
+      return;
     }
+    this.rows(since, first);
+    this.cells(NS_PER_SECOND, first, last);
+    this.rows(last, until);
+  }
+
+  count(): void {
+    const { work, zone } = this;
+    const since = max(work.since, zone.minTs);
+    const until = min(work.until, zone.maxTs + 1n);
+    const unit = this.isUsable(NS_PER_MINUTE) ? NS_PER_MINUTE : NS_PER_SECOND;
+    // A partition that lies wholly in the window needs no exact ends: its own rollups are all of it.
+    if (since === zone.minTs && until > zone.maxTs && this.isUsable(unit)) {
+      this.cells(unit, (since / unit) * unit, (until / unit + 1n) * unit);
+      return;
+    }
+    const [first, last] = inside(NS_PER_MINUTE, since, until);
+    if (unit !== NS_PER_MINUTE || first >= last) {
+      this.seconds(since, until);
+      return;
+    }
+    this.seconds(since, first);
+    this.cells(NS_PER_MINUTE, first, last);
+    this.seconds(last, until);
   }
 }
 
-function countMatches(
+/** Share of the rows of some chunks that match, times what the rollups count of the rest. */
+function estimate(
   work: Work,
-  partition: Partition,
-  node: QueryNode,
-  matcher: EventTest,
-  nowNs: bigint,
+  view: PartitionView,
+  zone: Zone,
+  test: Test<EventBlock>,
+  left: readonly ChunkHead[],
 ): void {
-  const { reader } = work;
-  const { n } = partition;
-  reader.tests.enter(n);
-  const condition = new QueryCompiler(reader, n, nowNs, true).compile(node);
-  if (condition.upper === '0') return;
-  const since = max(work.since, partition.minTs);
-  const until = min(work.until, partition.maxTs + 1n);
-  if (isExact(condition)) {
-    const whole = since === partition.minTs && until > partition.maxTs;
-    const drive = condition.drives?.[0];
-    if (drive !== undefined) countRows(work, n, since, until, `${drive} AND ${condition.upper}`, 'drive');
-    else countRows(work, n, since, until, condition.upper, whole ? 'scan' : 'time');
-    return;
-  }
-  const select = reader.db.prepare(
-    `SELECT ${EVENT_ROW} FROM e${n} e WHERE e.ts >= ${since} AND e.ts < ${until} AND ${condition.upper}`,
-  );
-  select.setReturnArrays(true);
-  select.setReadBigInts(true);
-  const decoder = new PartitionReader(reader, n);
-  const found: [bigint, number][] = [];
+  if (left.length === 0) return;
+  work.approximate = true;
+  const sampled: Work = { ...work, counts: new Float64Array(work.counts.length) };
   let looked = 0;
-  for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {
-    looked += 1;
-    if (looked % 64 === 0) reader.tests.checkClock();
-    if (matcher(decoder.event(row))) found.push([BigInt(row[1] ?? 0), Number(row[3])]);
+  let passed = 0;
+  for (let sample = 0; sample < SAMPLES; sample += 1) {
+    const head = left[Math.floor(((sample + 0.5) * left.length) / SAMPLES)];
+    if (!head) continue;
+    if (!test.may(head.zone, head.bloom)) {
+      looked += head.zone.rows;
+      continue;
+    }
+    const counted = countBlock(sampled, view.blocks.load(head), test, work.since, work.until);
+    looked += counted.looked;
+    passed += counted.passed;
   }
-  for (const [ts, severity] of found) add(work, ts, severity, 1);
+  if (passed === 0 || looked === 0) return;
+  const until = left.reduce((last, head) => max(last, head.zone.maxTs + 1n), 0n);
+  const whole: Work = {
+    ...work,
+    until: min(work.until, until),
+    counts: new Float64Array(work.counts.length),
+  };
+  const classes = Array.from({ length: CLASSES }, () => true);
+  new ClassCounter(whole, view, zone, classes, everything()).count();
+  for (const [at, count] of whole.counts.entries()) {
+    if (count > 0) work.counts[at] = (work.counts[at] ?? 0) + Math.round((count * passed) / looked);
+  }
 }
 
 export interface HistogramOptions {
   budgetMs?: number;
   nowNs?: bigint;
+}
+
+function countAll(work: Work, node: QueryNode, nowNs: bigint, deadlineMs: number): void {
+  const { reader } = work;
+  const rest = withoutTime(node);
+  const classes = isClassOnly(rest) ? classFilter(rest) : undefined;
+  for (const { n, zone } of partitionsWithin(reader, work.since, work.until - 1n)) {
+    const view = new PartitionView(reader, n);
+    const test = new Planner(view, nowNs).plan(rest);
+    if (!test.may(zone, undefined)) continue;
+    if (classes) {
+      new ClassCounter(work, view, zone, classes, test).count();
+      continue;
+    }
+    const heads = view
+      .heads()
+      .filter((head) => head.zone.maxTs >= work.since && head.zone.minTs < work.until);
+    for (let at = heads.length - 1; at >= 0; at -= 1) {
+      if (performance.now() > deadlineMs) {
+        estimate(work, view, zone, test, heads.slice(0, at + 1));
+        break;
+      }
+      const head = heads[at];
+      if (!head || !test.may(head.zone, head.bloom)) continue;
+      countBlock(work, view.blocks.load(head), test, work.since, work.until);
+    }
+  }
 }
 
 /** Counts matches of [from, to) in `buckets` equal spans, with the gaps of that time. */
@@ -294,50 +337,30 @@ export function countByTime(
   options: HistogramOptions = {},
 ): TimeHistogram {
   const nowNs = options.nowNs ?? BigInt(Date.now()) * 1_000_000n;
+  const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS) * COUNTING;
   const count = Math.max(1, Math.min(Math.floor(buckets), MAX_BUCKETS));
-  const end = to > from ? to : from + 1n;
-  const width = max(1n, (end - from + BigInt(count) - 1n) / BigInt(count));
+  const first = max(from, 0n);
+  const end = to > first ? to : first + 1n;
+  const width = max(1n, (end - first + BigInt(count) - 1n) / BigInt(count));
   const bounds = timeBounds(node, nowNs);
   const work: Work = {
     reader,
-    from,
-    since: max(from, bounds.from),
+    from: first,
+    since: max(first, bounds.from),
     until: min(end, bounds.to + 1n),
     width,
-    buckets: Array.from({ length: count }, (): SeverityCounts => [0, 0, 0, 0, 0]),
+    counts: new Float64Array(count * STEP),
     approximate: false,
   };
-  // The rest of the time is for estimates of what could not be counted.
-  const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS) * 0.6;
-  const partitions = readPartitions(reader.db)
-    .filter(({ rows, minTs, maxTs }) => rows > 0 && maxTs >= work.since && minTs < work.until)
-    .toReversed();
-  const rest = withoutTime(node);
-  if (isClassOnly(rest)) {
-    const classes = classFilter(rest);
-    for (const partition of partitions) countClasses(work, partition, classes, rest);
-  } else {
-    const matcher = compileMatcher(node, () => nowNs);
-    reader.tests.setDeadline(deadlineMs);
-    for (const partition of partitions) {
-      if (performance.now() > deadlineMs) {
-        estimate(work, partition, matcher);
-        continue;
-      }
-      try {
-        countMatches(work, partition, node, matcher, nowNs);
-      } catch (error) {
-        if (!(error instanceof BudgetError)) throw error;
-        estimate(work, partition, matcher);
-      }
-    }
-  }
+  if (work.since < work.until) countAll(work, node, nowNs, deadlineMs);
   return {
-    fromNs: from,
+    fromNs: first,
     toNs: end,
     bucketNs: width,
-    buckets: work.buckets,
-    gaps: readGaps(reader.db, from, end, MAX_GAPS),
+    buckets: Array.from({ length: count }, (_, bucket) => {
+      return [...work.counts.subarray(bucket * STEP, (bucket + 1) * STEP)] as SeverityCounts;
+    }),
+    gaps: readGaps(reader.db, first, end, MAX_GAPS),
     approximate: work.approximate,
   };
 }

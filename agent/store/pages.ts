@@ -1,41 +1,27 @@
 /**
- * Pages of events, newest first, by key (time, id). Partitions are asked from the newest on; as soon as none that is
- * left can hold a newer event than the last of the page, the page is complete. A query that runs out of time returns
- * what is certain so far and where to go on.
+ * Pages of events, newest first, by key (time, id). Chunks are asked from the newest on; as soon as none that is left
+ * can hold a newer event than the last of the page, the page is complete. A query that runs out of time returns what
+ * is certain so far and where to go on.
  */
 import type { SentinelEvent } from '../event.ts';
-import { readPartitions, type Partition } from './catalog.ts';
-import { isExact, type Condition } from './conditions.ts';
-import { TimelineCursorError } from './errors.ts';
+import type { ChunkHead, EventBlock } from './blocks.ts';
+import { numbersOf, splitHigh, splitLow } from './column-pack.ts';
+import type { Test } from './masks.ts';
+import { Planner } from './plan.ts';
 import type { QueryNode } from './query-ast.ts';
-import { compileMatcher, type EventTest } from './query-match.ts';
-import { QueryCompiler } from './query-sql.ts';
-import { resolveMoment } from './query-values.ts';
-import { PartitionReader, type Reader } from './reader.ts';
-import { EVENT_ROW } from './schema.ts';
-import type { Cell } from './snapshot.ts';
-
-/** A place between events in the order (time, id). */
-export interface Position {
-  ts: bigint;
-  id: number;
-}
-
-export function formatPosition(position: Position): string {
-  return `${position.ts}.${position.id}`;
-}
-
-export function parsePosition(text: string): Position {
-  const match = /^(-?\d{1,19})\.(\d{1,16})$/.exec(text);
-  if (!match)
-    throw new TimelineCursorError(
-      `${text.slice(0, 60)} is not a page of this timeline: start again without it`,
-    );
-  return { ts: BigInt(match[1] ?? '0'), id: Number(match[2]) };
-}
-
-const LAST: Position = { ts: 9_223_372_036_854_775_807n, id: Number.MAX_SAFE_INTEGER };
-const FIRST: Position = { ts: -9_223_372_036_854_775_807n, id: -1 };
+import { tsOf } from './row.ts';
+import { HOT } from './schema.ts';
+import {
+  LAST,
+  edgeOf,
+  formatPosition,
+  parsePosition,
+  timeBounds,
+  type Direction,
+  type Position,
+} from './time-order.ts';
+import { PartitionView, partitionsWithin, type Reader } from './view.ts';
+import type { Zone } from './zones.ts';
 
 export interface Page {
   events: SentinelEvent[];
@@ -49,38 +35,15 @@ export interface Page {
 interface Found {
   ts: bigint;
   id: number;
-  event: SentinelEvent;
+  view: PartitionView;
+  block: EventBlock;
+  row: number;
 }
-
-/** Bounds on time, both inclusive, that every match of the query lies within. */
-export function timeBounds(node: QueryNode, nowNs: bigint): { from: bigint; to: bigint } {
-  let from = FIRST.ts;
-  let to = LAST.ts;
-  for (const part of node.kind === 'and' ? node.items : [node]) {
-    if (part.kind !== 'time') continue;
-    const moment = resolveMoment(part.at, nowNs);
-    const first = part.op === 'gt' ? moment + 1n : moment;
-    const last = part.op === 'lt' ? moment - 1n : moment;
-    if ((part.op === 'ge' || part.op === 'gt') && first > from) from = first;
-    if ((part.op === 'le' || part.op === 'lt') && last < to) to = last;
-  }
-  return { from, to };
-}
-
-/** Share of a page that the rows before gave; below it later partitions are scanned rather than walked. */
-const SPARSE = 0.1;
-/** Rows that a walk tests between two looks at the clock. */
-const STRETCH_ROWS = 4096;
-/** A driven condition with at least this many rows is common enough to walk by time instead. */
-const COMMON_ROWS = 20_000;
-
-type Direction = 'older' | 'newer';
 
 interface Scan {
   reader: Reader;
   node: QueryNode;
   nowNs: bigint;
-  matcher: EventTest;
   direction: Direction;
   /** Exclusive. */
   start: Position;
@@ -88,140 +51,64 @@ interface Scan {
   deadlineMs: number;
 }
 
-interface Plan {
-  from: string;
-  order: string;
-  /** '+' keeps SQLite from using the index on time. */
-  plus: string;
-  drive?: string;
-  /** Few rows are looked at. */
-  few: boolean;
+/** Orders by the direction; negative when a comes first. */
+function compare(direction: Direction, a: Position, b: Position): number {
+  const order = a.ts === b.ts ? a.id - b.id : a.ts < b.ts ? -1 : 1;
+  return direction === 'older' ? -order : order;
 }
 
-/** How rows are reached: by an index that drives, by time, or by a scan with a sort. */
-function planOf(scan: Scan, n: number, condition: Condition, sparse: boolean): Plan {
-  const { db } = scan.reader;
-  const descending = scan.direction === 'older' ? ' DESC' : '';
-  const sorted = { order: `+e.ts${descending}, e.id${descending}`, plus: '+' };
-  const walk = {
-    from: `e${n} e INDEXED BY e${n}_ts`,
-    order: `e.ts${descending}, e.id${descending}`,
-    plus: '',
-    few: false,
-  };
-  const rowsOf = (from: string, limit: number): number =>
-    Number(db.prepare(`SELECT count(*) AS c FROM (SELECT 1 ${from} LIMIT ${limit})`).get()?.['c']);
-  let best: Plan | undefined;
-  let least = COMMON_ROWS;
-  if (condition.raised) {
-    least = rowsOf(`FROM e${n} INDEXED BY e${n}_sev WHERE sev >= 1`, COMMON_ROWS);
-    best = { ...walk, from: `e${n} e INDEXED BY e${n}_sev`, few: least < COMMON_ROWS };
+/** End of a zone where a scan in the direction meets it. */
+const edge = (direction: Direction, zone: Zone): bigint => (direction === 'older' ? zone.maxTs : zone.minTs);
+
+const isBeyond = (direction: Direction, a: bigint, b: bigint): boolean =>
+  direction === 'older' ? a < b : a > b;
+
+/** Collects the first `limit` matches after `start`, kept in order. */
+class Collector {
+  private readonly scan: Scan;
+  private readonly startHigh: number;
+  private readonly startLow: number;
+  found: Found[] = [];
+
+  constructor(scan: Scan) {
+    this.scan = scan;
+    this.startHigh = splitHigh(scan.start.ts);
+    this.startLow = splitLow();
   }
-  for (const drive of condition.drives ?? []) {
-    if (least === 0) break;
-    const rows = rowsOf(`FROM e${n} e WHERE ${drive}`, least);
-    if (rows < least) best = { from: `e${n} e`, ...sorted, drive, few: true };
-    least = Math.min(least, rows);
+
+  /** Whether nothing at or beyond that moment can be among the first `limit` any more. */
+  isFull(ts: bigint): boolean {
+    const last = this.found[this.scan.limit - 1];
+    return last !== undefined && isBeyond(this.scan.direction, ts, last.ts);
   }
-  if (best) return best;
-  if (condition.drives) return walk;
-  return sparse ? { from: `e${n} e NOT INDEXED`, ...sorted, few: false } : walk;
-}
 
-/** The place `rows` rows further on from a moment, where a stretch of a walk ends; undefined at the partition's end. */
-function stretchEnd(scan: Scan, n: number, from: bigint, rows: number): bigint | undefined {
-  const [side, descending] = scan.direction === 'older' ? ['<=', ' DESC'] : ['>=', ''];
-  const select = scan.reader.db.prepare(
-    `SELECT ts FROM e${n} INDEXED BY e${n}_ts WHERE ts ${side} ? ORDER BY ts${descending} LIMIT 1 OFFSET ?`,
-  );
-  select.setReadBigInts(true);
-  const row = select.get(from, rows) as { ts: bigint } | undefined;
-  return row && row.ts !== from ? row.ts : undefined;
-}
-
-/** Position before all events of that moment, in the direction. */
-function edgeOf(direction: Direction, ts: bigint): Position {
-  return { ts, id: direction === 'older' ? Number.MAX_SAFE_INTEGER : -1 };
-}
-
-/** Up to `limit` matches of one partition, in order. Returns the place to go on from when time ran out. */
-function scanPartition(
-  scan: Scan,
-  partition: Partition,
-  sparse: boolean,
-  into: Found[],
-): Position | undefined {
-  const { reader, direction } = scan;
-  const { n } = partition;
-  reader.tests.enter(n);
-  const condition = new QueryCompiler(reader, n, scan.nowNs, false).compile(scan.node);
-  if (condition.upper === '0') return undefined;
-  // A condition that calls back may be slow and may match nothing: it is tried stretch by stretch.
-  const calls = /\b(leaf|value)\(/.test(condition.upper);
-  const plan = planOf(scan, n, condition, sparse && isExact(condition) && !calls);
-  const decoder = new PartitionReader(reader, n);
-  let wanted = scan.limit;
-  let { start } = scan;
-  const first = direction === 'older' ? partition.maxTs : partition.minTs;
-  if (direction === 'older' ? start.ts > first : start.ts < first) start = edgeOf(direction, first);
-  for (;;) {
-    const end = calls && !plan.few ? stretchEnd(scan, n, start.ts, STRETCH_ROWS) : undefined;
-    const before = into.length;
-    const stopped = scanStretch({ ...scan, start, limit: wanted }, n, condition, plan, end, decoder, into);
-    wanted -= into.length - before;
-    if (stopped || end === undefined || wanted <= 0) return stopped;
-    start = edgeOf(direction, end);
-    if (performance.now() > scan.deadlineMs) return start;
-  }
-}
-
-function scanStretch(
-  scan: Scan,
-  n: number,
-  condition: Condition,
-  plan: Plan,
-  end: bigint | undefined,
-  decoder: PartitionReader,
-  into: Found[],
-): Position | undefined {
-  const { start, limit } = scan;
-  const exact = isExact(condition);
-  const [side, back] = scan.direction === 'older' ? ['<', '>'] : ['>', '<'];
-  const ts = `${plan.plus}e.ts`;
-  const where = [
-    `${ts} ${side}= ${start.ts}`,
-    `(${ts} ${side} ${start.ts} OR e.id ${side} ${start.id})`,
-    ...(end === undefined ? [] : [`${ts} ${back} ${end}`]),
-    ...(plan.drive === undefined ? [] : [plan.drive]),
-    ...(condition.raised ? ['e.sev >= 1'] : []),
-    condition.upper,
-  ];
-  const select = scan.reader.db.prepare(
-    `SELECT ${EVENT_ROW} FROM ${plan.from} WHERE ${where.join(' AND ')}
-     ORDER BY ${plan.order} ${exact ? `LIMIT ${limit}` : ''}`,
-  );
-  select.setReturnArrays(true);
-  select.setReadBigInts(true);
-  let taken = 0;
-  let looked = 0;
-  for (const row of select.iterate() as Iterable<unknown> as Iterable<Cell[]>) {
-    const event = decoder.event(row);
-    looked += 1;
-    if (exact || scan.matcher(event)) {
-      into.push({ ts: event.tsNs, id: event.eventId, event });
-      taken += 1;
-      if (taken >= limit) break;
+  add(view: PartitionView, block: EventBlock, test: Test<EventBlock>): void {
+    const mask = new Uint8Array(block.rows).fill(1);
+    const { zone } = block.head;
+    const { direction, start, limit } = this.scan;
+    if (!isBeyond(direction, direction === 'older' ? zone.maxTs : zone.minTs, start.ts))
+      this.keepAfterStart(block, mask);
+    test.narrow(block, mask);
+    const fresh: Found[] = [];
+    for (let row = 0; row < mask.length; row += 1) {
+      if (mask[row] === 0) continue;
+      fresh.push({ ts: tsOf(block, row), id: block.hot[HOT.id]?.at(row) ?? 0, view, block, row });
     }
-    if (!exact && looked % 64 === 0 && performance.now() > scan.deadlineMs) {
-      return { ts: event.tsNs, id: event.eventId };
+    if (fresh.length === 0) return;
+    this.found = [...this.found, ...fresh].sort((a, b) => compare(direction, a, b)).slice(0, limit);
+  }
+
+  private keepAfterStart({ hot }: EventBlock, mask: Uint8Array): void {
+    const { direction, start } = this.scan;
+    const highs = numbersOf(hot[HOT.tsHi]);
+    const lows = numbersOf(hot[HOT.tsLo]);
+    const ids = numbersOf(hot[HOT.id]);
+    for (let row = 0; row < mask.length; row += 1) {
+      const order =
+        (highs[row] ?? 0) - this.startHigh || (lows[row] ?? 0) - this.startLow || (ids[row] ?? 0) - start.id;
+      if (direction === 'older' ? order >= 0 : order <= 0) mask[row] = 0;
     }
   }
-  return undefined;
-}
-
-function order(direction: Direction): (a: Found, b: Found) => number {
-  const sign = direction === 'older' ? -1 : 1;
-  return (a, b) => (a.ts === b.ts ? (a.id - b.id) * sign : a.ts < b.ts ? -sign : sign);
 }
 
 interface Collected {
@@ -230,52 +117,55 @@ interface Collected {
   stopped?: Position;
 }
 
-/** First `limit` matches from `start` in the direction. */
+function chunksOf(view: PartitionView, scan: Scan): ChunkHead[] {
+  const { direction, start } = scan;
+  return view
+    .heads()
+    .filter(({ zone }) => !isBeyond(direction, start.ts, direction === 'older' ? zone.minTs : zone.maxTs))
+    .toSorted((a, b) => (isBeyond(direction, edge(direction, a.zone), edge(direction, b.zone)) ? 1 : -1));
+}
+
 function collect(scan: Scan): Collected {
-  const older = scan.direction === 'older';
+  const { reader, direction, start } = scan;
   const bounds = timeBounds(scan.node, scan.nowNs);
-  const ahead = readPartitions(scan.reader.db).filter(
-    ({ rows, minTs, maxTs }) =>
-      rows > 0 &&
-      maxTs >= bounds.from &&
-      minTs <= bounds.to &&
-      (older ? minTs <= scan.start.ts : maxTs >= scan.start.ts),
+  const ahead = partitionsWithin(reader, bounds.from, bounds.to).filter(
+    ({ zone }) => !isBeyond(direction, start.ts, direction === 'older' ? zone.minTs : zone.maxTs),
   );
-  ahead.sort((a, b) => {
-    const [left, right] = older ? [b.maxTs, a.maxTs] : [a.minTs, b.minTs];
-    return left < right ? -1 : left > right ? 1 : 0;
-  });
-  let found: Found[] = [];
-  const compare = order(scan.direction);
-  /** Nothing beyond this place is certain: an earlier partition was left unfinished there. */
-  let stopped: Position | undefined;
-  const stopAt = (place: Position): void => {
-    if (!stopped || (older ? place.ts > stopped.ts : place.ts < stopped.ts)) stopped = place;
-  };
-  for (const [index, partition] of ahead.entries()) {
-    const last = found[scan.limit - 1];
-    const edge = older ? partition.maxTs : partition.minTs;
-    if (last && (older ? last.ts > edge : last.ts < edge)) break;
-    if (stopped && (older ? stopped.ts > edge : stopped.ts < edge)) break;
-    if (index > 0 && performance.now() > scan.deadlineMs) {
-      stopAt(edgeOf(scan.direction, edge));
-      break;
+  ahead.sort((a, b) => (isBeyond(direction, edge(direction, a.zone), edge(direction, b.zone)) ? 1 : -1));
+  const collector = new Collector(scan);
+  for (const [index, { n, zone }] of ahead.entries()) {
+    if (collector.isFull(edge(direction, zone))) break;
+    const view = new PartitionView(reader, n);
+    const test = new Planner(view, scan.nowNs).plan(scan.node);
+    if (!test.may(zone, undefined)) continue;
+    const next = ahead[index + 1];
+    const chunks = chunksOf(view, scan);
+    for (const [at, head] of chunks.entries()) {
+      if (collector.isFull(edge(direction, head.zone))) break;
+      if (test.may(head.zone, head.bloom)) collector.add(view, view.blocks.load(head), test);
+      const stop =
+        performance.now() > scan.deadlineMs ? stopBefore(scan, chunks[at + 1]?.zone, next?.zone) : undefined;
+      if (stop) return certain(scan, collector.found, stop);
     }
-    const sparse = index > 0 && found.length < scan.limit * SPARSE * index;
-    const place = scanPartition(scan, partition, sparse, found);
-    if (place) stopAt(place);
-    found = found.sort(compare).slice(0, scan.limit);
   }
-  if (stopped) {
-    const { ts, id } = stopped;
-    const certain = (item: Found): boolean =>
-      older
-        ? item.ts > ts || (item.ts === ts && item.id >= id)
-        : item.ts < ts || (item.ts === ts && item.id <= id);
-    found = found.filter(certain);
-    if (found.length >= scan.limit) stopped = undefined;
+  return { found: collector.found };
+}
+
+/** Where to stop before the two zones that come next; undefined when there is nothing left or no step was made. */
+function stopBefore(scan: Scan, ...next: (Zone | undefined)[]): Position | undefined {
+  const { direction, start } = scan;
+  let first: bigint | undefined;
+  for (const zone of next) {
+    const ts = zone && edge(direction, zone);
+    if (ts !== undefined && (first === undefined || isBeyond(direction, first, ts))) first = ts;
   }
-  return { found, stopped };
+  return first !== undefined && isBeyond(direction, first, start.ts) ? edgeOf(direction, first) : undefined;
+}
+
+/** What cannot be preceded by anything found later. */
+function certain(scan: Scan, found: readonly Found[], stopped: Position): Collected {
+  const kept = found.filter((item) => compare(scan.direction, item, stopped) < 0);
+  return { found: kept, stopped: kept.length >= scan.limit ? undefined : stopped };
 }
 
 export interface PageOptions {
@@ -300,30 +190,18 @@ export function queryPage(reader: Reader, node: QueryNode, options: PageOptions)
   const start = given === undefined ? LAST : parsePosition(given);
   const limit = Math.max(1, Math.min(Math.floor(options.limit), MAX_LIMIT));
   const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS);
-  const scan: Scan = {
-    reader,
-    node,
-    nowNs,
-    matcher: compileMatcher(node, () => nowNs),
-    direction,
-    start,
-    // One more tells whether there is anything beyond the page.
-    limit: limit + 1,
-    deadlineMs,
-  };
-  const { found, stopped } = collect(scan);
-  const beyond = found.length > limit;
+  // One more tells whether there is anything beyond the page.
+  const { found, stopped } = collect({ reader, node, nowNs, direction, start, limit: limit + 1, deadlineMs });
   const shown = found.slice(0, limit);
   const end = shown.at(-1);
-  const next = beyond && end ? formatPosition(end) : stopped ? formatPosition(stopped) : undefined;
-  const page: Page = { events: shown.map(({ event }) => event), partial: stopped !== undefined };
+  const next =
+    found.length > limit && end ? formatPosition(end) : stopped ? formatPosition(stopped) : undefined;
+  const events = shown.map(({ view, block, row }) => view.event(block, row));
   if (direction === 'older') {
-    page.older = next;
+    const page: Page = { events, older: next, partial: stopped !== undefined };
     if (given !== undefined) page.newer = formatPosition(shown[0] ?? start);
-  } else {
-    page.events.reverse();
-    page.newer = next;
-    page.older = formatPosition(shown[0] ?? { ts: start.ts, id: start.id + 1 });
+    return page;
   }
-  return page;
+  const older = formatPosition(shown[0] ?? { ts: start.ts, id: start.id + 1 });
+  return { events: events.reverse(), older, newer: next, partial: stopped !== undefined };
 }

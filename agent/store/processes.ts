@@ -3,7 +3,14 @@
  * that a tree of 50,000 children needs no scan of them. Changes collect in memory and are written once a transaction.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { EVENT_TYPES, type ProcessInfo, type ProcessRef, type SentinelEvent } from '../event.ts';
+import {
+  EVENT_TYPES,
+  type ProcessInfo,
+  type ProcessKey,
+  type ProcessRef,
+  type SentinelEvent,
+} from '../event.ts';
+import { KNOWN_PROCESS } from './snapshot.ts';
 
 const TYPES = EVENT_TYPES.length;
 
@@ -65,7 +72,11 @@ export class KnownProcess {
   readonly parent: ProcessRef | undefined;
   readonly ancestry: readonly string[] | undefined;
   readonly snap: number;
-  counts: Uint32Array | undefined;
+  /** Events by type since the last flush; `dirty` when there are any. */
+  readonly counts: number[] = Array.from({ length: TYPES }, () => 0);
+  dirty = false;
+  /** The process has its row, with its parent in it. */
+  settled = false;
   firstTs = 0n;
   lastTs = 0n;
   endTs: bigint | undefined;
@@ -91,21 +102,17 @@ export class KnownProcess {
 
 /** Members that the comparison above does not know: such an event gets a snapshot of its own. */
 function hasStrangers(process: ProcessInfo): boolean {
-  for (const key in process) if (!COMPARED.has(key)) return true;
+  for (const key in process) if (!KNOWN_PROCESS.has(key)) return true;
   return false;
 }
-
-const COMPARED = new Set(
-  (
-    'pid startNs ppid parentStartNs name executable argv cwd uid euid gid loginuid sessionId user integrityLevel ' +
-    'cgroupId containerId hashes flags exitCode exitSignal tid exeIdentity'
-  ).split(' '),
-);
 
 const COUNT_COLUMNS = EVENT_TYPES.map((_, index) => `n${index}`);
 
 export class ProcessWriter {
   private readonly upsert: StatementSync;
+  /** One for each type of event. */
+  private readonly updates: StatementSync[];
+  private readonly raiseOne: StatementSync;
   private readonly dirty: KnownProcess[] = [];
 
   constructor(db: DatabaseSync) {
@@ -114,6 +121,13 @@ export class ProcessWriter {
       COUNT_COLUMNS.join(', ');
     const marks = Array.from({ length: 12 + TYPES }, () => '?').join(', ');
     const sums = COUNT_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ');
+    this.updates = COUNT_COLUMNS.map((name) =>
+      db.prepare(
+        `UPDATE process SET first_ts = min(first_ts, ?), last_ts = max(last_ts, ?), sev = max(sev, ?), part = ?, snap = ?,
+           info = NULL, ${name} = ${name} + ? WHERE start = ? AND pid = ?`,
+      ),
+    );
+    this.raiseOne = db.prepare('UPDATE process SET sev = max(sev, ?) WHERE start = ? AND pid = ?');
     this.upsert = db.prepare(
       `INSERT INTO process(${columns}) VALUES (${marks}) ON CONFLICT(start, pid) DO UPDATE SET
         pstart = coalesce(excluded.pstart, pstart), ppid = coalesce(excluded.ppid, ppid),
@@ -126,10 +140,9 @@ export class ProcessWriter {
 
   /** Counts one event for its process. */
   touch(known: KnownProcess, event: SentinelEvent, type: number, severity: number): void {
-    let { counts } = known;
-    if (!counts) {
-      counts = new Uint32Array(TYPES);
-      known.counts = counts;
+    const { counts } = known;
+    if (!known.dirty) {
+      known.dirty = true;
       known.firstTs = event.tsNs;
       known.lastTs = event.tsNs;
       known.severity = severity;
@@ -148,26 +161,50 @@ export class ProcessWriter {
 
   flush(partition: number): void {
     for (const known of this.dirty) {
-      const { process, counts } = known;
-      const parentStart = process.parentStartNs ?? known.parent?.startNs;
-      this.upsert.run(
-        BigInt.asIntN(64, process.startNs),
-        process.pid,
-        parentStart === undefined ? null : BigInt.asIntN(64, parentStart),
-        process.ppid ?? known.parent?.pid ?? null,
-        known.firstTs,
-        known.lastTs,
-        known.endTs ?? null,
-        known.endTs === undefined ? null : (process.exitCode ?? null),
-        known.endTs === undefined ? null : (process.exitSignal ?? null),
-        known.severity,
-        partition,
-        known.snap,
-        ...(counts ?? new Uint32Array(TYPES)),
-      );
-      known.counts = undefined;
+      if (known.settled && known.endTs === undefined) this.update(known, partition);
+      else this.insert(known, partition);
+      known.counts.fill(0);
+      known.dirty = false;
+      known.settled = true;
     }
     this.dirty.length = 0;
+  }
+
+  private insert(known: KnownProcess, partition: number): void {
+    const { process, endTs } = known;
+    const parentStart = process.parentStartNs ?? known.parent?.startNs;
+    this.upsert.run(
+      BigInt.asIntN(64, process.startNs),
+      process.pid,
+      parentStart === undefined ? null : BigInt.asIntN(64, parentStart),
+      process.ppid ?? known.parent?.pid ?? null,
+      known.firstTs,
+      known.lastTs,
+      endTs ?? null,
+      endTs === undefined ? null : (process.exitCode ?? null),
+      endTs === undefined ? null : (process.exitSignal ?? null),
+      known.severity,
+      partition,
+      known.snap,
+      ...known.counts,
+    );
+  }
+
+  /** Much the most frequent: a process that is known did one kind of thing. */
+  private update(known: KnownProcess, partition: number): void {
+    const { process, firstTs, lastTs, severity, snap } = known;
+    const start = BigInt.asIntN(64, process.startNs);
+    for (let type = 0; type < TYPES; type += 1) {
+      const count = known.counts[type] ?? 0;
+      if (count === 0) continue;
+      this.updates[type]?.run(firstTs, lastTs, severity, partition, snap, count, start, process.pid);
+    }
+  }
+
+  /** Worst severity of a process after a detection that came late. */
+  raise(process: ProcessKey | undefined, severity: number): void {
+    if (!process) return;
+    this.raiseOne.run(severity, BigInt.asIntN(64, process.startNs), process.pid);
   }
 
   discard(): void {

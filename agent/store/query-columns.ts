@@ -1,105 +1,82 @@
-/** Where the store keeps each field that a query may name. Fields without a place are tested on the decoded event. */
+/** Where the store keeps each field that a query may name. */
 import { FIELDS } from './query-fields.ts';
-import { KIND_MASK, Kind } from './schema.ts';
+import { COLD, HOT, KIND_MASK, Kind, SNAP } from './schema.ts';
 
-/** A column whose values are numbers into the dictionary. */
-export interface TextColumn {
-  kind: 'text';
-  /** SQL over alias `s` (snapshot) or `e` (event). */
-  sql: string;
-  /** Kinds that its numbers can have. */
-  kinds: readonly number[];
-  /** An index finds rows by it. */
-  indexed: boolean;
-}
-export interface NumberColumn {
-  kind: 'number';
-  sql: string;
-}
-/** Not in a column: SQL that holds for every event that can match. */
-export interface RowColumn {
-  kind: 'row';
-  sql: string;
-}
-/** A column that holds its text itself. */
-export interface ValueColumn {
-  kind: 'value';
-  sql: string;
-}
-export type Column = TextColumn | NumberColumn | ValueColumn | RowColumn;
+export type BlockName = 'hot' | 'cold' | 'snapshot';
 
-const INDEXED: ReadonlySet<string> = new Set(['e.path', 'e.path2', 'e.dst', 'e.dns', 'e.msg']);
-const text = (sql: string, ...kinds: number[]): TextColumn => ({
-  kind: 'text',
-  sql,
+/** Columns of a block; the first of them that has a value counts. */
+export interface ColumnPlace {
+  block: BlockName;
+  columns: readonly number[];
+  /** Kinds that the numbers stand for in the dictionary; undefined for a number that is the value itself. */
+  kinds?: readonly number[];
+}
+/** Not in columns: in the JSON of rows that have some. */
+export type Place = ColumnPlace | 'rest' | 'inode';
+
+const text = (block: BlockName, columns: number | readonly number[], ...kinds: number[]): ColumnPlace => ({
+  block,
+  columns: typeof columns === 'number' ? [columns] : columns,
   kinds,
-  // Snapshots are few: even without an index of its own such a column finds them fast.
-  indexed: INDEXED.has(sql) || sql.includes('s.'),
 });
-const number = (sql: string): NumberColumn => ({ kind: 'number', sql });
-const row = (sql: string): RowColumn => ({ kind: 'row', sql });
+const number = (block: BlockName, ...columns: number[]): ColumnPlace => ({ block, columns });
 
-const SNAPSHOT: Readonly<Record<string, Column>> = {
-  image: text('s.exe', Kind.text),
-  name: text('s.name', Kind.name),
-  cmd: text('s.cmd', Kind.argv),
-  pid: number('s.pid'),
-  ppid: number('coalesce(s.ppid, s.rpid)'),
-  parent: text('coalesce(s.rexe, s.rname)', Kind.text, Kind.name),
-  'parent.name': text('s.rname', Kind.name),
-  'parent.cmd': text('s.rcmd', Kind.argv),
-  user: text('s.user', Kind.user),
-  uid: number('s.uid'),
-  euid: number('s.euid'),
-  gid: number('s.gid'),
-  loginuid: number('s.luid'),
-  cwd: text('s.cwd', Kind.text),
-  sha256: text('coalesce(s.hashes, s.ident)', Kind.hashes, Kind.identity),
-  blake3: text('coalesce(s.hashes, s.ident)', Kind.hashes, Kind.identity),
-  container: text('s.container', Kind.container),
-  cgroup: text('s.cgroup', Kind.cgroup),
-  session: number('s.session'),
-  integrity: text('s.integ', Kind.integrity),
-  flag: text('s.flags', Kind.flags),
+const PLACES: Readonly<Record<string, Place>> = {
+  image: text('snapshot', SNAP.exe, Kind.text),
+  name: text('snapshot', SNAP.name, Kind.name),
+  cmd: text('snapshot', SNAP.cmd, Kind.argv),
+  pid: number('snapshot', SNAP.pid),
+  ppid: number('snapshot', SNAP.ppid, SNAP.rpid),
+  parent: text('snapshot', [SNAP.rexe, SNAP.rname], Kind.text, Kind.name),
+  'parent.name': text('snapshot', SNAP.rname, Kind.name),
+  'parent.cmd': text('snapshot', SNAP.rcmd, Kind.argv),
+  user: text('snapshot', SNAP.user, Kind.user),
+  uid: number('snapshot', SNAP.uid),
+  euid: number('snapshot', SNAP.euid),
+  gid: number('snapshot', SNAP.gid),
+  loginuid: number('snapshot', SNAP.loginuid),
+  cwd: text('snapshot', SNAP.cwd, Kind.text),
+  sha256: text('snapshot', [SNAP.hashes, SNAP.identity], Kind.hashes, Kind.identity),
+  blake3: text('snapshot', [SNAP.hashes, SNAP.identity], Kind.hashes, Kind.identity),
+  container: text('snapshot', SNAP.container, Kind.container),
+  cgroup: text('snapshot', SNAP.cgroup, Kind.cgroup),
+  session: number('snapshot', SNAP.session),
+  integrity: text('snapshot', SNAP.integrity, Kind.integrity),
+  flag: text('snapshot', SNAP.flags, Kind.flags),
+  file: text('hot', HOT.path, Kind.text),
+  'file.old': text('hot', HOT.oldPath, Kind.text),
+  ip: text('hot', HOT.dst, Kind.ip),
+  'src.ip': text('hot', HOT.src, Kind.ip),
+  port: number('hot', HOT.dport),
+  'src.port': number('hot', HOT.sport),
+  dns: text('hot', HOT.dns, Kind.text),
+  message: text('hot', HOT.message, Kind.text),
+  severity: number('hot', HOT.severity),
+  id: number('hot', HOT.id),
+  seq: number('hot', HOT.id),
+  boot: text('cold', COLD.context, Kind.context),
+  bytes: number('cold', COLD.bytes),
+  inode: 'inode',
+  device: text('cold', COLD.device, Kind.label),
+  mode: number('cold', COLD.mode),
+  proto: text('cold', COLD.protocol, Kind.label),
+  direction: text('cold', COLD.direction, Kind.label),
+  sent: number('cold', COLD.sent),
+  received: number('cold', COLD.received),
+  verdict: text('cold', COLD.verdict, Kind.label),
+  'dns.type': text('cold', COLD.recordType, Kind.label),
+  exit: number('cold', COLD.exitCode),
+  signal: number('cold', COLD.exitSignal),
+  target: 'rest',
+  'target.pid': 'rest',
+  'gap.cause': 'rest',
+  'gap.count': 'rest',
+  metric: 'rest',
+  detail: 'rest',
+  truncated: 'rest',
 };
 
-const OF_REST = row('e.rest IS NOT NULL');
-
-const EVENT: Readonly<Record<string, Column>> = {
-  file: text('e.path', Kind.text),
-  'file.old': text('e.path2', Kind.text),
-  ip: text('e.dst', Kind.ip),
-  'src.ip': text('e.src', Kind.ip),
-  port: number('e.dport'),
-  'src.port': number('e.sport'),
-  dns: text('e.dns', Kind.text),
-  message: text('e.msg', Kind.text),
-  boot: text('e.ctx', Kind.context),
-  severity: number('e.sev'),
-  seq: number('(e.id >> 1)'),
-  id: number('e.id'),
-  bytes: number('e.bytes'),
-  inode: { kind: 'value', sql: 'e.inode' },
-  device: text('e.dev', Kind.label),
-  mode: number('e.mode'),
-  proto: text('e.proto', Kind.label),
-  direction: text('e.dir', Kind.label),
-  sent: number('e.sent'),
-  received: number('e.recv'),
-  verdict: text('e.verdict', Kind.label),
-  'dns.type': text('e.rtype', Kind.label),
-  exit: number('e.xcode'),
-  signal: number('e.xsignal'),
-  target: OF_REST,
-  'target.pid': OF_REST,
-  'gap.cause': OF_REST,
-  'gap.count': OF_REST,
-  metric: OF_REST,
-  detail: OF_REST,
-  truncated: OF_REST,
-};
-
-/** Compiled by hand: type, action, lane, synthetic, and what detections hold. */
+/** Made of action and flags, or of what detections hold. */
 export const SPECIAL: ReadonlySet<string> = new Set([
   'type',
   'action',
@@ -110,23 +87,14 @@ export const SPECIAL: ReadonlySet<string> = new Set([
   'rule.source',
 ]);
 
-/** Column of a field in the snapshot, if it is kept there. */
-export function snapshotColumn(field: string): Column | undefined {
-  return SNAPSHOT[field];
+/** Where a field is kept; undefined for those in SPECIAL. */
+export function placeOf(field: string): Place | undefined {
+  return PLACES[field];
 }
 
-/** Column of a field in the event's row. Every field has one, there, in the snapshot, or a special place. */
-export function eventColumn(field: string): Column {
-  const found = EVENT[field];
-  if (!found) throw new RangeError(`field ${field} has no place in the store`);
-  return found;
-}
-
-/** Fields the table above forgot; must be empty. */
-export function fieldsWithoutColumn(): string[] {
-  return FIELDS.map((field) => field.name).filter(
-    (name) => !SNAPSHOT[name] && !EVENT[name] && !SPECIAL.has(name),
-  );
+/** Fields without a place; must be empty. */
+export function fieldsWithoutPlace(): string[] {
+  return FIELDS.map((field) => field.name).filter((name) => !PLACES[name] && !SPECIAL.has(name));
 }
 
 /**

@@ -4,11 +4,14 @@
  * old rows are deleted. What a living process needs for the tree is copied out before its partition goes.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { SAVE_PARTITION, actionCounts, readPartitions, savePartition, type Partition } from './catalog.ts';
+import { filledPartitions, readPartitions, type Partition } from './catalog.ts';
+import { ChunkWriter, PartitionBlocks, StagedEvents, type EventBlock } from './blocks.ts';
 import { packJson } from './json.ts';
-import { PartitionReader, type Reader } from './reader.ts';
+import { PartitionView, type Reader } from './view.ts';
+import { grow, saveZone, unionOf, zoneInsert } from './zones.ts';
 import { RollupWriter, classOf } from './rollups.ts';
-import { Flag, partitionDrops } from './schema.ts';
+import { tsOf } from './row.ts';
+import { Flag, HOT, partitionDrops } from './schema.ts';
 
 export interface RetentionLimits {
   /** Events older than this go. */
@@ -26,7 +29,6 @@ export interface RetentionStep {
   oldestNs?: bigint;
 }
 
-const SLICE_ROWS = 2000;
 const SLICE_PROCESSES = 4000;
 const MAX_HASHES = 200_000;
 const MAX_PENDING = 100_000;
@@ -45,6 +47,12 @@ export interface Catalogued {
   seal(): void;
   /** The catalogue has changed. */
   refresh(): void;
+}
+
+function oldestOf(partitions: readonly Partition[]): bigint | undefined {
+  let oldest: bigint | undefined;
+  for (const { zone } of partitions) if (oldest === undefined || zone.minTs < oldest) oldest = zone.minTs;
+  return oldest;
 }
 
 type Key = { start: bigint; pid: number };
@@ -88,28 +96,22 @@ export class Retention {
     if (this.drops.length > 0) this.dropOne();
     else if (this.leaving) removedEvents = this.leave(this.leaving);
     else {
-      const catalogue = readPartitions(this.db);
-      const partitions = catalogue.filter(({ rows }) => rows > 0);
-      const oldest = partitions.toSorted((a, b) => (a.maxTs < b.maxTs ? -1 : 1))[0];
-      const expired = oldest && cutoff !== undefined && oldest.maxTs < cutoff;
+      const partitions = filledPartitions(this.db);
+      const oldest = partitions.toSorted((a, b) => (a.zone.maxTs < b.zone.maxTs ? -1 : 1))[0];
+      const expired = oldest && cutoff !== undefined && oldest.zone.maxTs < cutoff;
       const tooBig =
         limits.maxBytes !== undefined && partitions.length > 1 && usedBytes(this.db) > limits.maxBytes;
       const slack = (limits.maxAgeNs ?? 0n) / 10n;
-      const long = partitions.find(({ minTs }) => cutoff !== undefined && minTs < cutoff - slack);
+      const long = partitions.find(({ zone }) => cutoff !== undefined && zone.minTs < cutoff - slack);
       if (oldest && (expired || tooBig)) {
         // The one being filled must not go: its number would be given out again.
-        if (oldest.n === catalogue.at(-1)?.n) this.writer.seal();
+        if (oldest.n === readPartitions(this.db).at(-1)?.n) this.writer.seal();
         this.leaving = { partition: oldest, copied: false, after: { start: -(2n ** 63n), pid: -1 } };
       } else if (long && cutoff !== undefined) removedEvents = this.trim(long, cutoff);
       else if (this.sweep) this.forgetProcesses(this.sweep, partitions);
       else done = this.tidy(cutoff);
     }
-    const oldestNs = readPartitions(this.db)
-      .filter(({ rows }) => rows > 0)
-      .reduce<bigint | undefined>(
-        (low, { minTs }) => (low === undefined || minTs < low ? minTs : low),
-        undefined,
-      );
+    const oldestNs = oldestOf(filledPartitions(this.db));
     return { done, removedEvents, oldestNs };
   }
 
@@ -122,14 +124,13 @@ export class Retention {
     }
     this.transaction(() => {
       this.db.prepare('DELETE FROM part WHERE n = ?').run(partition.n);
-      this.db.prepare('DELETE FROM part_act WHERE n = ?').run(partition.n);
       this.db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES ('dropping', ?)").run(partition.n);
     });
     this.leaving = undefined;
     this.drops = partitionDrops(partition.n);
     this.sweep = { start: -(2n ** 63n), pid: -1 };
     this.writer.refresh();
-    return partition.rows;
+    return partition.zone.rows;
   }
 
   private copyProcesses(leaving: NonNullable<Retention['leaving']>): void {
@@ -145,7 +146,7 @@ export class Retention {
       snap: bigint | null;
       end_ts: bigint | null;
     }[];
-    const decoder = new PartitionReader(this.reader, n);
+    const decoder = new PartitionView(this.reader, n);
     const save = this.db.prepare(
       'UPDATE process SET info = ?, part = NULL, snap = NULL WHERE start = ? AND pid = ?',
     );
@@ -167,57 +168,58 @@ export class Retention {
     this.drops = rest;
   }
 
-  /** Deletes some of the rows before the cutoff; counts and rollups follow in the same transaction. */
+  /** Takes the rows before the cutoff out of one chunk; rollups and bounds follow in the same transaction. */
   private trim(partition: Partition, cutoff: bigint): number {
     const { n } = partition;
-    const select = this.db.prepare(
-      `SELECT id, ts, ta, sev, fl FROM e${n} INDEXED BY e${n}_ts WHERE ts < ? ORDER BY ts LIMIT ${SLICE_ROWS}`,
-    );
-    select.setReadBigInts(true);
-    const rows = select.all(cutoff) as unknown as {
-      id: bigint;
-      ts: bigint;
-      ta: bigint;
-      sev: bigint;
-      fl: bigint;
-    }[];
+    let removed = 0;
     this.transaction(() => {
-      const rollups = new RollupWriter(this.db, n);
-      const counts = actionCounts(this.db, n);
-      const remove = this.db.prepare(`DELETE FROM e${n} WHERE id = ?`);
-      const removeDetections = this.db.prepare(`DELETE FROM t${n} WHERE event = ?`);
-      for (const { id, ts, ta, sev, fl } of rows) {
-        const action = Number(ta);
-        const flags = Number(fl);
-        rollups.add(
-          ts,
-          classOf(this.reader.actions.get(action).type, Number(sev), (flags & Flag.observability) !== 0),
-          -1,
-        );
-        counts.set(action, (counts.get(action) ?? 0) - 1);
-        remove.run(id);
-        if ((flags & Flag.detections) !== 0) removeDetections.run(id);
-      }
-      rollups.flush();
-      this.db.exec(`DELETE FROM r${n} WHERE n = 0; DELETE FROM m${n} WHERE n = 0`);
-      const save = this.db.prepare('INSERT OR REPLACE INTO part_act(n, ta, rows) VALUES (?, ?, ?)');
-      for (const [action, count] of counts) save.run(n, action, count);
-      const first = this.db.prepare(`SELECT ts FROM e${n} INDEXED BY e${n}_ts ORDER BY ts LIMIT 1`);
-      first.setReadBigInts(true);
-      const next = first.get() as { ts: bigint } | undefined;
-      const left = { ...partition, rows: partition.rows - rows.length, minTs: next?.ts ?? partition.maxTs };
-      savePartition(this.db.prepare(SAVE_PARTITION), left);
+      const blocks = new PartitionBlocks(this.db, n);
+      const heads = blocks.heads();
+      const old = heads.find(({ zone }) => zone.minTs < cutoff);
+      if (old) removed = this.trimChunk(n, blocks.load(old), cutoff);
+      const zone = unionOf(blocks.heads().map((head) => head.zone));
+      saveZone(this.db.prepare(zoneInsert('part', 'n')), n, zone);
     });
     this.writer.refresh();
-    return rows.length;
+    return removed;
+  }
+
+  private trimChunk(n: number, block: EventBlock, cutoff: bigint): number {
+    const { k } = block.head;
+    const rollups = new RollupWriter(this.db, n);
+    const forget = ['x', 't'].map((table) => {
+      return this.db.prepare(`DELETE FROM ${table}${n} WHERE ${table === 'x' ? 'id' : 'event'} = ?`);
+    });
+    const staged = new StagedEvents();
+    staged.fill(block);
+    staged.clear(k);
+    for (let row = 0; row < block.rows; row += 1) {
+      const at = (column: number): number => block.hot[column]?.at(row) ?? 0;
+      const ts = tsOf(block, row);
+      const { type } = this.reader.actions.get(at(HOT.action));
+      if (ts >= cutoff) {
+        const target = staged.zone.rows;
+        for (const columns of [staged.hot, staged.cold])
+          for (const column of columns) column.copyWithin(target, row, row + 1);
+        grow(staged.zone, ts, at(HOT.id), type, at(HOT.severity));
+        continue;
+      }
+      const flags = at(HOT.flags);
+      rollups.add(ts, classOf(type, at(HOT.severity), (flags & Flag.observability) !== 0), -1);
+      if ((flags & (Flag.more | Flag.detections)) !== 0)
+        for (const statement of forget) statement.run(at(HOT.id));
+    }
+    rollups.flush();
+    this.db.exec(`DELETE FROM r${n} WHERE n = 0; DELETE FROM m${n} WHERE n = 0`);
+    const chunks = new ChunkWriter(this.db, n);
+    if (staged.zone.rows === 0) chunks.remove(k);
+    else staged.save(chunks);
+    return block.rows - staged.zone.rows;
   }
 
   /** Processes that ended before anything that is still stored. */
   private forgetProcesses(after: Key, partitions: readonly Partition[]): void {
-    const oldest = partitions.reduce<bigint | undefined>(
-      (low, { minTs }) => (low === undefined || minTs < low ? minTs : low),
-      undefined,
-    );
+    const oldest = oldestOf(partitions);
     const select = this.db.prepare(
       `SELECT start, pid, last_ts, end_ts FROM process WHERE (start, pid) > (?, ?) ORDER BY start, pid LIMIT ${SLICE_PROCESSES}`,
     );

@@ -23,6 +23,9 @@ export class RollupWriter {
   private readonly seconds: StatementSync;
   private readonly minutes: StatementSync;
   private readonly deltas = new Map<number, number>();
+  /** The second of the last event: dividing big integers for each one would be slow. */
+  private second = -1;
+  private secondNs = -NS_PER_SECOND;
 
   constructor(db: DatabaseSync, partition: number) {
     this.seconds = db.prepare(`INSERT INTO r${partition}(cell, n) VALUES (?, ?) ${UPSERT}`);
@@ -30,7 +33,11 @@ export class RollupWriter {
   }
 
   add(tsNs: bigint, cls: number, count: number): void {
-    const cell = secondOf(tsNs) * CLASSES + cls;
+    if (tsNs < this.secondNs || tsNs >= this.secondNs + NS_PER_SECOND) {
+      this.second = secondOf(tsNs);
+      this.secondNs = BigInt(this.second) * NS_PER_SECOND;
+    }
+    const cell = this.second * CLASSES + cls;
     this.deltas.set(cell, (this.deltas.get(cell) ?? 0) + count);
   }
 
@@ -43,10 +50,6 @@ export class RollupWriter {
       minutes.set(minute, (minutes.get(minute) ?? 0) + count);
     }
     for (const [cell, count] of minutes) if (count !== 0) this.minutes.run(cell, count);
-    this.deltas.clear();
-  }
-
-  discard(): void {
     this.deltas.clear();
   }
 }

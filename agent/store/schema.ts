@@ -3,35 +3,45 @@
  *
  * Events lie in partitions of at most `partitionRows` rows, filled one after the other; retention drops whole
  * partitions. Everything that a partition's rows refer to by number lies in the same partition, so numbers stay
- * small, indexes stay local (inserts touch few pages) and no reference counts are needed:
+ * small and no reference counts are needed:
  *
- *   eN  events: what is filtered and sorted in typed columns, the remainder as JSON in `rest`
+ *   cN  chunks of CHUNK_ROWS events: two blocks of packed columns (column-pack.ts), `hot` for what queries look at
+ *       most and `cold` for the rest. The last chunk is written again with each transaction until it is full
+ *   hN, bN  for skipping chunks: their bounds, and which numbers of texts, snapshots and actions may occur (bloom.ts)
+ *   pN  chunks of SNAPSHOT_ROWS process snapshots, the same way: a process as its events showed it, with its parent;
+ *       a new one when anything changed. Snapshot ids count from 1 without holes
+ *   xN, yN  what events and snapshots have beyond their columns, as JSON
  *   dN  dictionary: text once (mostly: a small cache decides, duplicates are legal) with its kind
  *   fN  FTS5 over the dictionary's searchable texts, folded, trigrams: finds any part of a text of 3 characters up
- *   sN  process snapshots: a process as its events showed it, with its parent; a new row when anything changed
  *   tN  detections of events, inline ones and those added later
- *   rN, mN  rollups: rows by second and by minute, cell = time << 8 | type << 4 | severity << 1 | lane
+ *   rN, mN  rollups: events by second and by minute, cell = time << 8 | type << 4 | severity << 1 | lane
  *
- * Global tables: `part` (catalogue with time span and size), `act` (type and action by number; 64 and above are the
- * rare ones, which have an index), `process` (identity, lifetime, counts), `gap`, `hash`, `pending` (detections that
- * came before their event), `meta` (schema version, cursors).
+ * Global tables: `part` (catalogue with bounds), `act` (type and action by number), `process` (identity, lifetime,
+ * counts), `gap`, `hash`, `pending` (detections that came before their event), `meta` (cursors).
  *
- * Invariants: a partition's `min_ts`..`max_ts` covers its rows; partitions may overlap in time because the two lanes
- * arrive apart; rollups always equal a count over the events; cursors move in the transaction that stores the events.
+ * Invariants: the bounds of a chunk and of a partition cover their rows; both may overlap others in time, because the
+ * two lanes arrive apart; rollups always equal a count over the events; cursors move in the transaction that stores
+ * the events; an event id is stored once.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { EVENT_TYPES } from '../event.ts';
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 /** Marks the file as ours: "SNTL". */
 export const APPLICATION_ID = 0x534e_544c;
 
-export const GLOBAL_SCHEMA = `
+export const CHUNK_ROWS = 2048;
+export const SNAPSHOT_ROWS = 1024;
+
+/** Bounds of a set of events: time, ids of each lane (min > max when it has none), bit sets of types and severities. */
+export const ZONE_COLUMNS = 'rows, min_ts, max_ts, min0, max0, min1, max1, types, sevs';
+const ZONE_SCHEMA = `rows INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, min0 INTEGER NOT NULL,
+  max0 INTEGER NOT NULL, min1 INTEGER NOT NULL, max1 INTEGER NOT NULL, types INTEGER NOT NULL, sevs INTEGER NOT NULL`;
+
+const GLOBAL_SCHEMA = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE part(n INTEGER PRIMARY KEY, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,
-  rows INTEGER NOT NULL, min0 INTEGER NOT NULL, max0 INTEGER NOT NULL, min1 INTEGER NOT NULL, max1 INTEGER NOT NULL);
+CREATE TABLE part(n INTEGER PRIMARY KEY, ${ZONE_SCHEMA});
 CREATE TABLE act(id INTEGER PRIMARY KEY, type INTEGER NOT NULL, action TEXT NOT NULL);
-CREATE TABLE part_act(n INTEGER, ta INTEGER, rows INTEGER NOT NULL, PRIMARY KEY(n, ta)) WITHOUT ROWID;
 CREATE TABLE process(start INTEGER, pid INTEGER, pstart INTEGER, ppid INTEGER, first_ts INTEGER NOT NULL,
   last_ts INTEGER NOT NULL, end_ts INTEGER, exit_code INTEGER, exit_signal INTEGER, sev INTEGER NOT NULL,
   part INTEGER, snap INTEGER, info TEXT, ${EVENT_TYPES.map((_, index) => `n${index} INTEGER NOT NULL`).join(', ')},
@@ -48,36 +58,21 @@ CREATE INDEX hash_blake3 ON hash(blake3);
 CREATE TABLE pending(event INTEGER, seq INTEGER, json TEXT NOT NULL, PRIMARY KEY(event, seq)) WITHOUT ROWID;
 `;
 
-/** First number of the rare actions in `act`. */
-export const RARE_ACTIONS = 64;
-
 /** Tables of partition `n`. */
 export function partitionSchema(n: number): string {
   return `
-CREATE TABLE e${n}(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, ta INTEGER NOT NULL, sev INTEGER NOT NULL,
-  fl INTEGER NOT NULL, snap INTEGER, path INTEGER, path2 INTEGER, dst INTEGER, src INTEGER, dport INTEGER,
-  sport INTEGER, dns INTEGER, msg INTEGER, ctx INTEGER, sq INTEGER, tid INTEGER, xcode INTEGER, xsignal INTEGER,
-  bytes INTEGER, mode INTEGER, oflags INTEGER, inode, dev INTEGER, proto INTEGER, dir INTEGER, verdict INTEGER,
-  sent INTEGER, recv INTEGER, rtype INTEGER, rest TEXT);
-CREATE INDEX e${n}_ts ON e${n}(ts);
-CREATE INDEX e${n}_snap ON e${n}(snap) WHERE snap IS NOT NULL;
-CREATE INDEX e${n}_path ON e${n}(path) WHERE path IS NOT NULL;
-CREATE INDEX e${n}_path2 ON e${n}(path2) WHERE path2 IS NOT NULL;
-CREATE INDEX e${n}_dst ON e${n}(dst) WHERE dst IS NOT NULL;
-CREATE INDEX e${n}_dns ON e${n}(dns) WHERE dns IS NOT NULL;
-CREATE INDEX e${n}_msg ON e${n}(msg) WHERE msg IS NOT NULL;
-CREATE INDEX e${n}_sev ON e${n}(ts) WHERE sev >= 1;
-CREATE INDEX e${n}_rare ON e${n}(ta, ts) WHERE ta >= ${RARE_ACTIONS};
+CREATE TABLE h${n}(k INTEGER PRIMARY KEY, ${ZONE_SCHEMA});
+CREATE TABLE b${n}(k INTEGER PRIMARY KEY, bloom BLOB NOT NULL);
+CREATE TABLE c${n}(k INTEGER PRIMARY KEY, hot BLOB NOT NULL, cold BLOB NOT NULL);
+CREATE TABLE p${n}(k INTEGER PRIMARY KEY, block BLOB NOT NULL);
+CREATE TABLE x${n}(id INTEGER PRIMARY KEY, json TEXT NOT NULL);
+CREATE TABLE y${n}(id INTEGER PRIMARY KEY, json TEXT NOT NULL);
 CREATE TABLE d${n}(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL);
 CREATE INDEX d${n}_kind ON d${n}(kind) WHERE kind >= ${FIRST_SMALL_KIND};
 CREATE VIRTUAL TABLE f${n} USING fts5(text, content='', columnsize=0, detail=none,
   tokenize='trigram case_sensitive 1');
 INSERT INTO f${n}(f${n}, rank) VALUES ('crisismerge', 32);
 INSERT INTO f${n}(f${n}, rank) VALUES ('automerge', 16);
-CREATE TABLE s${n}(id INTEGER PRIMARY KEY, ${SNAPSHOT_COLUMNS.map((name) => `${name} ${name === 'rest' ? 'TEXT' : 'INTEGER'}`).join(', ')});
-CREATE INDEX s${n}_pid ON s${n}(pid);
-CREATE INDEX s${n}_exe ON s${n}(exe);
-CREATE INDEX s${n}_cmd ON s${n}(cmd);
 CREATE TABLE t${n}(event INTEGER, seq INTEGER, k INTEGER, rule TEXT NOT NULL, title TEXT NOT NULL,
   attack TEXT NOT NULL, source TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY(event, seq, k)) WITHOUT ROWID;
 CREATE TABLE r${n}(cell INTEGER PRIMARY KEY, n INTEGER NOT NULL);
@@ -87,7 +82,7 @@ CREATE TABLE m${n}(cell INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 
 /** Statements that remove partition `n`, one by one so that none takes long. */
 export function partitionDrops(n: number): string[] {
-  return ['e', 'd', 'f', 's', 't', 'r', 'm'].map((prefix) => `DROP TABLE IF EXISTS ${prefix}${n}`);
+  return Array.from('hbcpxydftrm', (prefix) => `DROP TABLE IF EXISTS ${prefix}${n}`);
 }
 
 /**
@@ -123,78 +118,87 @@ export const KIND_MASK = 31;
 export const KIND_ESCAPED = 32;
 export const KIND_LONG = 64;
 
-/** Columns of a snapshot after its id, in the order in which it is encoded. */
-export const SNAPSHOT_COLUMNS = [
-  'pid',
-  'start',
-  'ppid',
-  'pstart',
-  'name',
-  'exe',
-  'cmd',
-  'cwd',
-  'uid',
-  'euid',
-  'gid',
-  'luid',
-  'session',
-  'user',
-  'integ',
-  'cgroup',
-  'container',
-  'flags',
-  'hashes',
-  'ident',
-  'rpid',
-  'rstart',
-  'rname',
-  'rexe',
-  'rcmd',
-  'rcwd',
-  'ruid',
-  'ruser',
-  'anc',
-  'rest',
-] as const;
+/** Columns of the hot block of a chunk. 64-bit numbers are two columns, `Hi` and `Lo`. */
+export const HOT = {
+  tsHi: 0,
+  tsLo: 1,
+  id: 2,
+  action: 3,
+  severity: 4,
+  flags: 5,
+  snap: 6,
+  path: 7,
+  oldPath: 8,
+  dst: 9,
+  src: 10,
+  dport: 11,
+  sport: 12,
+  dns: 13,
+  message: 14,
+} as const;
+export const HOT_COLUMNS = 15;
 
-/** Columns of an event, in the order in which it is encoded. `inode` is a number, or text that is not one. */
-export const EVENT_COLUMNS = [
-  'id',
-  'ts',
-  'ta',
-  'sev',
-  'fl',
-  'snap',
-  'path',
-  'path2',
-  'dst',
-  'src',
-  'dport',
-  'sport',
-  'dns',
-  'msg',
-  'ctx',
-  'sq',
-  'tid',
-  'xcode',
-  'xsignal',
-  'bytes',
-  'mode',
-  'oflags',
-  'inode',
-  'dev',
-  'proto',
-  'dir',
-  'verdict',
-  'sent',
-  'recv',
-  'rtype',
-  'rest',
-] as const;
-/** All columns of alias `e`, for SELECT. */
-export const EVENT_ROW = EVENT_COLUMNS.map((name) => `e.${name}`).join(', ');
+export const COLD = {
+  context: 0,
+  seqHi: 1,
+  seqLo: 2,
+  tid: 3,
+  exitCode: 4,
+  exitSignal: 5,
+  bytes: 6,
+  mode: 7,
+  oflags: 8,
+  inode: 9,
+  device: 10,
+  protocol: 11,
+  direction: 12,
+  verdict: 13,
+  sent: 14,
+  received: 15,
+  recordType: 16,
+} as const;
+export const COLD_COLUMNS = 17;
 
-/** Bits of `fl`. */
+/** Columns of a snapshot; those from `rpid` on say what its events told of the parent. */
+export const SNAP = {
+  pid: 0,
+  startHi: 1,
+  startLo: 2,
+  ppid: 3,
+  pstartHi: 4,
+  pstartLo: 5,
+  name: 6,
+  exe: 7,
+  cmd: 8,
+  cwd: 9,
+  uid: 10,
+  euid: 11,
+  gid: 12,
+  loginuid: 13,
+  session: 14,
+  user: 15,
+  integrity: 16,
+  cgroup: 17,
+  container: 18,
+  flags: 19,
+  hashes: 20,
+  identity: 21,
+  rpid: 22,
+  rstartHi: 23,
+  rstartLo: 24,
+  rname: 25,
+  rexe: 26,
+  rcmd: 27,
+  rcwd: 28,
+  ruid: 29,
+  ruser: 30,
+  ancestry: 31,
+  /** 1 when yN has more. */
+  more: 32,
+} as const;
+export const SNAP_COLUMNS = 33;
+
+/** Bits of `flags`. */
 export const Flag = {
   observability: 1,
   synthetic: 2,
@@ -205,6 +209,8 @@ export const Flag = {
   file: 16,
   network: 32,
   dns: 64,
+  /** Has a row in xN. */
+  more: 128,
 } as const;
 
 export function createGlobal(db: DatabaseSync): void {

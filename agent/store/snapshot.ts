@@ -1,42 +1,22 @@
 /**
  * Process snapshots: the state of a process and its parent as an event showed them, stored once for the run of events
- * that show the same. Encoding gives one value for each of SNAPSHOT_COLUMNS.
+ * that show the same.
  */
-import type { StatementSync } from 'node:sqlite';
 import type { FileIdentity, Hashes, ProcessInfo, ProcessRef, SentinelEvent } from '../event.ts';
+import type { StagedSnapshots } from './blocks.ts';
+import { joinHalves, splitHigh, splitLow, type Column } from './column-pack.ts';
 import type { DictionaryReader, DictionaryWriter } from './dictionary.ts';
 import { packJson, unpackJson } from './json.ts';
-import { Kind, SNAPSHOT_COLUMNS } from './schema.ts';
-
-export type Cell = number | bigint | string | null;
+import { Kind, SNAP } from './schema.ts';
 
 /** Members of ProcessInfo that have a column, or that belong to the event rather than the process. */
-const KNOWN_PROCESS = new Set([
-  'pid',
-  'startNs',
-  'ppid',
-  'parentStartNs',
-  'name',
-  'executable',
-  'argv',
-  'cwd',
-  'uid',
-  'euid',
-  'gid',
-  'loginuid',
-  'sessionId',
-  'user',
-  'integrityLevel',
-  'cgroupId',
-  'containerId',
-  'hashes',
-  'flags',
-  'exitCode',
-  'exitSignal',
-  'tid',
-  'exeIdentity',
-]);
-const KNOWN_REF = new Set(['pid', 'startNs', 'name', 'executable', 'argv', 'cwd', 'uid', 'user']);
+export const KNOWN_PROCESS: ReadonlySet<string> = new Set(
+  (
+    'pid startNs ppid parentStartNs name executable argv cwd uid euid gid loginuid sessionId user integrityLevel ' +
+    'cgroupId containerId hashes flags exitCode exitSignal tid exeIdentity'
+  ).split(' '),
+);
+const KNOWN_REF: ReadonlySet<string> = new Set('pid startNs name executable argv cwd uid user'.split(' '));
 
 /** Key of a file identity in the hash table. */
 export function identityKey(identity: FileIdentity): string {
@@ -67,44 +47,62 @@ export function strangers(value: object, known: ReadonlySet<string>): Record<str
   return found;
 }
 
-const signed = (value: bigint | undefined): bigint | null =>
-  value === undefined ? null : BigInt.asIntN(64, value);
+const ABSENT = Number.NaN;
 
-/** Fills `into` with the columns of the event's process context. */
-export function encodeSnapshot(event: SentinelEvent, words: DictionaryWriter, into: Cell[]): void {
+/**
+ * Writes the event's process context into the next row of the staged chunk. Returns the JSON of what has no column,
+ * if there is such.
+ */
+export function encodeSnapshot(
+  event: SentinelEvent,
+  words: DictionaryWriter,
+  staged: StagedSnapshots,
+): string | undefined {
   const { process, parent } = event;
-  into[0] = process?.pid ?? null;
-  into[1] = signed(process?.startNs);
-  into[2] = process?.ppid ?? null;
-  into[3] = signed(process?.parentStartNs);
-  into[4] = words.kind(Kind.name, process?.name);
-  into[5] = words.text(process?.executable);
-  into[6] = words.argv(process?.argv);
-  into[7] = words.text(process?.cwd);
-  into[8] = process?.uid ?? null;
-  into[9] = process?.euid ?? null;
-  into[10] = process?.gid ?? null;
-  into[11] = process?.loginuid ?? null;
-  into[12] = process?.sessionId ?? null;
-  into[13] = words.kind(Kind.user, process?.user);
-  into[14] = words.kind(Kind.integrity, process?.integrityLevel);
-  into[15] = words.kind(Kind.cgroup, process?.cgroupId);
-  into[16] = words.kind(Kind.container, process?.containerId);
-  into[17] = process?.flags ? words.kind(Kind.flags, JSON.stringify(process.flags)) : null;
-  into[18] = process?.hashes ? words.kind(Kind.hashes, JSON.stringify(process.hashes)) : null;
-  into[19] = process?.exeIdentity ? words.kind(Kind.identity, identityKey(process.exeIdentity)) : null;
-  into[20] = parent?.pid ?? null;
-  into[21] = signed(parent?.startNs);
-  into[22] = parent ? words.kind(Kind.name, parent.name) : null;
-  into[23] = words.text(parent?.executable);
-  into[24] = words.argv(parent?.argv);
-  into[25] = words.text(parent?.cwd);
-  into[26] = parent?.uid ?? null;
-  into[27] = words.kind(Kind.user, parent?.user);
-  into[28] = event.ancestry ? words.kind(Kind.ancestry, JSON.stringify(event.ancestry)) : null;
+  const { columns, rows: row } = staged;
+  const put = (column: number, value: number | undefined | null): void => {
+    const target = columns[column];
+    if (target) target[row] = value ?? ABSENT;
+  };
+  const putBig = (column: number, value: bigint | undefined): void => {
+    put(column, value === undefined ? ABSENT : splitHigh(value));
+    put(column + 1, value === undefined ? ABSENT : splitLow());
+  };
+  put(SNAP.pid, process?.pid);
+  putBig(SNAP.startHi, process?.startNs);
+  put(SNAP.ppid, process?.ppid);
+  putBig(SNAP.pstartHi, process?.parentStartNs);
+  put(SNAP.name, words.kind(Kind.name, process?.name));
+  put(SNAP.exe, words.text(process?.executable));
+  put(SNAP.cmd, words.argv(process?.argv));
+  put(SNAP.cwd, words.text(process?.cwd));
+  put(SNAP.uid, process?.uid);
+  put(SNAP.euid, process?.euid);
+  put(SNAP.gid, process?.gid);
+  put(SNAP.loginuid, process?.loginuid);
+  put(SNAP.session, process?.sessionId);
+  put(SNAP.user, words.kind(Kind.user, process?.user));
+  put(SNAP.integrity, words.kind(Kind.integrity, process?.integrityLevel));
+  put(SNAP.cgroup, words.kind(Kind.cgroup, process?.cgroupId));
+  put(SNAP.container, words.kind(Kind.container, process?.containerId));
+  put(SNAP.flags, process?.flags ? words.kind(Kind.flags, JSON.stringify(process.flags)) : ABSENT);
+  put(SNAP.hashes, process?.hashes ? words.kind(Kind.hashes, JSON.stringify(process.hashes)) : ABSENT);
+  const identity = process?.exeIdentity;
+  put(SNAP.identity, identity ? words.kind(Kind.identity, identityKey(identity)) : ABSENT);
+  put(SNAP.rpid, parent?.pid);
+  putBig(SNAP.rstartHi, parent?.startNs);
+  put(SNAP.rname, words.kind(Kind.name, parent?.name));
+  put(SNAP.rexe, words.text(parent?.executable));
+  put(SNAP.rcmd, words.argv(parent?.argv));
+  put(SNAP.rcwd, words.text(parent?.cwd));
+  put(SNAP.ruid, parent?.uid);
+  put(SNAP.ruser, words.kind(Kind.user, parent?.user));
+  put(SNAP.ancestry, event.ancestry ? words.kind(Kind.ancestry, JSON.stringify(event.ancestry)) : ABSENT);
   const own = process && strangers(process, KNOWN_PROCESS);
-  const others = parent ? strangers(parent, KNOWN_REF) : undefined;
-  into[29] = own || others ? packJson([own ?? null, others ?? null]) : null;
+  const others = parent && strangers(parent, KNOWN_REF);
+  put(SNAP.more, own || others ? 1 : 0);
+  staged.rows += 1;
+  return own || others ? packJson([own ?? null, others ?? null]) : undefined;
 }
 
 /** What a snapshot says, ready to be copied into events. Hashes that came later are joined by identity. */
@@ -116,81 +114,97 @@ export interface Snapshot {
 
 export type HashLookup = (identity: string) => Hashes | undefined;
 
-const unsigned = (value: Cell | undefined): bigint => BigInt.asUintN(64, BigInt(value ?? 0));
-const number = (value: Cell | undefined): number | undefined =>
-  value === null || value === undefined ? undefined : Number(value);
-const index = (value: Cell | undefined): number | null =>
-  value === null || value === undefined ? null : Number(value);
-
-/** Decodes a row of `id` and SNAPSHOT_COLUMNS (integers may be bigint). */
-export function decodeSnapshot(row: readonly Cell[], words: DictionaryReader, hashes: HashLookup): Snapshot {
-  const cell = (column: (typeof SNAPSHOT_COLUMNS)[number]): Cell | undefined => row[COLUMN[column]];
-  const text = (column: (typeof SNAPSHOT_COLUMNS)[number]): string | undefined =>
-    words.raw(index(cell(column)));
-  const process: ProcessInfo = {
-    pid: number(cell('pid')) ?? 0,
-    startNs: unsigned(cell('start')),
-    name: text('name') ?? '',
-  };
-  const set = <K extends keyof ProcessInfo>(key: K, value: ProcessInfo[K] | undefined): void => {
-    if (value !== undefined) process[key] = value;
-  };
-  set('ppid', number(cell('ppid')));
-  if (cell('pstart') !== null) process.parentStartNs = unsigned(cell('pstart'));
-  set('executable', text('exe'));
-  set('argv', words.argv(index(cell('cmd'))));
-  set('cwd', text('cwd'));
-  set('uid', number(cell('uid')));
-  set('euid', number(cell('euid')));
-  set('gid', number(cell('gid')));
-  set('loginuid', number(cell('luid')));
-  set('sessionId', number(cell('session')));
-  set('user', text('user'));
-  set('integrityLevel', text('integ'));
-  set('cgroupId', text('cgroup'));
-  set('containerId', text('container'));
-  const flags = text('flags');
-  if (flags !== undefined) process.flags = JSON.parse(flags) as string[];
-  const identity = text('ident');
-  if (identity !== undefined) process.exeIdentity = identityOf(identity);
-  const own = text('hashes');
-  const found = own === undefined ? identity && hashes(identity) : (JSON.parse(own) as Hashes);
-  if (found) process.hashes = found;
-  const rest = cell('rest');
-  const [extra, extraParent] = (typeof rest === 'string' ? unpackJson(rest) : []) as [object?, object?];
-  if (extra) Object.assign(process, extra);
-  const snapshot: Snapshot = cell('pid') === null ? {} : { process };
-  if (cell('rpid') !== null) {
-    const parent: ProcessRef = {
-      pid: number(cell('rpid')) ?? 0,
-      startNs: unsigned(cell('rstart')),
-      name: text('rname') ?? '',
-    };
-    const executable = text('rexe');
-    if (executable !== undefined) parent.executable = executable;
-    const argv = words.argv(index(cell('rcmd')));
-    if (argv) parent.argv = argv;
-    const cwd = text('rcwd');
-    if (cwd !== undefined) parent.cwd = cwd;
-    const uid = number(cell('ruid'));
-    if (uid !== undefined) parent.uid = uid;
-    const user = text('ruser');
-    if (user !== undefined) parent.user = user;
-    if (extraParent) Object.assign(parent, extraParent);
-    snapshot.parent = parent;
+/** Sets the members that are not absent. */
+export function assignPresent(target: object, values: Record<string, unknown>): void {
+  for (const key in values) {
+    const value = values[key];
+    if (value !== undefined) (target as Record<string, unknown>)[key] = value;
   }
-  const ancestry = text('anc');
-  if (ancestry !== undefined) snapshot.ancestry = JSON.parse(ancestry) as string[];
-  return snapshot;
 }
 
-/** Position of each column in a row that starts with the id. */
-const COLUMN = Object.fromEntries(SNAPSHOT_COLUMNS.map((name, position) => [name, position + 1])) as Record<
-  (typeof SNAPSHOT_COLUMNS)[number],
-  number
->;
+function decodeParent(
+  columns: readonly Column[],
+  row: number,
+  words: DictionaryReader,
+): ProcessRef | undefined {
+  const number = (column: number): number | undefined => columns[column]?.get(row);
+  const pid = number(SNAP.rpid);
+  if (pid === undefined) return undefined;
+  const text = (column: number): string | undefined => words.raw(number(column));
+  const parent: ProcessRef = {
+    pid,
+    startNs: joinHalves(number(SNAP.rstartHi) ?? 0, number(SNAP.rstartLo) ?? 0),
+    name: text(SNAP.rname) ?? '',
+  };
+  assignPresent(parent, {
+    executable: text(SNAP.rexe),
+    argv: words.argv(number(SNAP.rcmd)),
+    cwd: text(SNAP.rcwd),
+    uid: number(SNAP.ruid),
+    user: text(SNAP.ruser),
+  });
+  return parent;
+}
 
-/** Binds `id` and the cells; spread of a fixed-length array, once for each new snapshot. */
-export function insertSnapshot(statement: StatementSync, id: number, cells: readonly Cell[]): void {
-  statement.run(id, ...cells);
+function decodeProcess(
+  columns: readonly Column[],
+  row: number,
+  words: DictionaryReader,
+  hashes: HashLookup,
+): ProcessInfo | undefined {
+  const number = (column: number): number | undefined => columns[column]?.get(row);
+  const pid = number(SNAP.pid);
+  if (pid === undefined) return undefined;
+  const text = (column: number): string | undefined => words.raw(number(column));
+  const big = (column: number): bigint | undefined => {
+    const high = number(column);
+    return high === undefined ? undefined : joinHalves(high, number(column + 1) ?? 0);
+  };
+  const process: ProcessInfo = { pid, startNs: big(SNAP.startHi) ?? 0n, name: text(SNAP.name) ?? '' };
+  const flags = text(SNAP.flags);
+  const identity = text(SNAP.identity);
+  const own = text(SNAP.hashes);
+  assignPresent(process, {
+    ppid: number(SNAP.ppid),
+    parentStartNs: big(SNAP.pstartHi),
+    executable: text(SNAP.exe),
+    argv: words.argv(number(SNAP.cmd)),
+    cwd: text(SNAP.cwd),
+    uid: number(SNAP.uid),
+    euid: number(SNAP.euid),
+    gid: number(SNAP.gid),
+    loginuid: number(SNAP.loginuid),
+    sessionId: number(SNAP.session),
+    user: text(SNAP.user),
+    integrityLevel: text(SNAP.integrity),
+    cgroupId: text(SNAP.cgroup),
+    containerId: text(SNAP.container),
+    flags: flags === undefined ? undefined : (JSON.parse(flags) as string[]),
+    exeIdentity: identity === undefined ? undefined : identityOf(identity),
+    hashes: own === undefined ? (identity && hashes(identity)) || undefined : (JSON.parse(own) as Hashes),
+  });
+  return process;
+}
+
+/** Decodes one row of a chunk of snapshots; `more` gives the JSON that belongs to it. */
+export function decodeSnapshot(
+  columns: readonly Column[],
+  row: number,
+  words: DictionaryReader,
+  hashes: HashLookup,
+  more: () => string | undefined,
+): Snapshot {
+  const snapshot: Snapshot = {};
+  const process = decodeProcess(columns, row, words, hashes);
+  const parent = decodeParent(columns, row, words);
+  const ancestry = words.raw(columns[SNAP.ancestry]?.get(row));
+  if (columns[SNAP.more]?.at(row) === 1) {
+    const [own, others] = unpackJson(more() ?? '[]') as [object?, object?];
+    if (process && own) Object.assign(process, own);
+    if (parent && others) Object.assign(parent, others);
+  }
+  if (process) snapshot.process = process;
+  if (parent) snapshot.parent = parent;
+  if (ancestry !== undefined) snapshot.ancestry = JSON.parse(ancestry) as string[];
+  return snapshot;
 }

@@ -7,7 +7,7 @@ import type { SentinelEvent } from '../event.ts';
 import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
 import { SAMPLE_NOW, arbitraryEvents } from './event-samples.ts';
 import type { FieldFacet } from './facets.ts';
-import { fieldsWithoutColumn } from './query-columns.ts';
+import { fieldsWithoutPlace } from './query-columns.ts';
 import { FIELDS } from './query-fields.ts';
 import { matches } from './query-match.ts';
 import { parseQuery } from './query-parser.ts';
@@ -86,7 +86,7 @@ function facetsOf(events: readonly SentinelEvent[]): FieldFacet[] {
 
 describe('timeline', () => {
   it('has a place for every field', () => {
-    expect(fieldsWithoutColumn()).toEqual([]);
+    expect(fieldsWithoutPlace()).toEqual([]);
   });
 
   it('gives every event back as it was', () => {

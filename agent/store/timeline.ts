@@ -5,22 +5,22 @@
  * What is stored is derived: the write-ahead log is the record, and a damaged or deleted timeline is rebuilt from it.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Detection, FileIdentity, GapInfo, SentinelEvent } from '../event.ts';
-import { Actions, readPartitions } from './catalog.ts';
+import type { Detection, FileIdentity, GapInfo, Hashes, SentinelEvent } from '../event.ts';
+import { Actions, filledPartitions } from './catalog.ts';
 import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, type FieldFacet } from './facets.ts';
 import { readGaps, summarizeGaps } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
-import { LeafTests } from './leaf-tests.ts';
-import { formatPosition, queryPage, type Page, type PageOptions } from './pages.ts';
+import { queryPage, type Page, type PageOptions } from './pages.ts';
 import { ALL, type QueryNode } from './query-ast.ts';
-import { rowOf, type Reader } from './reader.ts';
 import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
 import { identityKey } from './snapshot.ts';
+import { formatPosition } from './time-order.ts';
 import { processTree, type ProcessTree, type TreeOptions } from './tree.ts';
 import { countsByType, recentValues } from './values.ts';
+import { eventOf, type Reader } from './view.ts';
 import { TimelineWriter, type Cursors } from './writer.ts';
 
 export interface TimelineOptions {
@@ -115,9 +115,13 @@ class SqliteTimeline implements Timeline {
     this.path = path;
     this.db = db;
     this.readOnly = options.readOnly === true;
-    const tests = new LeafTests(db);
     const actions = new Actions(db);
-    this.reader = { db, actions, tests };
+    const selectHash = db.prepare('SELECT sha256, blake3 FROM hash WHERE ident = ?');
+    const hashes = (identity: string): Hashes | undefined => {
+      const row = selectHash.get(identity) as unknown as Hashes | undefined;
+      return row && { sha256: row.sha256, blake3: row.blake3 };
+    };
+    this.reader = { db, actions, hashes };
     if (this.readOnly) return;
     const writer = new TimelineWriter(
       db,
@@ -153,10 +157,11 @@ class SqliteTimeline implements Timeline {
   /** One consistent view for all statements of an answer, whatever the agent writes meanwhile. */
   private read<T>(work: () => T): T {
     return this.guard(() => {
-      this.reader.tests.setDeadline(Number.POSITIVE_INFINITY);
       if (this.db.isTransaction) return work();
       this.db.exec('BEGIN');
       try {
+        // Another process may have given out new numbers.
+        if (this.readOnly) this.reader.actions.reload();
         return work();
       } finally {
         if (this.db.isTransaction) this.db.exec('ROLLBACK');
@@ -186,14 +191,14 @@ class SqliteTimeline implements Timeline {
 
   around(eventId: number, before: number, after: number): Page | undefined {
     return this.read(() => {
-      const found = rowOf(this.reader, readPartitions(this.db), eventId);
-      if (!found) return undefined;
-      const place = formatPosition({ ts: found.event.tsNs, id: eventId });
+      const event = eventOf(this.reader, eventId);
+      if (!event) return undefined;
+      const place = formatPosition({ ts: event.tsNs, id: eventId });
       const none: Page = { events: [], older: place, newer: place, partial: false };
       const older = before > 0 ? queryPage(this.reader, ALL, { limit: before, before: place }) : none;
       const newer = after > 0 ? queryPage(this.reader, ALL, { limit: after, after: place }) : none;
       return {
-        events: [...newer.events, found.event, ...older.events],
+        events: [...newer.events, event, ...older.events],
         older: older.older,
         newer: newer.newer,
         partial: older.partial || newer.partial,
@@ -202,7 +207,7 @@ class SqliteTimeline implements Timeline {
   }
 
   get(eventId: number): SentinelEvent | undefined {
-    return this.read(() => rowOf(this.reader, readPartitions(this.db), eventId)?.event);
+    return this.read(() => eventOf(this.reader, eventId));
   }
 
   histogram(
@@ -238,16 +243,17 @@ class SqliteTimeline implements Timeline {
 
   counts(): TimelineCounts {
     return this.read(() => {
-      const partitions = readPartitions(this.db).filter(({ rows }) => rows > 0);
+      const partitions = filledPartitions(this.db);
       const gaps = this.db.prepare('SELECT count(*) AS c FROM gap').get() as { c: number };
       const counts: TimelineCounts = {
-        events: partitions.reduce((sum, { rows }) => sum + rows, 0),
+        events: partitions.reduce((sum, { zone }) => sum + zone.rows, 0),
         byType: countsByType(this.reader),
         gaps: gaps.c,
         partitions: partitions.length,
         bytesOnDisk: usedBytes(this.db),
       };
-      for (const { minTs, maxTs } of partitions) {
+      for (const { zone } of partitions) {
+        const { minTs, maxTs } = zone;
         if (counts.oldestNs === undefined || minTs < counts.oldestNs) counts.oldestNs = minTs;
         if (counts.newestNs === undefined || maxTs > counts.newestNs) counts.newestNs = maxTs;
       }

@@ -3,7 +3,7 @@ import { EVENT_TYPES, SEVERITIES, type ProcessInfo, type Severity } from '../eve
 import { readPartitions } from './catalog.ts';
 import { TimelineCursorError } from './errors.ts';
 import { unpackJson } from './json.ts';
-import { PartitionReader, type Reader } from './reader.ts';
+import { PartitionView, type Reader } from './view.ts';
 
 export interface ProcessNode {
   process: ProcessInfo;
@@ -52,7 +52,7 @@ const MAX_CHILDREN = 1000;
 class TreeReader {
   private readonly reader: Reader;
   private readonly present: ReadonlySet<number>;
-  private readonly decoders = new Map<number, PartitionReader>();
+  private readonly decoders = new Map<number, PartitionView>();
 
   constructor(reader: Reader) {
     this.reader = reader;
@@ -71,7 +71,7 @@ class TreeReader {
     if (row.part !== null && row.snap !== null && this.present.has(n)) {
       let decoder = this.decoders.get(n);
       if (!decoder) {
-        decoder = new PartitionReader(this.reader, n);
+        decoder = new PartitionView(this.reader, n);
         this.decoders.set(n, decoder);
       }
       const found = decoder.snapshot(Number(row.snap))?.process;
@@ -126,7 +126,7 @@ class TreeReader {
   private told(child: ProcessRow): ProcessNode | undefined {
     const n = Number(child.part);
     if (child.part === null || child.snap === null || !this.present.has(n)) return undefined;
-    const decoder = new PartitionReader(this.reader, n);
+    const decoder = new PartitionView(this.reader, n);
     const parent = decoder.snapshot(Number(child.snap))?.parent;
     if (!parent) return undefined;
     return {

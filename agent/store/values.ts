@@ -1,61 +1,36 @@
 /** Values for completion, from the newest rows; and totals by type. */
 import { EVENT_TYPES } from '../event.ts';
-import { readPartitions } from './catalog.ts';
-import { storedText } from './dictionary.ts';
-import { SPECIAL, eventColumn, snapshotColumn, textsOf, type Column } from './query-columns.ts';
-import { findField, type Field } from './query-fields.ts';
+import { filledPartitions } from './catalog.ts';
+import { countFacets } from './facets.ts';
+import { ALL } from './query-ast.ts';
+import { findField } from './query-fields.ts';
 import { fold } from './query-pattern.ts';
-import type { Reader } from './reader.ts';
+import { CLASSES } from './rollups.ts';
+import type { Reader } from './view.ts';
 
-/** Rows looked at for completion, in each of the newest partitions. */
-const RECENT = 3000;
-const RECENT_PARTITIONS = 2;
+/** Time to look for values; typing goes on meanwhile. */
+const BUDGET_MS = 15;
+const MAX_VALUES = 5000;
 
-/** Adds up the values of a column over the newest rows of a partition. */
-function countColumn(
-  reader: Reader,
-  n: number,
-  field: Field,
-  column: Column,
-  counts: Map<string, number>,
-): void {
-  if (column.kind === 'row') return;
-  const newest = column.sql.includes('s.')
-    ? `SELECT ${column.sql} AS v FROM s${n} s ORDER BY s.id DESC LIMIT ${RECENT}`
-    : `SELECT ${column.sql} AS v FROM e${n} e INDEXED BY e${n}_ts ORDER BY e.ts DESC LIMIT ${RECENT}`;
-  const grouped = `SELECT v, count(*) AS c FROM (${newest}) WHERE v IS NOT NULL GROUP BY v`;
-  const rows =
-    column.kind === 'text'
-      ? reader.db
-          .prepare(`SELECT v, c, d.kind AS kind, d.text AS text FROM (${grouped}) JOIN d${n} d ON d.id = v`)
-          .all()
-      : reader.db.prepare(grouped).all();
-  for (const row of rows as { v: number | string; c: number; kind?: number; text?: string }[]) {
-    const { kind, text } = row;
-    const texts =
-      kind === undefined || text === undefined
-        ? [String(row.v)]
-        : textsOf(field.name, kind, storedText(kind, text), reader.tests.hashes);
-    for (const value of texts) counts.set(value, (counts.get(value) ?? 0) + row.c);
+/** Distinct rule ids, titles, techniques or sources of the newest detections. */
+function detectionValues(reader: Reader, field: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { n } of filledPartitions(reader.db).slice(-4)) {
+    const rows = reader.db
+      .prepare(`SELECT rule, title, attack, source FROM t${n} ORDER BY event DESC LIMIT 500`)
+      .all() as { rule: string; title: string; attack: string; source: string }[];
+    for (const { rule, title, attack, source } of rows) {
+      const values =
+        field === 'rule' ? [rule, title] : field === 'attack' ? (JSON.parse(attack) as string[]) : [source];
+      for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
   }
+  return counts;
 }
 
-/** Values that lie in detections. */
-function countDetections(reader: Reader, n: number, field: Field, counts: Map<string, number>): void {
-  const rows = reader.db
-    .prepare(
-      `SELECT rule, title, attack, source, count(*) AS c FROM t${n} GROUP BY rule, title, attack, source LIMIT ?`,
-    )
-    .all(RECENT) as { rule: string; title: string; attack: string; source: string; c: number }[];
-  for (const { rule, title, attack, source, c } of rows) {
-    const values =
-      field.name === 'rule'
-        ? [rule, title]
-        : field.name === 'attack'
-          ? (JSON.parse(attack) as string[])
-          : [source];
-    for (const value of values) counts.set(value, (counts.get(value) ?? 0) + c);
-  }
+function newestValues(reader: Reader, field: string): Map<string, number> {
+  const [facet] = countFacets(reader, ALL, [field], MAX_VALUES, { budgetMs: BUDGET_MS });
+  return new Map(facet?.values.map(({ value, count }) => [value, count]));
 }
 
 /** Values that a field had lately and that begin with (or else contain) the prefix, most frequent first. */
@@ -64,23 +39,19 @@ export function recentValues(reader: Reader, name: string, prefix: string, limit
   if (!field) return [];
   if (field.values)
     return field.values.filter((value) => value.startsWith(prefix.toLowerCase())).slice(0, limit);
-  const counts = new Map<string, number>();
-  if (field.name === 'action') {
-    for (const { action } of reader.actions.all()) counts.set(action, 1);
-  } else {
-    const filled = readPartitions(reader.db).filter(({ rows }) => rows > 0);
-    for (const { n } of filled.slice(-RECENT_PARTITIONS)) {
-      if (SPECIAL.has(field.name)) countDetections(reader, n, field, counts);
-      else countColumn(reader, n, field, snapshotColumn(field.name) ?? eventColumn(field.name), counts);
-    }
-  }
+  const known =
+    field.name === 'action'
+      ? new Map(reader.actions.all().map(({ action }) => [action, 1]))
+      : field.name === 'attack' || field.kind === 'rule' || field.name === 'rule.source'
+        ? detectionValues(reader, field.name)
+        : newestValues(reader, field.name);
   const wanted = fold(prefix);
   const rank = (folded: string): number => {
     if (folded.startsWith(wanted)) return 0;
     return folded.slice(folded.lastIndexOf('/') + 1).startsWith(wanted) ? 1 : 2;
   };
   const found: { value: string; count: number; rank: number }[] = [];
-  for (const [value, count] of counts) {
+  for (const [value, count] of known) {
     const folded = fold(value);
     if (value !== '' && folded.includes(wanted)) found.push({ value, count, rank: rank(folded) });
   }
@@ -90,10 +61,15 @@ export function recentValues(reader: Reader, name: string, prefix: string, limit
 
 /** Number of events by type over all that is stored. */
 export function countsByType(reader: Reader): Record<string, number> {
-  const rows = reader.db
-    .prepare(
-      'SELECT act.type AS type, sum(rows) AS c FROM part_act JOIN act ON act.id = ta GROUP BY act.type',
-    )
-    .all() as { type: number; c: number }[];
-  return Object.fromEntries(rows.map(({ type, c }) => [EVENT_TYPES[type] ?? 'log', c]));
+  const counts: Record<string, number> = {};
+  for (const { n } of filledPartitions(reader.db)) {
+    const rows = reader.db
+      .prepare(`SELECT (cell % ${CLASSES}) >> 4 AS type, sum(n) AS c FROM m${n} GROUP BY 1`)
+      .all() as { type: number; c: number }[];
+    for (const { type, c } of rows) {
+      const name = EVENT_TYPES[type] ?? 'log';
+      if (c > 0) counts[name] = (counts[name] ?? 0) + c;
+    }
+  }
+  return counts;
 }

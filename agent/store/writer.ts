@@ -4,24 +4,15 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { EVENT_TYPES, SEVERITIES, type Detection, type ProcessInfo, type SentinelEvent } from '../event.ts';
-import {
-  type Actions,
-  SAVE_PARTITION,
-  actionCounts,
-  emptyPartition,
-  grow,
-  mayHold,
-  readPartitions,
-  savePartition,
-  type Partition,
-} from './catalog.ts';
-import { DictionaryWriter, GenerationCache } from './dictionary.ts';
+import { readPartitions, type Actions, type Partition } from './catalog.ts';
+import { GenerationCache } from './dictionary.ts';
 import { packJson } from './json.ts';
+import { OpenPartition } from './open-partition.ts';
 import { KnownProcess, ProcessWriter } from './processes.ts';
 import { RollupWriter, classOf } from './rollups.ts';
-import { encodeRow } from './row.ts';
-import { EVENT_COLUMNS, Flag, SNAPSHOT_COLUMNS, partitionSchema } from './schema.ts';
-import { encodeSnapshot, insertSnapshot, type Cell } from './snapshot.ts';
+import { Flag, partitionSchema } from './schema.ts';
+import { StoredEvents } from './stored-events.ts';
+import { emptyZone, grow, mayHold, saveZone, zoneInsert } from './zones.ts';
 
 export interface Cursors {
   security?: number;
@@ -30,35 +21,12 @@ export interface Cursors {
 
 /** Processes whose last snapshot is remembered; twice this many entries at most. */
 const KNOWN_PROCESSES = 2048;
-
 /** A partition with fewer rows than this is not closed for its age: stray times must not make one for each event. */
 const MIN_ROWS_TO_AGE = 4096;
 
-/** Statements and state of the partition that is being filled. */
-interface Open {
-  partition: Partition;
-  words: DictionaryWriter;
-  rollups: RollupWriter;
-  insertRow: StatementSync;
-  insertSnap: StatementSync;
-  insertDetection: StatementSync;
-  nextSnap: number;
-  counts: Map<number, number>;
-}
-
-const marks = (count: number): string => Array.from({ length: count }, () => '?').join(', ');
-
-function insertDetections(
-  statement: StatementSync,
-  eventId: number,
-  seq: number,
-  detections: readonly Detection[],
-): void {
-  for (const [index, detection] of detections.entries()) {
-    const { ruleId, title, attack, source } = detection;
-    const techniques = JSON.stringify(attack ?? []);
-    statement.run(eventId, seq, index, ruleId, title, techniques, source ?? '', packJson(detection));
-  }
+interface Late {
+  seq: number;
+  detections: Detection[];
 }
 
 function highest(severity: number, detections: readonly Detection[]): number {
@@ -76,12 +44,9 @@ export class TimelineWriter {
   private readonly known = new GenerationCache<number, KnownProcess>(KNOWN_PROCESSES);
   private readonly pending = new Set<number>();
   private partitions: Partition[];
-  private open: Open | undefined;
-  private readonly row: Cell[] = Array.from({ length: EVENT_COLUMNS.length }, () => null);
-  private readonly cells: Cell[] = Array.from({ length: SNAPSHOT_COLUMNS.length }, () => null);
+  private open: OpenPartition | undefined;
   private readonly saveCursor: StatementSync;
   private readonly saveBounds: StatementSync;
-  private readonly saveCount: StatementSync;
   private readonly saveGap: StatementSync;
 
   constructor(db: DatabaseSync, actions: Actions, partitionRows: number, maxPartitionNs: bigint) {
@@ -92,8 +57,7 @@ export class TimelineWriter {
     this.processes = new ProcessWriter(db);
     this.partitions = readPartitions(db);
     this.saveCursor = db.prepare('INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)');
-    this.saveBounds = db.prepare(SAVE_PARTITION);
-    this.saveCount = db.prepare('INSERT OR REPLACE INTO part_act(n, ta, rows) VALUES (?, ?, ?)');
+    this.saveBounds = db.prepare(zoneInsert('part', 'n'));
     this.saveGap = db.prepare(
       'INSERT OR IGNORE INTO gap(id, from_ns, to_ns, count, info) VALUES (?, ?, ?, ?, ?)',
     );
@@ -117,7 +81,7 @@ export class TimelineWriter {
     }
   }
 
-  /** After a rollback, or when retention removed partitions: what memory says is no longer what the file says. */
+  /** After a rollback, or when retention removed events: what memory says is no longer what the file says. */
   reset(): void {
     this.known.clear();
     this.processes.discard();
@@ -127,7 +91,7 @@ export class TimelineWriter {
     this.loadPending();
   }
 
-  /** Retention changed the catalogue: rows left the partition being filled, or partitions went. */
+  /** Retention changed the catalogue: events left the partition being filled, or partitions went. */
   refresh(): void {
     this.partitions = readPartitions(this.db);
     const { open } = this;
@@ -137,8 +101,10 @@ export class TimelineWriter {
       this.reset();
       return;
     }
-    open.partition = same;
-    open.counts = actionCounts(this.db, same.n);
+    Object.assign(open.partition.zone, same.zone);
+    same.zone = open.partition.zone;
+    this.partitions[this.partitions.indexOf(same)] = open.partition;
+    open.reload(this.db);
   }
 
   private loadPending(): void {
@@ -149,51 +115,29 @@ export class TimelineWriter {
 
   /** Closes the partition being filled; the next event begins a new one. */
   seal(): void {
-    if (this.open || this.partitions.length > 0) this.transaction(() => this.begin());
+    this.transaction(() => this.begin());
   }
 
-  private begin(): Open {
+  private begin(): OpenPartition {
     const n = (this.partitions.at(-1)?.n ?? 0) + 1;
     this.db.exec(partitionSchema(n));
-    const partition = emptyPartition(n);
+    const partition: Partition = { n, zone: emptyZone() };
     this.partitions.push(partition);
-    savePartition(this.saveBounds, partition);
+    saveZone(this.saveBounds, n, partition.zone);
     this.known.clear();
-    this.open = this.attach(partition);
+    this.open = new OpenPartition(this.db, partition);
     return this.open;
   }
 
-  private attach(partition: Partition): Open {
-    const { db } = this;
-    const { n } = partition;
-    const last = db.prepare(`SELECT max(id) AS id FROM s${n}`).get() as { id: number | null };
-    return {
-      partition,
-      words: new DictionaryWriter(db, n),
-      rollups: new RollupWriter(db, n),
-      insertRow: db.prepare(
-        `INSERT OR IGNORE INTO e${n}(${EVENT_COLUMNS.join(', ')}) VALUES (${marks(EVENT_COLUMNS.length)})`,
-      ),
-      insertSnap: db.prepare(
-        `INSERT INTO s${n}(id, ${SNAPSHOT_COLUMNS.join(', ')}) VALUES (${marks(SNAPSHOT_COLUMNS.length + 1)})`,
-      ),
-      insertDetection: db.prepare(
-        `INSERT OR IGNORE INTO t${n}(event, seq, k, rule, title, attack, source, json) VALUES (${marks(8)})`,
-      ),
-      nextSnap: (last.id ?? 0) + 1,
-      counts: actionCounts(db, n),
-    };
-  }
-
   /** The partition for the next row; a full or old one is left behind. */
-  private current(tsNs: bigint): Open {
-    let open = this.open;
+  private current(tsNs: bigint): OpenPartition {
+    let { open } = this;
     if (!open) {
       const last = this.partitions.at(-1);
-      open = last ? this.attach(last) : this.begin();
+      open = last ? new OpenPartition(this.db, last) : this.begin();
       this.open = open;
     }
-    const { rows, minTs } = open.partition;
+    const { rows, minTs } = open.partition.zone;
     const old = rows >= MIN_ROWS_TO_AGE && tsNs - minTs > this.maxPartitionNs;
     if (rows >= this.partitionRows || old) {
       this.finish(open);
@@ -203,20 +147,19 @@ export class TimelineWriter {
   }
 
   /** Writes what was collected for the partition during this transaction. */
-  private finish(open: Open): void {
-    const { n } = open.partition;
-    savePartition(this.saveBounds, open.partition);
-    for (const [action, count] of open.counts) this.saveCount.run(n, action, count);
-    open.rollups.flush();
-    this.processes.flush(n);
+  private finish(open: OpenPartition): void {
+    open.flush();
+    saveZone(this.saveBounds, open.partition.n, open.partition.zone);
+    this.processes.flush(open.partition.n);
   }
 
-  /** The partition that holds the event, if any does. */
-  private partitionOf(eventId: number): Partition | undefined {
-    for (let index = this.partitions.length - 1; index >= 0; index -= 1) {
-      const partition = this.partitions[index];
-      if (!partition || !mayHold(partition, eventId)) continue;
-      if (this.db.prepare(`SELECT 1 FROM e${partition.n} WHERE id = ?`).get(eventId)) return partition;
+  /** The partition that holds the event, if any does, with its stored events. */
+  private find(eventId: number): { partition: Partition; stored: StoredEvents } | undefined {
+    this.open?.flush();
+    for (const partition of this.partitions.toReversed()) {
+      if (!mayHold(partition.zone, eventId)) continue;
+      const stored = new StoredEvents(this.db, partition.n);
+      if (stored.find(eventId)) return { partition, stored };
     }
     return undefined;
   }
@@ -224,12 +167,15 @@ export class TimelineWriter {
   /** Events that were stored before are ignored; cursors move in the same transaction. */
   insert(events: readonly SentinelEvent[], cursors: Cursors): void {
     this.transaction(() => {
-      const limits = [0, 1].map((lane) =>
-        this.partitions.slice(0, -1).reduce((max, { maxId }) => Math.max(max, maxId[lane] ?? 0), 0),
+      const newest = [0, 1].map((lane) =>
+        this.partitions.reduce((max, { zone }) => Math.max(max, zone.maxId[lane] ?? 0), 0),
       );
       for (const event of events) {
-        const old = event.eventId <= (limits[event.eventId % 2] ?? 0);
-        if (!old || !this.partitionOf(event.eventId)) this.insertOne(event);
+        const lane = event.eventId % 2;
+        // Ids grow within a lane: only one that does not can be here already.
+        if (event.eventId > (newest[lane] ?? 0)) newest[lane] = event.eventId;
+        else if (this.find(event.eventId)) continue;
+        this.insertOne(event);
       }
       if (this.open) this.finish(this.open);
       if (cursors.security !== undefined) this.saveCursor.run('cursor.security', cursors.security);
@@ -240,29 +186,19 @@ export class TimelineWriter {
 
   private insertOne(event: SentinelEvent): void {
     const open = this.current(event.tsNs);
-    const { partition } = open;
-    const action = this.actions.idOf(event.type, event.action);
     const { process } = event;
     const known = process && this.snapshotFor(event, process, open);
     const bare = !process && (event.parent !== undefined || event.ancestry !== undefined);
-    const snap = known?.snap ?? (bare ? this.addSnapshot(event, open) : null);
-    encodeRow(event, action, snap, open.words, this.row);
-    let severity = Number(this.row[3]);
+    const snap = known?.snap ?? (bare ? open.addSnapshot(event) : Number.NaN);
     const late = this.pending.has(event.eventId) ? this.takePending(event.eventId) : undefined;
-    if (late) {
-      for (const { detections } of late) severity = highest(severity, detections);
-      this.row[3] = severity;
-      this.row[4] = Number(this.row[4]) | Flag.detections;
-    }
-    if (open.insertRow.run(...(this.row as (string | number | bigint | null)[])).changes === 0) return;
-    if (event.detections) insertDetections(open.insertDetection, event.eventId, 0, event.detections);
-    for (const { seq, detections } of late ?? []) {
-      insertDetections(open.insertDetection, event.eventId, seq, detections);
-    }
+    let severity = SEVERITIES.indexOf(event.severity);
+    for (const { detections } of late ?? []) severity = highest(severity, detections);
     const type = EVENT_TYPES.indexOf(event.type);
-    open.rollups.add(event.tsNs, classOf(type, severity, event.lane === 'observability'), 1);
-    open.counts.set(action, (open.counts.get(action) ?? 0) + 1);
-    grow(partition, event.tsNs, event.eventId);
+    const action = this.actions.idOf(event.type, event.action);
+    open.add(event, type, action, severity, late ? Flag.detections : 0, snap);
+    if (event.detections) open.addDetections(event.eventId, 0, event.detections);
+    for (const { seq, detections } of late ?? []) open.addDetections(event.eventId, seq, detections);
+    grow(open.partition.zone, event.tsNs, event.eventId, type, severity);
     if (known) this.processes.touch(known, event, type, severity);
     if (event.gap) {
       const { fromNs, toNs, count } = event.gap;
@@ -270,23 +206,15 @@ export class TimelineWriter {
     }
   }
 
-  private snapshotFor(event: SentinelEvent, process: ProcessInfo, open: Open): KnownProcess {
+  private snapshotFor(event: SentinelEvent, process: ProcessInfo, open: OpenPartition): KnownProcess {
     const last = this.known.get(process.pid);
     if (last && last.shows(event, process)) return last;
-    const made = new KnownProcess(event, process, this.addSnapshot(event, open));
+    const made = new KnownProcess(event, process, open.addSnapshot(event));
     this.known.set(process.pid, made);
     return made;
   }
 
-  private addSnapshot(event: SentinelEvent, open: Open): number {
-    encodeSnapshot(event, open.words, this.cells);
-    const id = open.nextSnap;
-    open.nextSnap = id + 1;
-    insertSnapshot(open.insertSnap, id, this.cells);
-    return id;
-  }
-
-  private takePending(eventId: number): { seq: number; detections: Detection[] }[] {
+  private takePending(eventId: number): Late[] {
     const rows = this.db
       .prepare('SELECT seq, json FROM pending WHERE event = ? ORDER BY seq')
       .all(eventId) as {
@@ -305,48 +233,43 @@ export class TimelineWriter {
   addDetections(eventId: number, detections: readonly Detection[], seq: number): void {
     if (detections.length === 0) return;
     this.transaction(() => {
-      const partition = this.partitionOf(eventId);
-      if (!partition) {
-        this.db
-          .prepare('INSERT OR IGNORE INTO pending(event, seq, json) VALUES (?, ?, ?)')
-          .run(eventId, seq, JSON.stringify(detections));
-        this.pending.add(eventId);
+      const found = this.find(eventId);
+      if (found) {
+        this.addLate(found.partition, found.stored, eventId, detections, seq);
         return;
       }
-      this.addTo(partition.n, eventId, detections, seq);
+      this.db
+        .prepare('INSERT OR IGNORE INTO pending(event, seq, json) VALUES (?, ?, ?)')
+        .run(eventId, seq, JSON.stringify(detections));
+      this.pending.add(eventId);
     });
   }
 
-  private addTo(n: number, eventId: number, detections: readonly Detection[], seq: number): void {
+  private addLate(
+    partition: Partition,
+    stored: StoredEvents,
+    eventId: number,
+    detections: readonly Detection[],
+    seq: number,
+  ): void {
     const { db } = this;
-    if (db.prepare(`SELECT 1 FROM t${n} WHERE event = ? AND seq = ?`).get(eventId, seq)) return;
-    const insert = db.prepare(
-      `INSERT OR IGNORE INTO t${n}(event, seq, k, rule, title, attack, source, json) VALUES (${marks(8)})`,
-    );
-    insertDetections(insert, eventId, seq, detections);
-    const select = db.prepare(`SELECT ts, ta, sev, fl, snap FROM e${n} WHERE id = ?`);
-    select.setReadBigInts(true);
-    const row = select.get(eventId) as unknown as {
-      ts: bigint;
-      ta: bigint;
-      sev: bigint;
-      fl: bigint;
-      snap: bigint;
-    };
-    const before = Number(row.sev);
-    const after = highest(before, detections);
-    db.prepare(`UPDATE e${n} SET sev = ?, fl = fl | ${Flag.detections} WHERE id = ?`).run(after, eventId);
-    if (after === before) return;
-    const { type } = this.actions.get(Number(row.ta));
-    const observability = (Number(row.fl) & Flag.observability) !== 0;
+    const { n, zone } = partition;
+    if (!stored.addDetections(eventId, detections, seq)) return;
+    const row = stored.find(eventId);
+    if (!row) return;
+    const after = highest(row.severity, detections);
+    stored.mark(row, after, row.flags | Flag.detections);
+    if (this.open?.partition.n === n) this.open.reload(db);
+    if (after === row.severity) return;
+    zone.severities |= 1 << after;
+    saveZone(this.saveBounds, n, zone);
+    const { type } = this.actions.get(row.action);
+    const observability = (row.flags & Flag.observability) !== 0;
     const rollups = new RollupWriter(db, n);
-    rollups.add(row.ts, classOf(type, before, observability), -1);
-    rollups.add(row.ts, classOf(type, after, observability), 1);
+    rollups.add(row.tsNs, classOf(type, row.severity, observability), -1);
+    rollups.add(row.tsNs, classOf(type, after, observability), 1);
     rollups.flush();
-    if (row.snap === null) return;
-    db.prepare(
-      `UPDATE process SET sev = max(sev, ?) WHERE (start, pid) = (SELECT start, pid FROM s${n} WHERE id = ?)`,
-    ).run(after, row.snap);
+    this.processes.raise(stored.processOf(row), after);
   }
 
   /** Hashes of a file identity, joined to processes when they are read. Known identities are kept as they are. */
