@@ -75,8 +75,6 @@ export interface BpfLoadOptions {
   scopeKind: 0 | 1 | 2;
   cgroupPath?: string;
   scopePid?: number;
-  /** Never recorded. */
-  ownPid: number;
   readOpens: 0 | 1;
   /** Observability records per process and second; 0 = no limit. */
   rateLimit: number;

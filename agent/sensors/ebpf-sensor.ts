@@ -82,7 +82,6 @@ export function createEbpfSensor(options: EbpfSensorOptions): Sensor {
       scopeKind: SCOPE_KINDS[scope.kind],
       cgroupPath: scope.kind === 'cgroup' ? scope.path : undefined,
       scopePid: scope.kind === 'pid' ? scope.pid : undefined,
-      ownPid: process.pid,
       readOpens: options.readOpens === true ? 1 : 0,
       rateLimit: options.rateLimitPerSecond ?? 100_000,
       watches: watchNames(options.watchDirectories),

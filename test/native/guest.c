@@ -121,7 +121,6 @@ static int probe(const char *object)
     _exit(0);
   }
   options.config.scope_kind = SN_SCOPE_PID;
-  options.config.own_tgid = (uint32_t)getpid();
   options.scope_pid = (uint32_t)child;
   failure = sn_loader_load(&loader, &options);
   if (failure == SN_OK)

@@ -477,6 +477,87 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
   return SN_OK;
 }
 
+/* ---- snapshot ---- */
+
+static long read_iterator(struct sn_loader *loader, uint8_t **bytes)
+{
+  struct bpf_program *program = bpf_object__find_program_by_name(loader->object, "snapshot_tasks");
+  size_t size = 1 << 20, used = 0;
+  struct bpf_link *link;
+  uint8_t *buffer;
+  long result;
+  int fd;
+
+  link = program && bpf_program__fd(program) >= 0 ? bpf_program__attach_iter(program, NULL) : NULL;
+  if (!link)
+    return -errno;
+  fd = bpf_iter_create(bpf_link__fd(link));
+  if (fd < 0) {
+    result = -errno;
+    bpf_link__destroy(link);
+    return result;
+  }
+  buffer = malloc(size);
+  for (;;) {
+    ssize_t n;
+    if (size - used < 1 << 16)
+      buffer = realloc(buffer, size *= 2);
+    n = read(fd, buffer + used, size - used);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      continue;
+    if (n <= 0) {
+      result = n < 0 ? -errno : (long)used;
+      break;
+    }
+    used += (size_t)n;
+  }
+  close(fd);
+  bpf_link__destroy(link);
+  if (result < 0)
+    free(buffer);
+  else
+    *bytes = buffer;
+  return result;
+}
+
+/* Before anything is recorded: our own records would otherwise beget records. */
+static void learn_own_pid(struct sn_loader *loader)
+{
+  struct bpf_program *program = bpf_object__find_program_by_name(loader->object, "snapshot_tasks");
+  struct bpf_link *link;
+  char some[4096];
+  int fd;
+
+  loader->control->own_tgid = (uint32_t)getpid();
+  link = program && bpf_program__fd(program) >= 0 ? bpf_program__attach_iter(program, NULL) : NULL;
+  if (!link)
+    return;
+  fd = bpf_iter_create(bpf_link__fd(link));
+  if (fd >= 0) {
+    ssize_t n = read(fd, some, sizeof(some));
+    (void)n; /* What it says does not matter, that it ran does. */
+    close(fd);
+  }
+  bpf_link__destroy(link);
+}
+
+long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes)
+{
+  long length = read_iterator(loader, bytes), before;
+
+  if (length < 0)
+    set_missing(info_of(loader, 4), "the task iterator cannot be read (%s)", strerror((int)-length));
+  /* A child with a smaller pid than its parent is only found once the parent is known. */
+  for (int pass = 0; loader->config.scope_kind == SN_SCOPE_PID && length >= 0 && pass < 8; pass++) {
+    before = length;
+    free(*bytes);
+    length = read_iterator(loader, bytes);
+    if (length == before)
+      break;
+  }
+  return length;
+}
+
 /* ---- attach ---- */
 
 static struct bpf_link *attach_syscall(struct sn_loader *loader, const struct hook *hook, struct bpf_program *program)
@@ -523,6 +604,7 @@ static struct bpf_link *attach(struct sn_loader *loader, const struct hook *hook
 
 enum sn_failure sn_loader_attach(struct sn_loader *loader)
 {
+  learn_own_pid(loader);
   for (size_t i = 0; i < HOOK_COUNT; i++) {
     const struct hook *hook = &HOOKS[i];
     struct sn_hook_info *info = &loader->hooks[i];
@@ -544,66 +626,6 @@ enum sn_failure sn_loader_attach(struct sn_loader *loader)
       loader->lsm_active++;
   }
   return SN_OK;
-}
-
-/* ---- snapshot ---- */
-
-static long read_iterator(struct sn_loader *loader, uint8_t **bytes)
-{
-  struct bpf_program *program = bpf_object__find_program_by_name(loader->object, "snapshot_tasks");
-  size_t size = 1 << 20, used = 0;
-  struct bpf_link *link;
-  uint8_t *buffer;
-  long result;
-  int fd;
-
-  link = program && bpf_program__fd(program) >= 0 ? bpf_program__attach_iter(program, NULL) : NULL;
-  if (!link)
-    return -errno;
-  fd = bpf_iter_create(bpf_link__fd(link));
-  if (fd < 0) {
-    result = -errno;
-    bpf_link__destroy(link);
-    return result;
-  }
-  buffer = malloc(size);
-  for (;;) {
-    ssize_t n;
-    if (size - used < 1 << 16)
-      buffer = realloc(buffer, size *= 2);
-    n = read(fd, buffer + used, size - used);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-      continue;
-    if (n <= 0) {
-      result = n < 0 ? -errno : (long)used;
-      break;
-    }
-    used += (size_t)n;
-  }
-  close(fd);
-  bpf_link__destroy(link);
-  if (result < 0)
-    free(buffer);
-  else
-    *bytes = buffer;
-  return result;
-}
-
-long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes)
-{
-  long length = read_iterator(loader, bytes), before;
-
-  if (length < 0)
-    set_missing(info_of(loader, 4), "the task iterator cannot be read (%s)", strerror((int)-length));
-  /* A child with a smaller pid than its parent is only found once the parent is known. */
-  for (int pass = 0; loader->config.scope_kind == SN_SCOPE_PID && length >= 0 && pass < 8; pass++) {
-    before = length;
-    free(*bytes);
-    length = read_iterator(loader, bytes);
-    if (length == before)
-      break;
-  }
-  return length;
 }
 
 /* ---- end ---- */

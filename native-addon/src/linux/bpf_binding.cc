@@ -1,10 +1,12 @@
 // sentinel_bpf: the eBPF sensor for JavaScript. Links libbpf, so it is a library of its own that may fail to load.
 //
 // One thread reads both rings. Security records are appended to the log from here, before JavaScript hears of them;
-// then the batch is queued and the main thread woken once, however many batches wait. When JavaScript does not keep
-// up, the thread stops draining at kMaxPendingBytes and the kernel counts what no longer fits: memory is bounded and
-// every loss is a number.
+// then the batch is queued and the main thread woken once, however many batches wait; it takes them kTurnBytes at a
+// time, so that other work gets its turn. When JavaScript does not keep up with a lane, the thread stops draining that
+// lane's ring at kMaxPendingBytes and the kernel counts what no longer fits: memory is bounded, a flood on one lane
+// costs the other nothing, and every loss is a number.
 #include <errno.h>
+#include <malloc.h>
 #include <napi.h>
 #include <poll.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,8 +28,9 @@
 
 namespace {
 
-constexpr size_t kMaxPendingBytes = 24u << 20;
-constexpr size_t kMaxBatchBytes = 1u << 20;
+constexpr size_t kMaxPendingBytes = 12u << 20;  // of each lane
+constexpr size_t kMaxBatchBytes = 256u << 10;
+constexpr size_t kTurnBytes = 256u << 10;
 constexpr uint16_t kRecordTypeSensor = 1;  // RecordType.sensor in agent/wal/types.ts
 constexpr uint16_t kSchemaSensorV1 = 1;    // Schema.sensorV1
 constexpr int64_t kSecondNs = 1000000000;
@@ -130,25 +134,36 @@ class Sensor {
     Stop();
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      pending_.clear();
-      pending_bytes_ = 0;
+      pending_[0].clear();
+      pending_[1].clear();
+      pending_bytes_[0] = pending_bytes_[1] = 0;
     }
     room_.notify_all();
     thread_.join();
   }
 
-  // Hands everything that waits to JavaScript; on the main thread.
+  // Hands what waits to JavaScript, security first; on the main thread.
   void Deliver(Napi::Env env, Napi::Function deliver) {
     std::vector<Batch> batches;
     std::vector<Loss> losses;
-    bool ended;
+    bool more, ended;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      batches.swap(pending_);
-      losses.swap(losses_);
-      pending_bytes_ = 0;
-      signalled_ = false;
-      ended = ended_;
+      size_t bytes = 0;
+      for (std::deque<Batch> &queue : pending_) {
+        while (!queue.empty() && bytes < kTurnBytes) {
+          bytes += queue.front().bytes.size();
+          pending_bytes_[queue.front().ring] -= queue.front().bytes.size();
+          batches.push_back(std::move(queue.front()));
+          queue.pop_front();
+        }
+      }
+      more = !pending_[0].empty() || !pending_[1].empty();
+      if (!more) {
+        losses.swap(losses_);
+        signalled_ = false;
+      }
+      ended = ended_ && !more;
     }
     room_.notify_all();
     for (const Batch &batch : batches) {
@@ -157,6 +172,10 @@ class Sensor {
                     Napi::Buffer<uint8_t>::Copy(env, batch.bytes.data(), batch.bytes.size()),
                     Napi::Number::New(env, batch.count), Napi::Number::New(env, static_cast<double>(batch.first_seq)),
                     Napi::BigInt::New(env, batch.wall_offset)});
+    }
+    if (more) {
+      Call();
+      return;
     }
     if (!losses.empty()) {
       Napi::HandleScope scope(env);
@@ -191,9 +210,9 @@ class Sensor {
   std::atomic<int64_t> wall_offset_{WallOffset()};
   std::mutex mutex_;
   std::condition_variable room_;
-  std::vector<Batch> pending_;
+  std::deque<Batch> pending_[2];  // by ring
   std::vector<Loss> losses_;
-  size_t pending_bytes_ = 0;
+  size_t pending_bytes_[2] = {0, 0};
   bool signalled_ = false, ended_ = false, said_ended_ = false;
   std::vector<sn_cpu> previous_;
   int64_t last_poll_ns_ = 0, last_clock_ns_ = 0;
@@ -247,26 +266,31 @@ class Sensor {
     if (signalled_) return;
     signalled_ = true;
     lock->unlock();
+    Call();
+  }
+
+  void Call() {
     tsfn_.NonBlockingCall(this, [](Napi::Env env, Napi::Function deliver, Sensor *self) { self->Deliver(env, deliver); });
   }
 
   void Push(Batch &&batch) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    pending_bytes_ += batch.bytes.size();
-    pending_.push_back(std::move(batch));
-    Signal(&lock);
+    std::lock_guard<std::mutex> lock(mutex_);
+    pending_bytes_[batch.ring] += batch.bytes.size();
+    pending_[batch.ring].push_back(std::move(batch));
   }
 
-  bool Full() {
+  bool Full(uint32_t ring) {
     std::lock_guard<std::mutex> lock(mutex_);
-    return pending_bytes_ > kMaxPendingBytes;
+    return pending_bytes_[ring] > kMaxPendingBytes;
   }
+
+  bool Roomy() const { return pending_bytes_[0] <= kMaxPendingBytes / 2 && pending_bytes_[1] <= kMaxPendingBytes / 2; }
 
   // Empties one ring into batches. Returns how many records it took.
   uint64_t Drain(uint32_t ring) {
     uint64_t taken = 0;
     while (sn_ring_used(&loader.rings[ring]) > 0) {
-      if (Full()) {
+      if (Full(ring)) {
         held_back++;
         break;
       }
@@ -284,6 +308,16 @@ class Sensor {
     }
     records += taken;
     return taken;
+  }
+
+  // Empties both rings. Observability first, delivered last: a process's fork and exec are older than what it did, so
+  // they are in the security ring by then, and JavaScript hears of a process before it hears of its files.
+  void DrainAll(uint64_t taken[2]) {
+    taken[SN_RING_OBSERVABILITY] = Drain(SN_RING_OBSERVABILITY);
+    taken[SN_RING_SECURITY] = Drain(SN_RING_SECURITY);
+    if (taken[0] + taken[1] == 0) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    Signal(&lock);
   }
 
   void RefreshClock(int64_t now) {
@@ -316,7 +350,7 @@ class Sensor {
         add(SN_RING_SECURITY, "ring_full", counter->lost_full[0], &seen->lost_full[0]);
         add(SN_RING_OBSERVABILITY, "ring_full", counter->lost_full[1], &seen->lost_full[1]);
         add(SN_RING_OBSERVABILITY, "rate_limit", counter->lost_rate, &seen->lost_rate);
-        add(SN_RING_SECURITY, "sensor_blind", counter->lost_busy, &seen->lost_busy);
+        add(SN_RING_SECURITY, "sensor_blind", counter->lost_blind, &seen->lost_blind);
       }
     }
     last_poll_ns_ = now;
@@ -344,9 +378,9 @@ class Sensor {
   }
 
   // Counts what was taken, over windows of kRateWindowNs.
-  void CountRates(int64_t now, uint64_t security, uint64_t observability) {
-    taken_[0] += security;
-    taken_[1] += observability;
+  void CountRates(int64_t now, const uint64_t taken[2]) {
+    taken_[0] += taken[0];
+    taken_[1] += taken[1];
     if (now - rate_since_ns_ < kRateWindowNs) return;
     for (int ring = 0; ring < 2; ring++) {
       per_second_[ring] = static_cast<double>(taken_[ring]) * kSecondNs / static_cast<double>(now - rate_since_ns_);
@@ -384,38 +418,39 @@ class Sensor {
     RefreshClock(now);
     while (!stopping_) {
       SetIdle(0, 0);
-      uint64_t security = Drain(SN_RING_SECURITY), observability = Drain(SN_RING_OBSERVABILITY);
+      uint64_t taken[2];
+      DrainAll(taken);
       now = Now(CLOCK_BOOTTIME);
       RefreshClock(now);
       if (now - last_poll_ns_ > kSecondNs / 8) CollectLosses(now);
-      CountRates(now, security, observability);
-      if (Full()) {
-        // JavaScript is behind: wait for room, not for records.
+      CountRates(now, taken);
+      if (Full(SN_RING_SECURITY) || Full(SN_RING_OBSERVABILITY)) {
+        // JavaScript is behind: look again when there is room, and soon for the other lane's sake.
         std::unique_lock<std::mutex> lock(mutex_);
-        room_.wait_for(lock, std::chrono::milliseconds(50),
-                       [this] { return pending_bytes_ <= kMaxPendingBytes / 2 || stopping_; });
+        room_.wait_for(lock, std::chrono::milliseconds(5), [this] { return Roomy() || stopping_; });
       } else {
-        Rest(security + observability > 0);
+        Rest(taken[0] + taken[1] > 0);
       }
     }
     sn_loader_detach(&loader);
     for (int quiet = 0; quiet < 2;) {
-      uint64_t taken = Drain(SN_RING_SECURITY) + Drain(SN_RING_OBSERVABILITY);
-      if (Full()) {
+      uint64_t taken[2];
+      DrainAll(taken);
+      if (Full(SN_RING_SECURITY) || Full(SN_RING_OBSERVABILITY)) {
         std::unique_lock<std::mutex> lock(mutex_);
-        room_.wait_for(lock, std::chrono::milliseconds(200), [this] { return pending_bytes_ <= kMaxPendingBytes / 2; });
-        if (++stalled_ > 50) break;
+        // Bounded, in case JavaScript never comes back.
+        if (!room_.wait_for(lock, std::chrono::seconds(10), [this] { return Roomy(); })) break;
         continue;
       }
-      quiet = taken ? 0 : quiet + 1;
+      quiet = taken[0] + taken[1] ? 0 : quiet + 1;
     }
     CollectLosses(Now(CLOCK_BOOTTIME));
     std::unique_lock<std::mutex> lock(mutex_);
     ended_ = true;
-    signalled_ = false;
-    Signal(&lock);
+    // Whatever call is under way may have looked before this.
+    lock.unlock();
+    Call();
   }
-  int stalled_ = 0;
 };
 
 const char *FailureCode(sn_failure failure) {
@@ -471,7 +506,6 @@ Napi::Value Load(const Napi::CallbackInfo &info) {
   options.cgroup_path = cgroup.empty() ? nullptr : cgroup.c_str();
   options.scope_pid = static_cast<uint32_t>(Number(input, "scopePid"));
   options.config.scope_kind = static_cast<uint32_t>(Number(input, "scopeKind"));
-  options.config.own_tgid = static_cast<uint32_t>(Number(input, "ownPid"));
   options.config.read_opens = static_cast<uint32_t>(Number(input, "readOpens"));
   options.config.rate_limit = static_cast<uint32_t>(Number(input, "rateLimit"));
   options.watches = watches.data();
@@ -482,6 +516,8 @@ Napi::Value Load(const Napi::CallbackInfo &info) {
   auto sensor = std::make_unique<Sensor>();
   sn_failure failure = sn_loader_load(&sensor->loader, &options);
   if (failure == SN_OK) failure = sn_loader_attach(&sensor->loader);
+  // The kernel's BTF was parsed for this, some 10 MB that nobody needs any more.
+  malloc_trim(0);
   if (failure != SN_OK) return Throw(env, failure, sensor->loader.error);
   return Napi::External<Sensor>::New(env, sensor.release(), [](Napi::Env, Sensor *it) { delete it; });
 }
@@ -529,8 +565,8 @@ Napi::Value Status(const Napi::CallbackInfo &info) {
     for (size_t cpu = 0; cpu < loader->cpu_count; cpu++) {
       const sn_hook_counter &c = loader->cpus[cpu].hook[hook.id];
       events += c.emitted[0] + c.emitted[1];
-      lost += c.lost_full[0] + c.lost_full[1] + c.lost_rate + c.lost_busy;
-      lost_by_ring[0] += c.lost_full[0] + c.lost_busy;
+      lost += c.lost_full[0] + c.lost_full[1] + c.lost_rate + c.lost_blind;
+      lost_by_ring[0] += c.lost_full[0] + c.lost_blind;
       lost_by_ring[1] += c.lost_full[1] + c.lost_rate;
     }
     Napi::Object item = Napi::Object::New(env);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Sensor record, version 1: what every sensor emits and what the log stores (schema sensorV1).
  *
  * Shared by the eBPF programs, the native reader and, by hand, agent/sensors/layout.ts (a test compares the two).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Files: opens that create, write or touch a watched name; the last close of what was open for writing; and the calls
  * that change a name or an attribute. Records are made when the call succeeded. */
 #ifndef SENTINEL_FILE_BPF_H

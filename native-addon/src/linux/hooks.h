@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Every hook, once: X(id, name, kind, target, program, type, dfd, path, dfd2, path2, extra, extra argument).
  * The last seven say where a system call keeps its arguments (sensor-abi.h) and are unused elsewhere. `id` numbers are
  * indexes of the counters. The eBPF side takes the ids, the loader the rest. */

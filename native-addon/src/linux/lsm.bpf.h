@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Better where the kernel allows it: LSM hooks see what no tracepoint does (io_uring, 32-bit system calls, handles). */
 #ifndef SENTINEL_LSM_BPF_H
 #define SENTINEL_LSM_BPF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Network: TCP by state changes and accept, UDP by the cgroup hooks, DNS questions on their way out.
  *
  * Most state changes run in a soft interrupt, whose "current" is whoever was interrupted. So the process is noted when
@@ -182,6 +183,7 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
 {
   u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
   u64 key = (u64)sk;
+  struct sn_control *ctl;
   struct flow *flow;
 
   if ((family != SN_AF_INET && family != SN_AF_INET6) || (protocol != SN_TCP && protocol != SN_MPTCP))
@@ -210,7 +212,8 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
   if (new_state != SN_STATE_ESTABLISHED && new_state != SN_STATE_CLOSE)
     return 0;
   flow = bpf_map_lookup_elem(&flows, &key);
-  if (!flow || stopped())
+  ctl = controls();
+  if (!flow || !ctl || ctl->stopped)
     return 0;
   if (new_state == SN_STATE_ESTABLISHED) {
     if (!flow->reported) {
@@ -258,8 +261,9 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
   r->direction = SN_DIR_IN;
   current_comm(r->comm);
   finish(s, hook, SN_RING_OBSERVABILITY, 0);
-  if (BPF_CORE_READ(sk, __sk_common.skc_state) != SN_STATE_CLOSE)
-    note_flow(sk, 1);
+  /* Without room the end of this connection will be missing, and that is counted. */
+  if (BPF_CORE_READ(sk, __sk_common.skc_state) != SN_STATE_CLOSE && !note_flow(sk, 1))
+    lose_blind(hook);
   return 0;
 }
 

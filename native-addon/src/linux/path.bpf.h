@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Paths: from a dentry towards the root of its mount namespace, and watched names on the way.
  *
  * The walk keeps its state in the scratch slot and runs under bpf_loop, which the verifier checks once whatever the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Processes: fork, exec, exit, and the snapshot of what already runs. */
 #ifndef SENTINEL_PROCESS_BPF_H
 #define SENTINEL_PROCESS_BPF_H
@@ -34,7 +35,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
     return 0;
   if (cfg.scope_kind == SN_SCOPE_PID) {
     u32 one = 1;
-    bpf_map_update_elem(&scope_pids, &tgid, &one, BPF_ANY);
+    /* Without room this child and its own go unseen. */
+    if (bpf_map_update_elem(&scope_pids, &tgid, &one, BPF_ANY))
+      lose_blind(1);
   }
   s = claim(1);
   if (!s)
@@ -290,13 +293,18 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
 {
   struct task_struct *task = ctx->task;
   struct seq_file *seq = ctx->meta->seq;
+  struct sn_control *ctl = controls();
   struct mm_struct *mm;
   struct sn_proc *r;
   struct scratch *s;
   struct fs_struct *fs;
   u32 off, len;
 
-  if (!task || task->pid != task->tgid || !task_in_scope(task) || task->tgid == cfg.own_tgid)
+  if (!ctl)
+    return 0;
+  /* Who reads the iterator is the agent, whatever it is called in its own pid namespace. */
+  ctl->own_tgid = bpf_get_current_pid_tgid() >> 32;
+  if (!task || task->pid != task->tgid || !task_in_scope(task) || task->tgid == ctl->own_tgid)
     return 0;
   s = claim(4);
   if (!s)

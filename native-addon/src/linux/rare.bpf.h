@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Rare calls that matter: debugging other processes, writable and executable memory, code loading, identity changes,
  * mounts and namespaces, io_uring, signals to others. */
 #ifndef SENTINEL_RARE_BPF_H
@@ -559,6 +560,7 @@ SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *task)
 {
   u32 from = bpf_get_current_pid_tgid() >> 32, to = task->tgid;
+  struct sn_control *ctl;
   struct scratch *s;
   struct sn_rare *r;
   bool ours;
@@ -576,7 +578,8 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
     return 0;
   if (!in_scope(from))
     return 0;
-  ours = to == cfg.own_tgid;
+  ctl = controls();
+  ours = ctl && to == ctl->own_tgid;
   s = begin_rare(5, SN_KILL);
   if (!s)
     return 0;

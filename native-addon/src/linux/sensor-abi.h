@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What the eBPF programs and the loader share besides records: configuration, counters, watched names, hooks. Not
  * stored anywhere, so free to change. */
 #ifndef SENTINEL_SENSOR_ABI_H
@@ -21,7 +22,6 @@
 struct sn_config {
   __u64 scope_cgroup; /* cgroup v2 id */
   __u32 scope_kind;
-  __u32 own_tgid;     /* never recorded */
   __u32 read_opens;   /* also record every read-only open of a regular file */
   __u32 rate_limit;   /* observability records per process and second, 0 = none */
   __u32 noise;        /* noise_exe has entries */
@@ -33,7 +33,8 @@ struct sn_config {
 /* Value of the memory-mapped `control` map. */
 struct sn_control {
   __u32 idle[2]; /* by ring: 2 = the next record wakes the reader, 1 = an urgent one does. Kernel clears, reader sets. */
-  __u32 stopped; /* nothing is recorded any more; detaching takes seconds */
+  __u32 stopped;  /* nothing is recorded any more; detaching takes seconds */
+  __u32 own_tgid; /* never recorded; 0 until snapshot_tasks ran, which knows it in any pid namespace */
 };
 
 /* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */
@@ -41,7 +42,7 @@ struct sn_hook_counter {
   __u64 emitted[2];  /* by ring */
   __u64 lost_full[2];
   __u64 lost_rate;   /* observability only */
-  __u64 lost_busy;   /* no scratch space: nested deeper than SN_SCRATCH_SLOTS */
+  __u64 lost_blind;  /* no room to build or to remember: scratch, flows, scope */
   __u64 last_lost_ns;
   __u64 reserved;
 };

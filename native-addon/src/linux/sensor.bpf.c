@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The eBPF sensor: one object, a header per hook family. CO-RE, so the same object runs on every kernel with BTF; the
  * loader leaves out what a kernel does not have. */
 #include "file.bpf.h"

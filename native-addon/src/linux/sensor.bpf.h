@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Maps, filters and the way out: what every hook uses.
  *
  * A hook takes a scratch slot, fills the fixed part, appends strings, and calls finish(), which takes the sequence
@@ -172,19 +173,15 @@ static __always_inline u64 encode_dev(u32 dev)
   return (minor & 0xff) | major << 8 | (u64)(minor & ~0xffu) << 12;
 }
 
-static __always_inline bool stopped(void)
+static __always_inline struct sn_control *controls(void)
 {
   u32 zero = 0;
-  struct sn_control *ctl = bpf_map_lookup_elem(&control, &zero);
 
-  return !ctl || ctl->stopped;
+  return bpf_map_lookup_elem(&control, &zero);
 }
 
-/* Whether `tgid`, the current process, is one of those watched. */
-static __always_inline bool watched_process(u32 tgid)
+static __always_inline bool in_selected_scope(u32 tgid)
 {
-  if (stopped())
-    return false;
   if (cfg.scope_kind == SN_SCOPE_CGROUP)
     return bpf_current_task_under_cgroup(&scope_cgroup, 0) == 1;
   if (cfg.scope_kind == SN_SCOPE_PID)
@@ -192,10 +189,20 @@ static __always_inline bool watched_process(u32 tgid)
   return true;
 }
 
+/* Whether `tgid`, the current process, is one of those watched; the agent may be. */
+static __always_inline bool watched_process(u32 tgid)
+{
+  struct sn_control *ctl = controls();
+
+  return ctl && !ctl->stopped && in_selected_scope(tgid);
+}
+
 /* Whether a hook that runs on behalf of `tgid`, the current process, records at all. */
 static __always_inline bool in_scope(u32 tgid)
 {
-  return tgid != cfg.own_tgid && watched_process(tgid);
+  struct sn_control *ctl = controls();
+
+  return ctl && !ctl->stopped && tgid != ctl->own_tgid && in_selected_scope(tgid);
 }
 
 static __always_inline bool current_in_scope(void)
@@ -203,12 +210,13 @@ static __always_inline bool current_in_scope(void)
   return in_scope(bpf_get_current_pid_tgid() >> 32);
 }
 
-/* Programs of cgroup hooks are attached to the scope's cgroup, so only the other two filters are left. */
+/* Programs of cgroup hooks are attached to the scope's cgroup, so only the other filters are left. */
 static __always_inline bool cgroup_hook_in_scope(struct task_struct *task)
 {
+  struct sn_control *ctl = controls();
   u32 tgid = task->tgid;
 
-  if (tgid == cfg.own_tgid || stopped())
+  if (!ctl || ctl->stopped || tgid == ctl->own_tgid)
     return false;
   if (cfg.scope_kind == SN_SCOPE_PID)
     return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
@@ -260,8 +268,8 @@ static __always_inline struct sn_cpu *this_cpu(void)
   return bpf_map_lookup_elem(&cpus, &cpu);
 }
 
-/* A record that could not even be built: takes its sequence number, so that it is missed. */
-static __always_inline void lose_busy(u32 hook)
+/* A record that cannot even be built: takes its sequence number, so that it is missed. */
+static __always_inline void lose_blind(u32 hook)
 {
   struct sn_cpu *cpu = this_cpu();
 
@@ -271,7 +279,7 @@ static __always_inline void lose_busy(u32 hook)
   hook &= SN_HOOK_MAX - 1;
   __sync_fetch_and_add(&cpu->next[SN_RING_SECURITY], 1);
   __sync_fetch_and_add(&cpu->lost, 1);
-  __sync_fetch_and_add(&cpu->hook[hook].lost_busy, 1);
+  __sync_fetch_and_add(&cpu->hook[hook].lost_blind, 1);
   cpu->hook[hook].last_lost_ns = bpf_ktime_get_boot_ns();
 }
 
@@ -286,7 +294,7 @@ static __always_inline struct scratch *claim(u32 hook)
     if (s && __sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
       return s;
   }
-  lose_busy(hook);
+  lose_blind(hook);
   return NULL;
 }
 
@@ -328,7 +336,7 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
   struct sn_header *h = (void *)s->buf;
   struct sn_cpu *cpu = this_cpu();
   struct sn_control *ctl;
-  u32 zero = 0, off = s->off, len;
+  u32 off = s->off, len;
   u64 wake = BPF_RB_NO_WAKEUP;
   u64 n;
   long err;
@@ -356,7 +364,7 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
       goto out;
     }
   }
-  ctl = bpf_map_lookup_elem(&control, &zero);
+  ctl = controls();
   if (ctl) {
     u32 idle = ctl->idle[ring];
     if (idle == 2 || (idle == 1 && urgent)) {

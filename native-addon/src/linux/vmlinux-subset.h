@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The kernel structures that the sensor reads, only the members it reads, written by hand. preserve_access_index lets
  * the loader fix every offset against the running kernel's BTF, so neither bpftool nor kernel headers are needed and
  * one object serves all kernels. `___name` suffixes are variants of one struct across kernel versions (CO-RE ignores
