@@ -40,7 +40,7 @@
     },
     {
       "target_name": "sentinel_bpf",
-      "sources": ["src/linux/bpf_binding.cc", "src/linux/bpf-loader.c"],
+      "sources": ["src/linux/bpf_binding.cc", "src/linux/bpf-attach.c", "src/linux/bpf-hooks.c", "src/linux/bpf-loader.c"],
       "libraries": ["-lbpf", "-lelf", "-lz"]
     }
   ]

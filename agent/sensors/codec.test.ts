@@ -4,6 +4,7 @@ import type { ProcessInfo, SentinelEvent } from '../event.ts';
 import { decodeBatch, decodeRecord, recordCpu, recordLane, recordLength } from './decode.ts';
 import { encodeEvent, NotASensorRecordError } from './encode.ts';
 import { Header, Proc, StrKind } from './layout.ts';
+import { internStats } from './record-strings.ts';
 import { DNS_TYPES, OPCODES, type Opcode, PROTOCOLS } from './opcodes.ts';
 
 const OFFSET = 1_700_000_000_000_000_000n;
@@ -312,6 +313,16 @@ describe('sensor record codec', () => {
     const truncated = [{ field: 'process.argv', originalLength: 99_999 }];
     const event = decodeRecord(encodeEvent({ ...sample(['sh']), truncated }, 1n), 0, 0n);
     expect(event?.truncated).toEqual(truncated);
+  });
+
+  it('keeps the table of known texts bounded, whatever texts come', () => {
+    for (let index = 0; index < 20_000; index++) {
+      const event = decodeRecord(encodeEvent(sample([`argument ${index}`]), 1n), 0, 0n);
+      expect(event?.process?.argv).toEqual([`argument ${index}`]);
+    }
+    const { slots, misses, evictions } = internStats();
+    expect(slots).toBe(4096);
+    expect(misses - evictions).toBeLessThanOrEqual(slots);
   });
 
   it('knows empty arguments from no arguments', () => {

@@ -1,7 +1,7 @@
 /** Compiles the C programs of the kernel tests and benches once, into out/cache/native. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -13,7 +13,7 @@ export function compiler(): string | undefined {
 }
 
 /**
- * Static binary made of `sources` (paths from the project root). Compiled again when a source or the flags change.
+ * Static binary made of `sources` (paths from the project root). Compiled again when a source, a header of the sensor or the flags change.
  * @throws Error with the compiler's words.
  */
 export function compile(sources: readonly string[], flags: readonly string[] = []): string {
@@ -21,13 +21,15 @@ export function compile(sources: readonly string[], flags: readonly string[] = [
   if (cc === undefined) throw new Error('no C compiler: apt install gcc');
   const paths = sources.map((source) => join(root, source));
   const hash = createHash('sha256').update(JSON.stringify([cc, flags]));
-  for (const path of paths) hash.update(readFileSync(path));
+  const include = join(root, 'native-addon', 'src', 'linux');
+  const headers = readdirSync(include).filter((name) => name.endsWith('.h') && !name.endsWith('.bpf.h'));
+  for (const path of [...paths, ...headers.map((name) => join(include, name))])
+    hash.update(readFileSync(path));
   const name = basename(sources[0] as string, '.c');
   const output = join(cache, `${name}-${hash.digest('hex').slice(0, 12)}`);
   if (existsSync(output)) return output;
   mkdirSync(cache, { recursive: true });
   const temporary = `${output}.${process.pid}`;
-  const include = join(root, 'native-addon', 'src', 'linux');
   const result = spawnSync(
     cc,
     ['-O2', '-static', '-pthread', '-I', include, '-o', temporary, ...paths, ...flags],

@@ -29,7 +29,10 @@ export interface GuestReport {
 }
 
 function guestBinary(): string {
-  return compile(['test/native/guest.c', 'native-addon/src/linux/bpf-loader.c'], ['-lbpf', '-lelf', '-lz']);
+  const parts = ['bpf-attach.c', 'bpf-hooks.c', 'bpf-loader.c'].map(
+    (name) => `native-addon/src/linux/${name}`,
+  );
+  return compile(['test/native/guest.c', ...parts], ['-lbpf', '-lelf', '-lz']);
 }
 
 function parse(output: string, context: string): GuestReport {
