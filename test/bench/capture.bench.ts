@@ -197,13 +197,13 @@ function best(costs: readonly Cost[]): Cost {
   };
 }
 
-/** Waits until the hooks of a stopped sensor are out of the kernel: a process named after its thread holds them. */
+/** Waits until the hooks of a stopped sensor are out of the kernel: their keeper holds them. */
 async function detached(): Promise<void> {
   const holding = (): boolean =>
     readdirSync('/proc').some((pid) => {
       if (!/^\d+$/.test(pid)) return false;
       try {
-        return readFileSync(`/proc/${pid}/comm`, 'latin1') === 'sentinel-bpf\n';
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('sentinel-hooks');
       } catch {
         return false;
       }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeBatch } from '../../agent/sensors/decode.ts';
@@ -80,7 +80,10 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
   it('never records itself', async () => {
     recorder = await startRecorder({}, { kind: 'host' });
     const path = join(recorder.directory, 'own');
-    recorder.take();
+    // Nor the process that keeps its hooks.
+    expect(recorder.take().filter((event) => event.process?.argv?.[0] === 'sentinel-hooks')).toEqual([]);
+    const keepers = spawnSync('pgrep', ['-f', '^sentinel-hooks'], { encoding: 'utf8' }).stdout;
+    expect(keepers.trim()).not.toBe('');
     writeFileSync(path, 'x');
     spawnSync('/bin/true');
     await settle(50);
@@ -163,6 +166,39 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
     expect(active).toBeGreaterThan(40);
     expect(seen).toEqual(expect.arrayContaining(['exec', 'exit']));
   });
+
+  it('is gone at once when it is killed, and its hooks soon after', async () => {
+    recorder = await startRecorder();
+    const sensor = join(import.meta.dirname, '../../agent/sensors/ebpf-sensor.ts');
+    const child = spawn(
+      process.execPath,
+      [
+        '--input-type=module-typescript',
+        '-e',
+        `import { createEbpfSensor } from ${JSON.stringify(sensor)};
+         const sensor = createEbpfSensor({ scope: { kind: 'cgroup', path: ${JSON.stringify(recorder.path)} } });
+         await sensor.start({ onBatch() {}, onLoss() {} });
+         console.log('ready');`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const keeper = spawnSync('pgrep', ['-P', String(child.pid), '-f', '^sentinel-hooks'], {
+      encoding: 'utf8',
+    });
+    const pid = Number(keeper.stdout);
+    expect(pid).toBeGreaterThan(1);
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.kill('SIGKILL');
+    await ended;
+    // The keeper lets go of the hooks by itself: 20 s is four times what the kernel takes.
+    let alive = true;
+    for (let turn = 0; turn < 200 && alive; turn++) {
+      await settle(100);
+      alive = existsSync(`/proc/${pid}`);
+    }
+    expect(alive).toBe(false);
+  }, 40_000);
 
   it('says what is missing where it may not run', () => {
     const [error] = inNode(`

@@ -4,11 +4,11 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include "bpf-internal.h"
 
 /* ---- snapshot ---- */
@@ -136,6 +136,41 @@ static struct bpf_link *attach(struct sn_loader *loader, const struct sn_hook *h
   }
 }
 
+/* Taking the hook of a system call out of the kernel costs whoever lets go of it last a grace period, 5 s in all; a
+ * killed agent would be a zombie for that long, and its successor would start late. So a process that does nothing else
+ * holds the hooks too, until its standard input ends, and lets go of them at leisure. */
+static void start_keeper(struct sn_loader *loader)
+{
+  char *const argv[] = {"sentinel-hooks", "-c", "read -r line", NULL}, *const environment[] = {NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int turn[2], pid;
+
+  if (pipe2(turn, O_CLOEXEC) != 0)
+    return;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  /* A session of its own: an interrupt typed at the agent's terminal is not meant for it. */
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  posix_spawn_file_actions_adddup2(&actions, turn[0], 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  /* Onto itself: that is how a descriptor is kept open across the exec. */
+  for (size_t i = 0; i < loader->link_count; i++)
+    posix_spawn_file_actions_adddup2(&actions, bpf_link__fd(loader->links[i]), bpf_link__fd(loader->links[i]));
+  __atomic_store_n(&loader->control->spawning, 1, __ATOMIC_SEQ_CST);
+  if (posix_spawn(&pid, "/bin/sh", &actions, &attributes, argv, environment) == 0) {
+    loader->keeper_pid = pid;
+    loader->keeper_pipe = turn[1];
+  } else {
+    close(turn[1]);
+  }
+  __atomic_store_n(&loader->control->spawning, 0, __ATOMIC_SEQ_CST);
+  close(turn[0]);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+}
+
 enum sn_failure sn_loader_attach(struct sn_loader *loader)
 {
   learn_own_pid(loader);
@@ -159,65 +194,20 @@ enum sn_failure sn_loader_attach(struct sn_loader *loader)
     if (hook->kind == LSM)
       loader->lsm_active++;
   }
+  start_keeper(loader);
   return SN_OK;
-}
-
-/* ---- detach ---- */
-
-static int compare_fds(const void *a, const void *b)
-{
-  return *(const int *)a - *(const int *)b;
-}
-
-/* Forks a process that keeps `fds` (sorted) open, and nothing else, until the other end of `turn`, one of them, is
- * closed; so it is the last to hold them. The intermediate parent makes it nobody's child. Only calls that are safe
- * after a fork of a threaded process. */
-static void hand_over(const int *fds, size_t count, int turn)
-{
-  pid_t child = fork();
-  int next = 0;
-  char none;
-
-  if (child > 0) {
-    waitpid(child, NULL, 0);
-    return;
-  }
-  if (child < 0)
-    return;
-  if (fork() != 0)
-    _exit(0);
-  for (size_t i = 0; i < count; i++) {
-    if (fds[i] > next)
-      syscall(SYS_close_range, next, fds[i] - 1, 0);
-    next = fds[i] + 1;
-  }
-  syscall(SYS_close_range, next, ~0u, 0);
-  while (read(turn, &none, 1) < 0 && errno == EINTR)
-    ;
-  _exit(0);
 }
 
 void sn_loader_detach(struct sn_loader *loader)
 {
-  int *fds, turn[2] = {-1, -1};
-
   if (loader->control)
     __atomic_store_n(&loader->control->stopped, 1, __ATOMIC_SEQ_CST);
-  if (loader->link_count == 0)
-    return;
-  fds = calloc(loader->link_count + 1, sizeof(*fds));
-  if (pipe2(turn, O_CLOEXEC) == 0) {
-    for (size_t i = 0; i < loader->link_count; i++)
-      fds[i] = bpf_link__fd(loader->links[i]);
-    fds[loader->link_count] = turn[0];
-    qsort(fds, loader->link_count + 1, sizeof(*fds), compare_fds);
-    hand_over(fds, loader->link_count + 1, turn[0]);
-    close(turn[0]);
-  }
-  free(fds);
   for (size_t i = 0; i < loader->link_count; i++)
     bpf_link__destroy(loader->links[i]);
   loader->link_count = 0;
-  if (turn[1] >= 0)
-    close(turn[1]);
+  /* Only now, so that the keeper is the last to hold them. */
+  if (loader->keeper_pipe >= 0) {
+    close(loader->keeper_pipe);
+    loader->keeper_pipe = -1;
+  }
 }

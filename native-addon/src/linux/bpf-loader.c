@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include "bpf-internal.h"
 
 #define LOAD_ATTEMPTS 12
@@ -175,7 +176,7 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
     if (name[0] && strlen(name) < SN_NAME_MAX)
       loader->config.watch_heads[strlen(name)] |= 1ull << (name[0] & 63);
   }
-  loader->tracefs_fd = loader->cgroup_fd = -1;
+  loader->tracefs_fd = loader->cgroup_fd = loader->keeper_pipe = -1;
   loader->hook_count = SN_HOOK_COUNT;
   loader->hooks = calloc(SN_HOOK_COUNT, sizeof(*loader->hooks));
   loader->links = calloc(SN_HOOK_COUNT, sizeof(*loader->links));
@@ -213,8 +214,6 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
   return SN_OK;
 }
 
-/* ---- end ---- */
-
 void sn_loader_close(struct sn_loader *loader)
 {
   sn_loader_detach(loader);
@@ -226,6 +225,8 @@ void sn_loader_close(struct sn_loader *loader)
     munmap(loader->control, page_round(sizeof(struct sn_control)));
   if (loader->object)
     bpf_object__close(loader->object);
+  if (loader->keeper_pid > 0)
+    waitpid(loader->keeper_pid, NULL, WNOHANG);
   if (loader->cgroup_fd >= 0)
     close(loader->cgroup_fd);
   if (loader->tracefs_fd >= 0)
@@ -233,5 +234,5 @@ void sn_loader_close(struct sn_loader *loader)
   free(loader->hooks);
   free(loader->links);
   memset(loader, 0, sizeof(*loader));
-  loader->cgroup_fd = loader->tracefs_fd = -1;
+  loader->cgroup_fd = loader->tracefs_fd = loader->keeper_pipe = -1;
 }

@@ -61,20 +61,21 @@ struct sn_loader {
   int cgroup_fd;
   int tracefs_fd;
   int lsm_active;
+  int keeper_pipe; /* the keeper ends when this is closed */
+  int keeper_pid;
   char error[512];
 };
 
 /* Loads the object and maps rings and counters; on failure `error` says what happened in words. */
 enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_options *options);
 
-/* Attaches every hook that can be; `hooks` then tells which. */
+/* Attaches every hook that can be; `hooks` then tells which. Also starts the keeper (bpf-attach.c). */
 enum sn_failure sn_loader_attach(struct sn_loader *loader);
 
 /* Snapshot records of the processes in scope, into a buffer the caller frees. Returns its length, or a negative errno. */
 long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes);
 
-/* Stops recording at once; rings and counters stay readable. Taking the hooks out of the kernel costs a grace period
- * for each system call, 6 s in all, so a child process that does nothing else holds them meanwhile. */
+/* Stops recording at once; rings and counters stay readable. */
 void sn_loader_detach(struct sn_loader *loader);
 
 void sn_loader_close(struct sn_loader *loader);

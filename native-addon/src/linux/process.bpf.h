@@ -24,12 +24,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
   u32 parent_tgid = parent->tgid, tgid = child->tgid;
   struct task_struct *real_parent;
+  struct sn_control *ctl;
   struct sn_fork *r;
   struct scratch *s;
 
   /* A thread is no process, and kernel threads are nobody's children. */
   if (tgid != (u32)child->pid || (child->flags & PF_KTHREAD))
     return 0;
+  ctl = controls();
+  if (ctl && ctl->spawning && parent_tgid == ctl->own_tgid) {
+    ctl->keeper_tgid = tgid;
+    return 0;
+  }
   /* Not in_scope(): what the agent starts is not the agent. */
   if (!watched_process(parent_tgid))
     return 0;
@@ -304,7 +310,7 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
     return 0;
   /* Who reads the iterator is the agent, whatever it is called in its own pid namespace. */
   ctl->own_tgid = bpf_get_current_pid_tgid() >> 32;
-  if (!task || task->pid != task->tgid || !task_in_scope(task) || task->tgid == ctl->own_tgid)
+  if (!task || task->pid != task->tgid || !task_in_scope(task) || is_ours(ctl, task->tgid))
     return 0;
   s = claim(4);
   if (!s)

@@ -25,6 +25,11 @@ static __always_inline struct sn_control *controls(void)
   return bpf_map_lookup_elem(&control, &zero);
 }
 
+static __always_inline bool is_ours(const struct sn_control *ctl, u32 tgid)
+{
+  return tgid == ctl->own_tgid || tgid == ctl->keeper_tgid;
+}
+
 static __always_inline bool in_selected_scope(u32 tgid)
 {
   if (cfg.scope_kind == SN_SCOPE_CGROUP)
@@ -47,7 +52,7 @@ static __always_inline bool in_scope(u32 tgid)
 {
   struct sn_control *ctl = controls();
 
-  return ctl && !ctl->stopped && tgid != ctl->own_tgid && in_selected_scope(tgid);
+  return ctl && !ctl->stopped && !is_ours(ctl, tgid) && in_selected_scope(tgid);
 }
 
 static __always_inline bool current_in_scope(void)
@@ -61,7 +66,7 @@ static __always_inline bool cgroup_hook_in_scope(struct task_struct *task)
   struct sn_control *ctl = controls();
   u32 tgid = task->tgid;
 
-  if (!ctl || ctl->stopped || tgid == ctl->own_tgid)
+  if (!ctl || ctl->stopped || is_ours(ctl, tgid))
     return false;
   if (cfg.scope_kind == SN_SCOPE_PID)
     return bpf_map_lookup_elem(&scope_pids, &tgid) != NULL;
