@@ -112,6 +112,16 @@ export function snapshotPlace(id: number): { k: number; row: number } {
   return { k, row: index - k * SNAPSHOT_ROWS };
 }
 
+/** Bounds on the chunks to look at; both times inclusive. */
+export interface HeadQuery {
+  from: bigint;
+  to: bigint;
+  types: number;
+  severities: number;
+}
+
+const ALL_HEADS: HeadQuery = { from: 0n, to: 2n ** 63n - 1n, types: 0xffff, severities: 0xffff };
+
 /** What is known of a chunk before reading it. */
 export interface ChunkHead {
   k: number;
@@ -151,7 +161,10 @@ export class PartitionBlocks {
   private readonly snapshotChunks = new Map<number, readonly Column[]>();
 
   constructor(db: DatabaseSync, n: number) {
-    this.selectHeads = db.prepare(`SELECT k, ${ZONE_COLUMNS} FROM h${n} ORDER BY k`);
+    this.selectHeads = db.prepare(
+      `SELECT k, ${ZONE_COLUMNS} FROM h${n} WHERE max_ts >= ? AND min_ts <= ? AND (types & ?) <> 0 AND (sevs & ?) <> 0
+       ORDER BY k`,
+    );
     this.selectHeads.setReadBigInts(true);
     this.selectLast = db.prepare(`SELECT k, ${ZONE_COLUMNS} FROM h${n} ORDER BY k DESC LIMIT 1`);
     this.selectLast.setReadBigInts(true);
@@ -161,9 +174,10 @@ export class PartitionBlocks {
     this.selectSnapshots = db.prepare(`SELECT block FROM p${n} WHERE k = ?`);
   }
 
-  /** All chunks by number. */
-  heads(): ChunkHead[] {
-    return this.selectHeads.all().map((row) => this.headOf(row));
+  /** Chunks by number, of those that can hold what is asked for. */
+  heads(wanted: HeadQuery = ALL_HEADS): ChunkHead[] {
+    const { from, to, types, severities } = wanted;
+    return this.selectHeads.all(from, to, types, severities).map((row) => this.headOf(row));
   }
 
   /** The chunk that was begun last. */

@@ -190,7 +190,7 @@ export function countFacets(
     const view = new PartitionView(reader, n);
     const test = new Planner(view, nowNs).plan(node);
     if (!test.may(zone, undefined)) continue;
-    for (const head of view.heads().toReversed()) {
+    for (const head of view.heads(test, bounds.from, bounds.to).toReversed()) {
       if (counted >= MAX_COUNTED || performance.now() > deadlineMs) {
         cut = true;
         break;

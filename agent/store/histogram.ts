@@ -155,9 +155,8 @@ function countRows(
   until: bigint,
 ): void {
   if (since >= until) return;
-  for (const head of view.heads()) {
-    const { zone, bloom } = head;
-    if (zone.maxTs < since || zone.minTs >= until || !test.may(zone, bloom)) continue;
+  for (const head of view.heads(test, since, until - 1n)) {
+    if (!test.may(head.zone, head.bloom)) continue;
     countBlock(work, view.blocks.load(head), test, since, until);
   }
 }
@@ -290,10 +289,15 @@ function estimate(
   };
   const classes = Array.from({ length: CLASSES }, () => true);
   new ClassCounter(whole, view, zone, classes, everything()).count();
+  // The shape over time is that of all events; the amount is that of the chunks that may match.
+  const rows = left.reduce((total, head) => total + head.zone.rows, 0);
+  const share = ((passed / looked) * rows) / Math.max(1, sumOf(whole.counts));
   for (const [at, count] of whole.counts.entries()) {
-    if (count > 0) work.counts[at] = (work.counts[at] ?? 0) + Math.round((count * passed) / looked);
+    if (count > 0) work.counts[at] = (work.counts[at] ?? 0) + Math.round(count * share);
   }
 }
+
+const sumOf = (numbers: Float64Array): number => numbers.reduce((total, one) => total + one, 0);
 
 export interface HistogramOptions {
   budgetMs?: number;
@@ -312,9 +316,7 @@ function countAll(work: Work, node: QueryNode, nowNs: bigint, deadlineMs: number
       new ClassCounter(work, view, zone, classes, test).count();
       continue;
     }
-    const heads = view
-      .heads()
-      .filter((head) => head.zone.maxTs >= work.since && head.zone.minTs < work.until);
+    const heads = view.heads(test, work.since, work.until - 1n);
     for (let at = heads.length - 1; at >= 0; at -= 1) {
       if (performance.now() > deadlineMs) {
         estimate(work, view, zone, test, heads.slice(0, at + 1));

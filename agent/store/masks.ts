@@ -19,6 +19,9 @@ export type Bloom = () => Uint8Array;
 export interface Test<B> {
   /** Rough order of work, for trying cheap ones first. */
   cost: number;
+  /** Bit sets of types and severities outside of which nothing matches; absent: no such limit. */
+  types?: number;
+  severities?: number;
   /** False only if no row of the chunk can match. */
   may: (zone: Zone, bloom: Bloom | undefined) => boolean;
   /** Leaves so few rows that others need not be asked whether they may match: they are tested on those rows. */
@@ -35,10 +38,34 @@ export function everything<B>(): Test<B> {
   return { cost: 0, may: always, narrow: () => {} };
 }
 
+/** All types, or all severities. */
+export const ANY_BITS = 0xffff;
+
+function meet<B>(tests: readonly Test<B>[]): { types: number; severities: number } {
+  let types = ANY_BITS;
+  let severities = ANY_BITS;
+  for (const test of tests) {
+    types &= test.types ?? ANY_BITS;
+    severities &= test.severities ?? ANY_BITS;
+  }
+  return { types, severities };
+}
+
+function unite<B>(tests: readonly Test<B>[]): { types: number; severities: number } {
+  let types = 0;
+  let severities = 0;
+  for (const test of tests) {
+    types |= test.types ?? ANY_BITS;
+    severities |= test.severities ?? ANY_BITS;
+  }
+  return { types, severities };
+}
+
 export function conjunction<B>(tests: readonly Test<B>[]): Test<B> {
   const ordered = tests.toSorted((a, b) => a.cost - b.cost);
   return {
     cost: ordered.reduce((sum, { cost }) => sum + cost, 0),
+    ...meet(ordered),
     sharp: ordered.some((test) => test.sharp),
     may: (zone, bloom) => {
       for (const test of ordered) {
@@ -64,6 +91,7 @@ export function disjunction<B>(
   const ordered = tests.toSorted((a, b) => a.cost - b.cost);
   return {
     cost: ordered.reduce((sum, { cost }) => sum + cost, 0),
+    ...unite(ordered),
     sharp: ordered.every((test) => test.sharp),
     may: (zone, bloom) => ordered.some((test) => test.may(zone, bloom)),
     narrow: (block, mask) => {

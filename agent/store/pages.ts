@@ -117,11 +117,18 @@ interface Collected {
   stopped?: Position;
 }
 
-function chunksOf(view: PartitionView, scan: Scan): ChunkHead[] {
+function chunksOf(
+  view: PartitionView,
+  scan: Scan,
+  test: Test<EventBlock>,
+  from: bigint,
+  to: bigint,
+): ChunkHead[] {
   const { direction, start } = scan;
+  const first = direction === 'newer' && start.ts > from ? start.ts : from;
+  const last = direction === 'older' && start.ts < to ? start.ts : to;
   return view
-    .heads()
-    .filter(({ zone }) => !isBeyond(direction, start.ts, direction === 'older' ? zone.minTs : zone.maxTs))
+    .heads(test, first, last)
     .toSorted((a, b) => (isBeyond(direction, edge(direction, a.zone), edge(direction, b.zone)) ? 1 : -1));
 }
 
@@ -139,7 +146,7 @@ function collect(scan: Scan): Collected {
     const test = new Planner(view, scan.nowNs).plan(scan.node);
     if (!test.may(zone, undefined)) continue;
     const next = ahead[index + 1];
-    const chunks = chunksOf(view, scan);
+    const chunks = chunksOf(view, scan, test, bounds.from, bounds.to);
     for (const [at, head] of chunks.entries()) {
       if (collector.isFull(edge(direction, head.zone))) break;
       if (test.may(head.zone, head.bloom)) collector.add(view, view.blocks.load(head), test);

@@ -155,6 +155,7 @@ export class Planner {
       const wanted = SEVERITIES.reduce((bits, _, rank) => (passes(rank) ? bits | (1 << rank) : bits), 0);
       test.may = ({ severities }) => (severities & wanted) !== 0;
       test.cost = 2;
+      test.severities = wanted;
       test.sharp = (wanted & 1) === 0;
     }
     if (node.field === 'id' && node.kind === 'compare' && node.op === 'eq') {
@@ -248,6 +249,7 @@ export class Planner {
     }
     return {
       cost: 2,
+      types,
       may: (zone, bloom) => {
         if ((zone.types & types) === 0) return false;
         if (!bloom) return true;

@@ -30,7 +30,7 @@ export interface TimelineOptions {
   partitionRows?: number;
   /** Longest time one partition spans. Default one day. */
   maxPartitionNs?: bigint;
-  /** SQLite's page cache. Default 4096. */
+  /** SQLite's page cache. Default 2048. */
   cacheKiB?: number;
 }
 
@@ -99,7 +99,7 @@ const DAY_NS = 86_400_000_000_000n;
  * TimelineOpenError when it cannot be opened at all.
  */
 export function openTimeline(path: string, options: TimelineOptions = {}): Timeline {
-  const { db } = openDatabase(path, options.readOnly === true, options.cacheKiB ?? 4096);
+  const { db } = openDatabase(path, options.readOnly === true, options.cacheKiB ?? 2048);
   return new SqliteTimeline(path, db, options);
 }
 

@@ -4,10 +4,12 @@ import type { Detection, Hashes, SentinelEvent } from '../event.ts';
 import { PartitionBlocks, snapshotPlace, type ChunkHead, type EventBlock } from './blocks.ts';
 import { filledPartitions, type Actions, type Partition } from './catalog.ts';
 import { DictionaryReader } from './dictionary.ts';
+import { ANY_BITS, type Test } from './masks.ts';
 import { decodeRow, type RowContext } from './row.ts';
 import { HOT } from './schema.ts';
 import { decodeSnapshot, type Snapshot } from './snapshot.ts';
 import { Texts } from './text-set.ts';
+import { LAST } from './time-order.ts';
 import { mayHold } from './zones.ts';
 
 /** What every answer needs of an open timeline. */
@@ -33,7 +35,6 @@ export class PartitionView {
   private readonly selectDetections: StatementSync;
   private readonly snaps = new Map<number, Snapshot>();
   private readonly context: RowContext;
-  private chunkHeads: ChunkHead[] | undefined;
 
   constructor({ db, actions, hashes }: Reader, n: number) {
     this.n = n;
@@ -54,9 +55,11 @@ export class PartitionView {
     };
   }
 
-  heads(): readonly ChunkHead[] {
-    this.chunkHeads ??= this.blocks.heads();
-    return this.chunkHeads;
+  /** Chunks by number; with a test those in [from, to] that it does not rule out by their kind. */
+  heads(test?: Test<EventBlock>, from = 0n, to = LAST.ts): readonly ChunkHead[] {
+    if (!test) return this.blocks.heads();
+    const { types = ANY_BITS, severities = ANY_BITS } = test;
+    return this.blocks.heads({ from, to, types, severities });
   }
 
   snapshot(id: number): Snapshot | undefined {

@@ -156,7 +156,8 @@ function measure(folder: string, rows: number, figures: Figure[]): void {
   report('last 200 of a rare type', timed(30, page('type:metric')), 50);
   report('last 200 above medium', timed(30, page('severity:>=high')), 50);
   const common = ['curl', 'usr/lib', 'node_modules', 'index', 'make'];
-  const rare = ['zzz-not-there', 'asset/31337', 'dl-31337', '"target7 "', 'job=4242'];
+  const rare = ['zzz-not-there', 'asset/31337', 'dl-31337', 'token31337', 'job=4242'];
+  report('text search right after loading', timed(1, page('git')), 200);
   report(
     'text search, common',
     timed(30, (n) => page(common[n % 5] ?? '')()),
@@ -192,6 +193,11 @@ function measure(folder: string, rows: number, figures: Figure[]): void {
   report('histogram of everything', timed(20, histogram('')), 200);
   report('histogram of a type', timed(20, histogram('type:file')), 200);
   report('histogram of a text', timed(5, histogram('curl')));
+  const whole = timed(3, () => {
+    const all = { nowNs: END_NS, budgetMs: 60_000 };
+    timeline.histogram(parseQuery('not user:root'), END_NS - DAY_NS, END_NS, 200, all);
+  });
+  report('every event tested, no time limit', whole);
   const facets = parseQuery('type:process');
   report(
     'facets of 5 fields',
@@ -203,5 +209,7 @@ function measure(folder: string, rows: number, figures: Figure[]): void {
     timed(50, (n) => void timeline.tree(pids[n % pids.length]?.process?.pid ?? 1)),
     50,
   );
+  const slices = timed(40, () => void timeline.prune({ maxBytes: bytes * rows * 0.9, nowNs: END_NS }));
+  report('one slice of retention', slices, 100);
   timeline.close();
 }
