@@ -8,7 +8,7 @@ import { lockDataDir, nextEpoch } from './data-dir.ts';
 const fresh = (): string => mkdtempSync(join(tmpdir(), 'sentinel-data-'));
 const HOLDER = `
   const { lockDataDir } = await import(${JSON.stringify(join(import.meta.dirname, 'data-dir.ts'))});
-  lockDataDir(process.argv[1]);
+  globalThis.kept = lockDataDir(process.argv[1]);
   console.log('held');
   setTimeout(() => process.exit(), 20_000);
 `;
