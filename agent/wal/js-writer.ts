@@ -173,16 +173,22 @@ export class JsWalWriter implements WalWriter {
     this.#pending += stored;
     if (urgent && this.#filling) this.#filling.urgent = true;
     if (urgent || this.#ready.length > 0) this.#start();
-    else this.#windowTimer ??= setTimeout(() => this.#start(), this.#options.commitWindowMs);
+    else this.#openWindow();
+  }
+
+  #openWindow(): void {
+    this.#windowTimer ??= setTimeout(() => {
+      // Forgotten even if a commit is running: its end then opens the next window for what still waits.
+      this.#windowTimer = undefined;
+      this.#start();
+    }, this.#options.commitWindowMs);
   }
 
   #start(): void {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       // What arrived while the last commit was written, without urgency, gets its window now.
-      if (this.#filling && this.#segments.state !== 'failed') {
-        this.#windowTimer ??= setTimeout(() => this.#start(), this.#options.commitWindowMs);
-      }
+      if (this.#filling && this.#segments.state !== 'failed') this.#openWindow();
     });
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WalFailedError, WalFullError, WalRecordError } from './errors.ts';
 import { openWal } from './open.ts';
@@ -14,6 +15,7 @@ import {
   testedWriters,
   textRecord,
 } from './testing.ts';
+import { realFs } from './wal-fs.ts';
 
 afterEach(removeTemporaryFolders);
 
@@ -215,3 +217,30 @@ function blank(image: Buffer): Buffer {
   }
   return image;
 }
+
+it('JS writer: commits a record whose commit window ends during a slow commit', async () => {
+  const slow = {
+    ...realFs,
+    create: async (path: string) => {
+      const file = await realFs.create(path);
+      const datasync = async (): Promise<void> => {
+        await sleep(30);
+        await file.datasync();
+      };
+      return {
+        write: file.write.bind(file),
+        truncate: file.truncate.bind(file),
+        close: file.close.bind(file),
+        datasync,
+      };
+    },
+  };
+  const options = smallWal(temporaryFolder(), { prefer: 'js', fs: slow, commitWindowMs: 1 });
+  const { writer } = await openWal(options);
+  const urgent = writer.append([textRecord('urgent')], true);
+  const patient = writer.append([textRecord('patient')], false);
+  await writer.whenDurable(urgent);
+  await writer.whenDurable(patient);
+  expect(writer.durableSeq).toBe(patient);
+  await writer.close();
+});
