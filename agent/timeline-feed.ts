@@ -18,7 +18,7 @@ import { ProcessTree } from './sensors/process-tree.ts';
 import { UserTable } from './sensors/users.ts';
 import type { FileHash, Timeline } from './store/timeline.ts';
 import type { LanePositions } from './timeline-messages.ts';
-import { RecordType, Schema, type WalGap, type WalRecord } from './wal/types.ts';
+import { RecordType, Schema, type WalRecord } from './wal/types.ts';
 import type { WalReader } from './wal/reader.ts';
 
 export interface DetectionRecord {
@@ -241,9 +241,4 @@ function bare(
   record: WalRecord,
 ): Pick<SentinelEvent, 'eventId' | 'lane' | 'tsNs'> {
   return { eventId, lane, tsNs: record.wallNs };
-}
-
-/** A hole a reader found is already on record as a signed gap or is recorded by the agent at its next start. */
-export function describeWalGap(gap: WalGap): string {
-  return `${gap.cause}: sequence ${gap.fromSeq} to ${gap.toSeq} in segment ${gap.segment}: ${gap.detail}`;
 }

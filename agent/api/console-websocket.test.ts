@@ -97,7 +97,7 @@ describe('the WebSocket', () => {
     await expect.poll(() => server.counters.clients).toBe(0);
   });
 
-  it('survives 10,000 connections: a signed-in page is not disturbed, a browser still gets in', async () => {
+  it('survives 2,000 connections: a signed-in page is not disturbed, a browser still gets in', async () => {
     const { console, refusals } = await startConsole({ maxConnections: 64 });
     const ws = await openConsole(console, 'read');
     let done = 0;
@@ -114,15 +114,15 @@ describe('the WebSocket', () => {
         if (!sits) socket.on('connect', () => socket.destroy());
       });
     const workers = Array.from({ length: 200 }, async (_, worker) => {
-      for (let i = 0; i < 50; i++) await attempt((worker + i) % 10 !== 0);
+      for (let i = 0; i < 10; i++) await attempt((worker + i) % 10 !== 0);
     });
     for (let i = 0; i < 5; i++) {
       expect(await ask(ws, { id: i + 1, method: 'health.get' })).toMatchObject({ id: i + 1 });
       await openConsole(console, 'read');
     }
     await Promise.all(workers);
-    expect(done).toBe(10_000);
-    expect(refusals()['console_connections']).toBeGreaterThan(1000);
+    expect(done).toBe(2_000);
+    expect(refusals()['console_connections']).toBeGreaterThan(200);
     expect(await ask(ws, { id: 99, method: 'health.get' })).toMatchObject({ id: 99 });
     await openConsole(console, 'read');
   }, 60_000);
