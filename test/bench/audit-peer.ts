@@ -103,9 +103,10 @@ q_depth = 4000
 `,
     { mode: 0o640 },
   );
-  const daemon: ChildProcess = spawn('auditd', ['-n', '-c', directory], { stdio: 'ignore' });
+  // Before the daemon runs, which turns it on.
   const wasEnabled = /^enabled (\d)/m.exec(auditctl('-s'))?.[1] ?? '0';
   const wasBacklog = /^backlog_limit (\d+)/m.exec(auditctl('-s'))?.[1] ?? '64';
+  const daemon: ChildProcess = spawn('auditd', ['-n', '-c', directory], { stdio: 'ignore' });
   for (let attempt = 0; attempt < 100 && !auditctl('-s').includes(`pid ${daemon.pid}`); attempt++)
     await new Promise((resolve) => setTimeout(resolve, 20));
   auditctl('-b', '65536');
