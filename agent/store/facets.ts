@@ -186,6 +186,7 @@ export function countFacets(
   let counted = 0;
   let cut = false;
   for (const { n, zone } of partitionsWithin(reader, bounds.from, bounds.to)) {
+    cut ||= performance.now() > deadlineMs;
     if (cut) break;
     const view = new PartitionView(reader, n);
     const test = new Planner(view, nowNs).plan(node);

@@ -24,6 +24,8 @@ const MAX_GAPS = 500;
 const DEFAULT_BUDGET_MS = 300;
 /** Share of the budget for counting; the rest is for estimates of what could not be counted. */
 const COUNTING = 0.7;
+/** Time for estimates after the budget; what is older than the last estimate is left out. */
+const HARD_LIMIT_MS = 1000;
 /** Chunks looked at in a partition that there was no time for. */
 const SAMPLES = 3;
 /** Buckets of at least this many cells may take whole cells at their borders. */
@@ -309,6 +311,10 @@ function countAll(work: Work, node: QueryNode, nowNs: bigint, deadlineMs: number
   const rest = withoutTime(node);
   const classes = isClassOnly(rest) ? classFilter(rest) : undefined;
   for (const { n, zone } of partitionsWithin(reader, work.since, work.until - 1n)) {
+    if (performance.now() > deadlineMs + HARD_LIMIT_MS) {
+      work.approximate = true;
+      return;
+    }
     const view = new PartitionView(reader, n);
     const test = new Planner(view, nowNs).plan(rest);
     if (!test.may(zone, undefined)) continue;

@@ -142,6 +142,8 @@ function collect(scan: Scan): Collected {
   const collector = new Collector(scan);
   for (const [index, { n, zone }] of ahead.entries()) {
     if (collector.isFull(edge(direction, zone))) break;
+    const late = performance.now() > scan.deadlineMs ? stopBefore(scan, zone) : undefined;
+    if (late) return certain(scan, collector.found, late);
     const view = new PartitionView(reader, n);
     const test = new Planner(view, scan.nowNs).plan(scan.node);
     if (!test.may(zone, undefined)) continue;

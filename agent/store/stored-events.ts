@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detection, ProcessKey } from '../event.ts';
 import { ChunkWriter, PartitionBlocks, StagedEvents, snapshotPlace, type EventBlock } from './blocks.ts';
-import { joinHalves } from './column-pack.ts';
+import { joinHalves, numbersOf } from './column-pack.ts';
 import { detectionInsert, saveDetections } from './detections.ts';
 import { HOT, SNAP } from './schema.ts';
 import { tsOf } from './row.ts';
@@ -18,11 +18,12 @@ export interface StoredRow {
   snap: number | undefined;
 }
 
+/** Half a megabyte, made when first needed and used again. */
+let scratch: StagedEvents | undefined;
+
 /** Row of the event in a chunk, -1 when it is not there. */
 function rowOfId(block: EventBlock, eventId: number): number {
-  const ids = block.hot[HOT.id];
-  for (let row = 0; row < block.rows; row += 1) if (ids?.at(row) === eventId) return row;
-  return -1;
+  return numbersOf(block.hot[HOT.id]).indexOf(eventId);
 }
 
 export class StoredEvents {
@@ -65,7 +66,8 @@ export class StoredEvents {
 
   /** Changes severity and flags of a row and writes its chunk again. */
   mark({ block, row }: StoredRow, severity: number, flags: number): void {
-    const staged = new StagedEvents();
+    scratch ??= new StagedEvents();
+    const staged = scratch;
     staged.fill(block);
     const severities = staged.hot[HOT.severity];
     const allFlags = staged.hot[HOT.flags];

@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Detection, Hashes, SentinelEvent } from '../event.ts';
 import { PartitionBlocks, snapshotPlace, type ChunkHead, type EventBlock } from './blocks.ts';
+import { numbersOf } from './column-pack.ts';
 import { filledPartitions, type Actions, type Partition } from './catalog.ts';
 import { DictionaryReader } from './dictionary.ts';
 import { ANY_BITS, type Test } from './masks.ts';
@@ -95,8 +96,8 @@ export class PartitionView {
     for (const head of this.heads()) {
       if (!mayHold(head.zone, eventId)) continue;
       const block = this.blocks.load(head);
-      const ids = block.hot[HOT.id];
-      for (let row = 0; row < block.rows; row += 1) if (ids?.at(row) === eventId) return { block, row };
+      const row = numbersOf(block.hot[HOT.id]).indexOf(eventId);
+      if (row >= 0) return { block, row };
     }
     return undefined;
   }
