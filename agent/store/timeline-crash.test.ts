@@ -182,6 +182,30 @@ describe('timeline in trouble', () => {
     timeline.close();
   });
 
+  it('looks at the clock also before partitions in which nothing can match', () => {
+    const timeline = openTimeline(join(folder, 'late.db'), { partitionRows: 500 });
+    const source = eventSource(9, NOW, 1000);
+    while (source.made < 4000) timeline.insert(source.next(1000), {});
+    const nothing = parseQuery('no-such-text-anywhere');
+    const calls = { pages: 0, found: 0 };
+    let before: string | undefined;
+    do {
+      const page = timeline.query(nothing, { limit: 10, before, budgetMs: 0 });
+      calls.pages += 1;
+      calls.found += page.events.length;
+      before = page.older;
+    } while (before !== undefined);
+    expect(calls.found).toBe(0);
+    expect(calls.pages).toBeGreaterThan(4);
+    const late = { budgetMs: -10_000 };
+    expect(timeline.facets(nothing, ['user'], 5, late)).toEqual([
+      { field: 'user', values: [], approximate: true },
+    ]);
+    expect(timeline.histogram(nothing, NOW, NOW + 10_000_000n, 5, late).approximate).toBe(true);
+    expect(timeline.histogram(nothing, NOW, NOW + 10_000_000n, 5).approximate).toBe(false);
+    timeline.close();
+  });
+
   it('opens a copy made while it was written', () => {
     const path = join(folder, 'copied.db');
     const timeline = openTimeline(path);
