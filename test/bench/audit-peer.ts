@@ -3,7 +3,15 @@
  * that record the same calls, and everything as it was afterwards.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -43,11 +51,45 @@ function ruleArgs(verb: '-a' | '-d', calls: readonly string[]): string[] {
   ];
 }
 
-/** Why auditd cannot be the peer here; undefined when it can. */
+function installed(): boolean {
+  return (
+    spawnSync('auditctl', ['-v']).status === 0 && spawnSync('sh', ['-c', 'command -v auditd']).status === 0
+  );
+}
+
+/** Debian starts the services it installs unless this says no. */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+
+/** Installs auditd from Debian without starting it; returns why that failed. Its packages stay. */
+function install(): string | undefined {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args: string[]) =>
+    spawnSync('apt-get', args, {
+      env,
+      encoding: 'utf8',
+      timeout: 300_000,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  if (apt('--version').status !== 0) return 'auditd is not installed, and there is no apt-get';
+  const ownPolicy = !existsSync(SERVICE_POLICY);
+  if (ownPolicy) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    const get = () => apt('install', '-y', '-qq', '--no-install-recommends', 'auditd');
+    let result = get();
+    // A fresh machine may have no package lists, or old ones.
+    if (result.status !== 0 && apt('update', '-qq').status === 0) result = get();
+    if (installed()) return undefined;
+    return `auditd is not installed and could not be (${(result.stderr ?? '').trim().split('\n').at(-1)})`;
+  } finally {
+    if (ownPolicy) rmSync(SERVICE_POLICY, { force: true });
+  }
+}
+
+/** Why auditd cannot be the peer here; undefined when it can. As root, installs it when it is missing. */
 export function auditUnavailable(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
-  if (spawnSync('auditctl', ['-v']).status !== 0 || spawnSync('sh', ['-c', 'command -v auditd']).status !== 0)
-    return 'auditd is not installed (apt install auditd)';
+  const missing = installed() ? undefined : install();
+  if (missing !== undefined) return missing;
   try {
     const status = auditctl('-s');
     const pid = /^pid (\d+)/m.exec(status)?.[1];
@@ -70,10 +112,15 @@ function cpuOf(pid: number): number {
 }
 
 function kauditd(): number {
-  const result = spawnSync('sh', ['-c', "grep -l '^kauditd$' /proc/[0-9]*/comm | head -1"], {
-    encoding: 'utf8',
-  });
-  return Number(/\/proc\/(\d+)/.exec(result.stdout)?.[1] ?? 0);
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      if (readFileSync(`/proc/${pid}/comm`, 'latin1') === 'kauditd\n') return Number(pid);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return 0;
 }
 
 /** Starts auditd with the rules. Only when auditUnavailable() is undefined. */
