@@ -53,6 +53,9 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'events.around': (params) => timeline.call('events.around', params),
       'events.gaps': async (params) => timeline.call('events.gaps', params, await parts.settle()),
       'process.tree': async (params) => timeline.call('process.tree', params, await parts.settle()),
+      'tree.ancestors': async (params) => timeline.call('tree.ancestors', params, await parts.settle()),
+      'tree.children': async (params) =>
+        timeline.call('tree.children', params, params.after === undefined ? await parts.settle() : undefined),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),
       'console.url': async (_params, { peer }) => {

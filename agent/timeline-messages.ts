@@ -17,6 +17,8 @@ export type WorkerMethod =
   | 'events.around'
   | 'events.gaps'
   | 'process.tree'
+  | 'tree.ancestors'
+  | 'tree.children'
   | 'sync';
 
 export interface WorkerOptions {

@@ -3,7 +3,7 @@ import type { Proof } from './api/contract.ts';
 import { ApiFailure } from './api/services.ts';
 import { readCheckpoint } from './audit/checkpoint.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
-import { walPositionOf, type Lane, type ProcessInfo } from './event.ts';
+import { entityId, walPositionOf, type Lane, type ProcessKey } from './event.ts';
 import type { Page } from './store/pages.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
@@ -38,6 +38,7 @@ type Params = Record<string, never> & {
   eventId?: string;
   pid?: number;
   startNs?: string;
+  entityId?: string;
 };
 
 export class TimelineQueries {
@@ -84,6 +85,10 @@ export class TimelineQueries {
         };
       case 'process.tree':
         return this.#tree(params);
+      case 'tree.ancestors':
+        return this.#ancestors(params);
+      case 'tree.children':
+        return this.#children(params);
       case 'sync':
         return null;
     }
@@ -193,6 +198,19 @@ export class TimelineQueries {
       more: tree.more,
     };
   }
+
+  #ancestors(params: Params): unknown {
+    const found = this.#timeline.ancestors(processKeyFrom(params.entityId));
+    if (!found) throw noProcess(params.entityId);
+    return { node: nodeJson(found.node), ancestors: found.ancestors.map(nodeJson) };
+  }
+
+  #children(params: Params): unknown {
+    const { limit, after } = params;
+    const page = this.#timeline.children(processKeyFrom(params.entityId), { limit, after });
+    if (!page) throw noProcess(params.entityId);
+    return { children: page.children.map(nodeJson), total: page.total, more: page.more };
+  }
 }
 
 function pageJson(page: Page): unknown {
@@ -205,20 +223,36 @@ function pageJson(page: Page): unknown {
 }
 
 function nodeJson(node: ProcessNode): unknown {
-  const process: ProcessInfo = node.process;
   return {
-    process: processToJson(process),
+    entityId: entityId(node.process),
+    process: processToJson(node.process),
     startNs: node.startNs.toString(),
     lastNs: node.lastNs.toString(),
     endNs: node.endNs?.toString(),
     children: node.children,
     counts: node.counts,
     severity: node.severity,
+    detections: node.detections,
+    told: node.told,
+    subtree: node.subtree,
   };
 }
 
 function notFound(id: string | undefined): ApiFailure {
   return new ApiFailure('not_found', `there is no event ${String(id)}; retention may have removed it`);
+}
+
+function noProcess(id: string | undefined): ApiFailure {
+  return new ApiFailure(
+    'not_found',
+    `the timeline has no process ${String(id)}; retention may have removed it`,
+  );
+}
+
+function processKeyFrom(text: string | undefined): ProcessKey {
+  const match = /^(\d{1,10})-(\d{1,20})$/.exec(text ?? '');
+  if (!match) throw new ApiFailure('bad_request', `${String(text)} is not an entity id (pid-startNs)`);
+  return { pid: Number(match[1]), startNs: BigInt(match[2] ?? '0') };
 }
 
 function bigOr(text: string | undefined, fallback: bigint): bigint {

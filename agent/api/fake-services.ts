@@ -87,6 +87,8 @@ export function fakeServices(): FakeServices {
       'events.around': async () => ({ events: [] }),
       'events.gaps': async () => ({ gaps: [] }),
       'process.tree': async () => notFound(),
+      'tree.ancestors': async () => notFound(),
+      'tree.children': async () => ({ children: [], total: 0 }),
       'rules.list': async () => ({ rules: [] }),
       'rules.reload': async () => ({ loaded: 3, failed: [] }),
       'console.url': async () => ({ url: 'http://127.0.0.1:1/sign-in?token=x', expiresNs: '1' }),

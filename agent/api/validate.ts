@@ -9,6 +9,7 @@ const MAX_PAGE_EVENTS = 1000;
 const query = z.string().check(z.maxLength(MAX_QUERY_CHARS));
 const cursor = z.string().check(z.minLength(1), z.maxLength(256));
 const decimal = z.string().check(z.regex(/^\d{1,20}$/));
+const entityId = z.string().check(z.regex(/^\d{1,10}-\d{1,20}$/));
 const limit = z.int().check(z.gte(1), z.lte(MAX_PAGE_EVENTS));
 const nothing = z.strictObject({});
 
@@ -57,6 +58,8 @@ const SCHEMAS: Schemas = {
     pid: z.int().check(z.gte(0), z.lte(2 ** 31 - 1)),
     startNs: z.optional(decimal),
   }),
+  'tree.ancestors': z.strictObject({ entityId }),
+  'tree.children': z.strictObject({ entityId, limit: z.optional(limit), after: z.optional(cursor) }),
   'rules.list': nothing,
   'rules.reload': nothing,
   'console.url': nothing,
@@ -87,7 +90,9 @@ function describeIssue(issue: z.core.$ZodIssue): string {
     case 'too_small':
       return `${field} must be at least ${issue.minimum}${unit(issue.origin)}`;
     case 'invalid_format':
-      return `${field} must be a decimal number in a string`;
+      return field === 'entityId'
+        ? 'entityId must be pid-startNs, two decimal numbers'
+        : `${field} must be a decimal number in a string`;
     case 'unrecognized_keys':
       return `${issue.keys.map((key) => JSON.stringify(key.slice(0, 64))).join(', ')} is not a parameter`;
     default:

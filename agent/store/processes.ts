@@ -81,6 +81,8 @@ export class KnownProcess {
   lastTs = 0n;
   endTs: bigint | undefined;
   severity = 0;
+  /** Detections since the last flush. */
+  detections = 0;
 
   constructor(event: SentinelEvent, process: ProcessInfo, snap: number) {
     this.process = { ...process };
@@ -117,9 +119,9 @@ export class ProcessWriter {
 
   constructor(db: DatabaseSync) {
     const columns =
-      'start, pid, pstart, ppid, first_ts, last_ts, end_ts, exit_code, exit_signal, sev, part, snap, ' +
+      'start, pid, pstart, ppid, first_ts, last_ts, end_ts, exit_code, exit_signal, sev, det, part, snap, ' +
       COUNT_COLUMNS.join(', ');
-    const marks = Array.from({ length: 12 + TYPES }, () => '?').join(', ');
+    const marks = Array.from({ length: 13 + TYPES }, () => '?').join(', ');
     const sums = COUNT_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ');
     this.updates = COUNT_COLUMNS.map((name) =>
       db.prepare(
@@ -127,19 +129,21 @@ export class ProcessWriter {
            info = NULL, ${name} = ${name} + ? WHERE start = ? AND pid = ?`,
       ),
     );
-    this.raiseOne = db.prepare('UPDATE process SET sev = max(sev, ?) WHERE start = ? AND pid = ?');
+    this.raiseOne = db.prepare(
+      'UPDATE process SET sev = max(sev, ?), det = det + ? WHERE start = ? AND pid = ?',
+    );
     this.upsert = db.prepare(
       `INSERT INTO process(${columns}) VALUES (${marks}) ON CONFLICT(start, pid) DO UPDATE SET
         pstart = coalesce(excluded.pstart, pstart), ppid = coalesce(excluded.ppid, ppid),
         first_ts = min(first_ts, excluded.first_ts), last_ts = max(last_ts, excluded.last_ts),
         end_ts = coalesce(excluded.end_ts, end_ts), exit_code = coalesce(excluded.exit_code, exit_code),
-        exit_signal = coalesce(excluded.exit_signal, exit_signal), sev = max(sev, excluded.sev),
+        exit_signal = coalesce(excluded.exit_signal, exit_signal), sev = max(sev, excluded.sev), det = det + excluded.det,
         part = excluded.part, snap = excluded.snap, info = NULL, ${sums}`,
     );
   }
 
   /** Counts one event for its process. */
-  touch(known: KnownProcess, event: SentinelEvent, type: number, severity: number): void {
+  touch(known: KnownProcess, event: SentinelEvent, type: number, severity: number, detections: number): void {
     const { counts } = known;
     if (!known.dirty) {
       known.dirty = true;
@@ -149,6 +153,7 @@ export class ProcessWriter {
       this.dirty.push(known);
     }
     counts[type] = (counts[type] ?? 0) + 1;
+    known.detections += detections;
     if (event.tsNs < known.firstTs) known.firstTs = event.tsNs;
     if (event.tsNs > known.lastTs) known.lastTs = event.tsNs;
     if (severity > known.severity) known.severity = severity;
@@ -164,6 +169,7 @@ export class ProcessWriter {
       if (known.settled && known.endTs === undefined) this.update(known, partition);
       else this.insert(known, partition);
       known.counts.fill(0);
+      known.detections = 0;
       known.dirty = false;
       known.settled = true;
     }
@@ -184,6 +190,7 @@ export class ProcessWriter {
       endTs === undefined ? null : (process.exitCode ?? null),
       endTs === undefined ? null : (process.exitSignal ?? null),
       known.severity,
+      known.detections,
       partition,
       known.snap,
       ...known.counts,
@@ -199,12 +206,13 @@ export class ProcessWriter {
       if (count === 0) continue;
       this.updates[type]?.run(firstTs, lastTs, severity, partition, snap, count, start, process.pid);
     }
+    if (known.detections > 0) this.raiseOne.run(severity, known.detections, start, process.pid);
   }
 
-  /** Worst severity of a process after a detection that came late. */
-  raise(process: ProcessKey | undefined, severity: number): void {
+  /** Detections that came late. */
+  raise(process: ProcessKey | undefined, severity: number, detections: number): void {
     if (!process) return;
-    this.raiseOne.run(severity, BigInt.asIntN(64, process.startNs), process.pid);
+    this.raiseOne.run(severity, detections, BigInt.asIntN(64, process.startNs), process.pid);
   }
 
   discard(): void {

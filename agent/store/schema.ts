@@ -26,7 +26,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { EVENT_TYPES } from '../event.ts';
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 /** Marks the file as ours: "SNTL". */
 export const APPLICATION_ID = 0x534e_544c;
 
@@ -44,7 +44,7 @@ CREATE TABLE part(n INTEGER PRIMARY KEY, ${ZONE_SCHEMA});
 CREATE TABLE act(id INTEGER PRIMARY KEY, type INTEGER NOT NULL, action TEXT NOT NULL);
 CREATE TABLE process(start INTEGER, pid INTEGER, pstart INTEGER, ppid INTEGER, first_ts INTEGER NOT NULL,
   last_ts INTEGER NOT NULL, end_ts INTEGER, exit_code INTEGER, exit_signal INTEGER, sev INTEGER NOT NULL,
-  part INTEGER, snap INTEGER, info TEXT, ${EVENT_TYPES.map((_, index) => `n${index} INTEGER NOT NULL`).join(', ')},
+  det INTEGER NOT NULL, part INTEGER, snap INTEGER, info TEXT, ${EVENT_TYPES.map((_, index) => `n${index} INTEGER NOT NULL`).join(', ')},
   PRIMARY KEY(start, pid)) WITHOUT ROWID;
 CREATE INDEX process_pid ON process(pid, start);
 CREATE INDEX process_parent ON process(pstart, ppid);

@@ -5,7 +5,7 @@
  * What is stored is derived: the write-ahead log is the record, and a damaged or deleted timeline is rebuilt from it.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Detection, FileIdentity, GapInfo, Hashes, SentinelEvent } from '../event.ts';
+import type { Detection, FileIdentity, GapInfo, Hashes, ProcessKey, SentinelEvent } from '../event.ts';
 import { Actions, filledPartitions } from './catalog.ts';
 import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
@@ -18,7 +18,15 @@ import { ALL, type QueryNode } from './query-ast.ts';
 import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
 import { identityKey } from './snapshot.ts';
 import { formatPosition } from './time-order.ts';
-import { processTree, type ProcessTree, type TreeOptions } from './tree.ts';
+import {
+  processTree,
+  treeAncestors,
+  treeChildren,
+  type ChildrenPage,
+  type ProcessNode,
+  type ProcessTree,
+  type TreeOptions,
+} from './tree.ts';
 import { countsByType, recentValues } from './values.ts';
 import { eventOf, type Reader } from './view.ts';
 import { TimelineWriter, type Cursors } from './writer.ts';
@@ -78,6 +86,10 @@ export interface Timeline {
   ): TimeHistogram;
   facets(node: QueryNode, fields: readonly string[], top: number, options?: HistogramOptions): FieldFacet[];
   tree(pid: number, startNs?: bigint, options?: TreeOptions): ProcessTree | undefined;
+  /** A process with the sums of its subtree and its ancestors, parent first. */
+  ancestors(key: ProcessKey): { node: ProcessNode; ancestors: ProcessNode[] } | undefined;
+  /** One page of a process's children, each with the sums of its subtree. */
+  children(key: ProcessKey, options?: TreeOptions): ChildrenPage | undefined;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
   counts(): TimelineCounts;
@@ -231,6 +243,14 @@ class SqliteTimeline implements Timeline {
 
   tree(pid: number, startNs?: bigint, options: TreeOptions = {}): ProcessTree | undefined {
     return this.read(() => processTree(this.reader, pid, startNs, options));
+  }
+
+  ancestors(key: ProcessKey): { node: ProcessNode; ancestors: ProcessNode[] } | undefined {
+    return this.read(() => treeAncestors(this.reader, key));
+  }
+
+  children(key: ProcessKey, options: TreeOptions = {}): ChildrenPage | undefined {
+    return this.read(() => treeChildren(this.reader, key, options));
   }
 
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[] {

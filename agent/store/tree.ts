@@ -1,8 +1,10 @@
-/** The process tree from the process table: one process, its ancestors, its children in pages. */
-import { EVENT_TYPES, SEVERITIES, type ProcessInfo, type Severity } from '../event.ts';
+/** The process tree from the process table: one process, its ancestors, its children in pages, sums over subtrees. */
+import type { StatementSync } from 'node:sqlite';
+import { EVENT_TYPES, SEVERITIES, type ProcessInfo, type ProcessKey, type Severity } from '../event.ts';
 import { readPartitions } from './catalog.ts';
 import { TimelineCursorError } from './errors.ts';
 import { unpackJson } from './json.ts';
+import { sumSubtree, sumSubtrees, type Subtree } from './subtree.ts';
 import { PartitionView, type Reader } from './view.ts';
 
 export interface ProcessNode {
@@ -17,6 +19,11 @@ export interface ProcessNode {
   /** Number of events by type; only types that occur. */
   counts: Record<string, number>;
   severity: Severity;
+  /** Of this process's own events. */
+  detections: number;
+  /** The process has no record of its own; this is what its child says of it. */
+  told?: boolean;
+  subtree?: Subtree;
 }
 
 export interface ProcessTree {
@@ -29,9 +36,13 @@ export interface ProcessTree {
   more?: string;
 }
 
-interface ProcessRow {
+/** A process by its columns. */
+export interface RowKey {
   start: bigint;
   pid: bigint;
+}
+
+interface ProcessRow extends RowKey {
   pstart: bigint | null;
   ppid: bigint | null;
   first_ts: bigint;
@@ -40,6 +51,7 @@ interface ProcessRow {
   exit_code: bigint | null;
   exit_signal: bigint | null;
   sev: bigint;
+  det: bigint;
   part: bigint | null;
   snap: bigint | null;
   info: string | null;
@@ -53,9 +65,11 @@ class TreeReader {
   private readonly reader: Reader;
   private readonly present: ReadonlySet<number>;
   private readonly decoders = new Map<number, PartitionView>();
+  private readonly countChildren: StatementSync;
 
   constructor(reader: Reader) {
     this.reader = reader;
+    this.countChildren = reader.db.prepare('SELECT count(*) AS c FROM process WHERE pstart = ? AND ppid = ?');
     this.present = new Set(readPartitions(reader.db).map(({ n }) => n));
   }
 
@@ -80,6 +94,10 @@ class TreeReader {
     return { pid: Number(row.pid), startNs: BigInt.asUintN(64, row.start), name: '' };
   }
 
+  childrenOf({ start, pid }: RowKey): number {
+    return (this.countChildren.get(start, pid) as { c: number }).c;
+  }
+
   node(row: ProcessRow): ProcessNode {
     const process = this.info(row);
     if (row.exit_code !== null) process.exitCode = Number(row.exit_code);
@@ -90,16 +108,14 @@ class TreeReader {
       const count = Number(row[`n${index}`] ?? 0n);
       if (count > 0) counts[type] = count;
     }
-    const children = this.reader.db
-      .prepare('SELECT count(*) AS c FROM process WHERE pstart = ? AND ppid = ?')
-      .get(row.start, row.pid) as { c: number };
     const node: ProcessNode = {
       process,
       startNs: row.first_ts,
       lastNs: row.last_ts,
-      children: children.c,
+      children: this.childrenOf(row),
       counts,
       severity: SEVERITIES[Number(row.sev)] ?? 'info',
+      detections: Number(row.det),
     };
     if (row.end_ts !== null) node.endNs = row.end_ts;
     return node;
@@ -133,9 +149,14 @@ class TreeReader {
       process: { ...parent },
       startNs: child.first_ts,
       lastNs: child.first_ts,
-      children: 1,
+      children:
+        child.pstart === null || child.ppid === null
+          ? 1
+          : this.childrenOf({ start: child.pstart, pid: child.ppid }),
       counts: {},
       severity: 'info',
+      detections: 0,
+      told: true,
     };
   }
 }
@@ -147,6 +168,40 @@ export interface TreeOptions {
   after?: string;
 }
 
+interface ChildRows {
+  rows: ProcessRow[];
+  more?: string;
+}
+
+/** One page of children in order of start. */
+function childRows(tree: TreeReader, parent: RowKey, options: TreeOptions): ChildRows {
+  const limit = Math.max(1, Math.min(options.limit ?? 200, MAX_CHILDREN));
+  const place = /^(-?\d{1,19})\.(\d{1,10})$/.exec(options.after ?? '');
+  if (options.after !== undefined && !place) {
+    throw new TimelineCursorError('that is not a page of children: start again without it');
+  }
+  const [start, child] = place ? [BigInt(place[1] ?? '0'), Number(place[2])] : [-(2n ** 63n), -1];
+  const rows = tree.rows(
+    `pstart = ? AND ppid = ? AND (start, pid) > (?, ?) ORDER BY start, pid LIMIT ${limit + 1}`,
+    parent.start,
+    parent.pid,
+    start,
+    child,
+  );
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { rows: shown, more: rows.length > limit && last ? `${last.start}.${last.pid}` : undefined };
+}
+
+const rowKey = (key: ProcessKey): RowKey => ({
+  start: BigInt.asIntN(64, key.startNs),
+  pid: BigInt(key.pid),
+});
+
+function rowOf(tree: TreeReader, { start, pid }: RowKey): ProcessRow | undefined {
+  return tree.rows('start = ? AND pid = ?', start, pid)[0];
+}
+
 /** Tree around a process; without a start time the one with this pid that was seen last. */
 export function processTree(
   reader: Reader,
@@ -155,31 +210,56 @@ export function processTree(
   options: TreeOptions = {},
 ): ProcessTree | undefined {
   const tree = new TreeReader(reader);
-  const [row] =
+  const row =
     startNs === undefined
-      ? tree.rows('pid = ? ORDER BY last_ts DESC LIMIT 1', pid)
-      : tree.rows('pid = ? AND start = ?', pid, BigInt.asIntN(64, startNs));
+      ? tree.rows('pid = ? ORDER BY last_ts DESC LIMIT 1', pid)[0]
+      : rowOf(tree, rowKey({ pid, startNs }));
   if (!row) return undefined;
-  const limit = Math.max(1, Math.min(options.limit ?? 200, MAX_CHILDREN));
-  const place = /^(-?\d{1,19})\.(\d{1,10})$/.exec(options.after ?? '');
-  if (options.after !== undefined && !place) {
-    throw new TimelineCursorError('that is not a page of children: start again without it');
-  }
-  const [start, child] = place ? [BigInt(place[1] ?? '0'), Number(place[2])] : [-(2n ** 63n), -1];
-  const rows = tree.rows(
-    `pstart = ? AND ppid = ? AND (start > ? OR (start = ? AND pid > ?)) ORDER BY start, pid LIMIT ${limit + 1}`,
-    row.start,
-    row.pid,
-    start,
-    start,
-    child,
-  );
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
+  const { rows, more } = childRows(tree, row, options);
   return {
     ancestors: tree.ancestors(row),
     node: tree.node(row),
-    children: shown.map((one) => tree.node(one)),
-    more: rows.length > limit && last ? `${last.start}.${last.pid}` : undefined,
+    children: rows.map((one) => tree.node(one)),
+    more,
   };
+}
+
+/** A process with its subtree, and its ancestors from the parent upwards; undefined when it has no record. */
+export function treeAncestors(
+  reader: Reader,
+  key: ProcessKey,
+): { node: ProcessNode; ancestors: ProcessNode[] } | undefined {
+  const tree = new TreeReader(reader);
+  const row = rowOf(tree, rowKey(key));
+  if (!row) return undefined;
+  const node = tree.node(row);
+  node.subtree = sumSubtree(reader.db, row);
+  return { node, ancestors: tree.ancestors(row) };
+}
+
+export interface ChildrenPage {
+  /** In order of start, each with its subtree. */
+  children: ProcessNode[];
+  /** Of all pages. */
+  total: number;
+  more?: string;
+}
+
+/** One page of the children of a process, which need not have a record of its own; undefined when it is not known. */
+export function treeChildren(
+  reader: Reader,
+  key: ProcessKey,
+  options: TreeOptions = {},
+): ChildrenPage | undefined {
+  const tree = new TreeReader(reader);
+  const parent = rowKey(key);
+  const { rows, more } = childRows(tree, parent, options);
+  if (rows.length === 0 && !rowOf(tree, parent)) return undefined;
+  const subtrees = sumSubtrees(reader.db, rows);
+  const children = rows.map((row, index) => {
+    const node = tree.node(row);
+    node.subtree = subtrees[index];
+    return node;
+  });
+  return { children, total: tree.childrenOf(parent), more };
 }

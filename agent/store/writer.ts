@@ -196,10 +196,14 @@ export class TimelineWriter {
     const type = EVENT_TYPES.indexOf(event.type);
     const action = this.actions.idOf(event.type, event.action);
     open.add(event, type, action, severity, late ? Flag.detections : 0, snap);
+    let found = event.detections?.length ?? 0;
     if (event.detections) open.addDetections(event.eventId, 0, event.detections);
-    for (const { seq, detections } of late ?? []) open.addDetections(event.eventId, seq, detections);
+    for (const { seq, detections } of late ?? []) {
+      open.addDetections(event.eventId, seq, detections);
+      found += detections.length;
+    }
     grow(open.partition.zone, event.tsNs, event.eventId, type, severity);
-    if (known) this.processes.touch(known, event, type, severity);
+    if (known) this.processes.touch(known, event, type, severity, found);
     if (event.gap) {
       const { fromNs, toNs, count } = event.gap;
       this.saveGap.run(event.eventId, fromNs, toNs, count ?? null, packJson(event.gap));
@@ -260,6 +264,7 @@ export class TimelineWriter {
     const after = highest(row.severity, detections);
     stored.mark(row, after, row.flags | Flag.detections);
     if (this.open?.partition.n === n) this.open.reload(db);
+    this.processes.raise(stored.processOf(row), after, detections.length);
     if (after === row.severity) return;
     zone.severities |= 1 << after;
     saveZone(this.saveBounds, n, zone);
@@ -269,7 +274,6 @@ export class TimelineWriter {
     rollups.add(row.tsNs, classOf(type, row.severity, observability), -1);
     rollups.add(row.tsNs, classOf(type, after, observability), 1);
     rollups.flush();
-    this.processes.raise(stored.processOf(row), after);
   }
 
   /** Hashes of a file identity, joined to processes when they are read. Known identities are kept as they are. */
