@@ -1,16 +1,21 @@
 /** The Local API of a running agent: the services behind the contract, and where it listens. */
 import { loadCore } from '../native-addon/index.ts';
 import { startConsoleServer, type ConsoleServer } from './api/console-server.ts';
-import type { HealthSnapshot, RuleSummary } from './api/contract.ts';
+import type { HealthSnapshot, RuleSummary, TriageDecision } from './api/contract.ts';
 import { createApiServer, type ApiServer } from './api/server.ts';
-import { ApiFailure, type ApiServices } from './api/services.ts';
+import { ApiFailure, type ApiServices, type Peer, type Role } from './api/services.ts';
 import { listenOnSocket, socketPathOf, type SocketServer } from './api/socket-server.ts';
 import type { Config } from './config.ts';
+import { dataPaths } from './data-dir.ts';
 import { SentinelError } from './errors.ts';
+import type { SentinelEvent } from './event.ts';
 import type { Log } from './log.ts';
 import { consoleDir } from './resources.ts';
+import { SavedItems } from './saved-items.ts';
+import { UserTable } from './sensors/users.ts';
 import type { TimelineClient } from './timeline-client.ts';
 import type { LanePositions } from './timeline-messages.ts';
+import { decisionOf, triageEvents } from './triage.ts';
 import { VERSION } from './version.ts';
 
 export interface AgentApiParts {
@@ -21,14 +26,17 @@ export interface AgentApiParts {
   health: () => HealthSnapshot;
   /** Commits what both lanes hold; the answer is how far a query must be able to see. */
   settle: () => Promise<LanePositions>;
+  /** Appends events that the agent makes to the security log; their ids, or none when the log has failed. */
+  record: (events: readonly SentinelEvent[]) => readonly number[];
+  nowNs: () => bigint;
   rules: () => RuleSummary[];
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
 export interface AgentApi {
   readonly server: ApiServer;
-  /** The one-time address made at start; absent while the console is off. */
-  readonly consoleUrl?: string;
+  /** A fresh one-time address; undefined while the console is off. */
+  consoleUrl(role: Role): string | undefined;
   counters(): HealthSnapshot['api'];
   close(): Promise<void>;
 }
@@ -41,6 +49,14 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
   /** First pages reflect what the kernel had delivered when they were asked for; further pages need not. */
   const fresh = async (params: { before?: string; after?: string }): Promise<LanePositions | undefined> =>
     params.before === undefined && params.after === undefined ? parts.settle() : undefined;
+
+  const users = new UserTable();
+  const byOf = ({ uid, transport }: Peer): TriageDecision['by'] => ({
+    uid,
+    user: uid === undefined ? undefined : users.nameOf(uid),
+    via: transport,
+  });
+  const saved = new SavedItems(dataPaths(parts.dataDir).saved, (problem) => parts.log.warn({}, problem));
 
   const services: ApiServices = {
     methods: {
@@ -56,12 +72,42 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'tree.ancestors': async (params) => timeline.call('tree.ancestors', params, await parts.settle()),
       'tree.children': async (params) =>
         timeline.call('tree.children', params, params.after === undefined ? await parts.settle() : undefined),
+      'events.export': async (params) => timeline.call('events.export', params, await fresh(params)),
+      'triage.list': async (params) => timeline.call('triage.list', params, await parts.settle()),
+      'triage.set': async (params, { peer }) => {
+        const missing = await timeline.call(
+          'events.missing',
+          { eventIds: params.eventIds },
+          await parts.settle(),
+        );
+        const [first] = JSON.parse(missing.text) as string[];
+        if (first !== undefined)
+          throw new ApiFailure('not_found', `there is no event ${first}; nothing was labelled`);
+        const events = triageEvents(params, byOf(peer), parts.nowNs());
+        const ids = parts.record(events);
+        if (ids.length < events.length) {
+          throw new ApiFailure(
+            'unavailable',
+            'the security log takes no records; nothing was labelled. See sentinel status',
+          );
+        }
+        await parts.settle();
+        const decisions = events.map((event, index) => decisionOf({ ...event, eventId: ids[index] ?? 0 }));
+        return { decisions: decisions.filter((decision) => decision !== undefined) };
+      },
+      'saved.list': async ({ kind }) => ({ items: saved.list(kind) }),
+      'saved.put': async (params, { peer }) => {
+        const item = { ...params, updatedNs: parts.nowNs().toString(), by: byOf(peer) };
+        saved.put(item);
+        return { item };
+      },
+      'saved.delete': async ({ kind, name }) => ({ removed: saved.delete(kind, name) }),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),
       'console.url': async (_params, { peer }) => {
         if (!consoleServer)
           throw new ApiFailure('unavailable', 'the console is off; start the agent with --console on');
-        return consoleServer.issueUrl(peer.role);
+        return consoleServer.issueUrl(peer);
       },
     },
     watchHealth: (listener) => {
@@ -100,7 +146,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
   }
   return {
     server,
-    consoleUrl: consoleServer?.url,
+    consoleUrl: (role) => consoleServer?.issueUrl({ role, uid: process.getuid?.() }).url,
     counters: () => server.counters.snapshot(),
     close: async () => {
       server.close();

@@ -11,11 +11,12 @@ import { HealthBuilder } from './agent-health.ts';
 import { Checkpointer } from './audit/checkpoint.ts';
 import type { HealthSnapshot } from './api/contract.ts';
 import type { ApiServer } from './api/server.ts';
+import type { Role } from './api/services.ts';
 import type { Config } from './config.ts';
 import { dataPaths, lockDataDir, nextEpoch } from './data-dir.ts';
 import { describeError, ErrorCounters } from './errors.ts';
 import { eventToJson } from './event-json.ts';
-import type { SentinelEvent } from './event.ts';
+import { eventIdOf, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
@@ -35,7 +36,7 @@ import { serveMetrics } from './prometheus.ts';
 import { Retention } from './retention.ts';
 import { TimelineClient } from './timeline-client.ts';
 import { VERSION } from './version.ts';
-import { RecordType, Schema } from './wal/types.ts';
+import { RecordType, Schema, type WalRecordInput } from './wal/types.ts';
 import { watchRecord } from './watched-until.ts';
 
 export interface AgentOptions {
@@ -47,7 +48,8 @@ export interface RunningAgent {
   readonly sensorTier: string;
   /** For hosts that bring their own transport (a MessagePort). */
   readonly apiServer: ApiServer;
-  consoleUrl(): string | undefined;
+  /** A fresh one-time address of the console; undefined while it is off. */
+  consoleUrl(role: Role): string | undefined;
   health(): HealthSnapshot;
   /** Stops the sensor, drains, commits and closes everything. */
   stop(): Promise<void>;
@@ -294,6 +296,11 @@ async function compose(
       await logs.settle();
       return { security: logs.security.durableSeq, observability: logs.observability.durableSeq };
     },
+    record: (events) => {
+      const first = security.append(events.map(recordOf), true);
+      return first === 0 ? [] : events.map((_, index) => eventIdOf('security', first + index));
+    },
+    nowNs: wallNowNs,
     rules: () => rules.list(),
     reloadRules: async () => {
       pipeline.useDetector(await rules.reload());
@@ -331,7 +338,7 @@ async function compose(
   return {
     sensorTier: sensor.tier,
     apiServer: opened.server,
-    consoleUrl: () => opened.consoleUrl,
+    consoleUrl: (role) => opened.consoleUrl(role),
     health: () => health.snapshot(),
     stop: () =>
       (stopping ??= (async () => {
@@ -345,6 +352,12 @@ async function compose(
         }
       })()),
   };
+}
+
+/** The record of an event that user space made. */
+function recordOf(event: SentinelEvent): WalRecordInput {
+  const payload = Buffer.from(JSON.stringify(eventToJson(event)), 'utf8');
+  return { type: RecordType.event, schema: Schema.jsonV1, wallNs: event.tsNs, payload };
 }
 
 /** Offers an event that user space made to the observability lane. */

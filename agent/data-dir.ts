@@ -28,6 +28,7 @@ export function dataPaths(dataDir: string) {
     cursors: join(dataDir, 'cursors'),
     timeline: join(dataDir, 'timeline.db'),
     rarity: join(dataDir, 'rarity.json'),
+    saved: join(dataDir, 'saved.json'),
     publicKey: join(dataDir, 'keys', 'device.pub'),
     socket: process.platform === 'win32' ? pipeName(dataDir) : join(dataDir, 'agent.sock'),
     lock: join(dataDir, 'agent.lock'),

@@ -87,13 +87,13 @@ function desktop(sockets: string[], startAgent?: () => Promise<never>) {
 }
 
 describe('desktop host', () => {
-  it('hosts an agent when no service answers, and serves windows the read-only contract', async () => {
+  it('hosts an agent when no service answers, and serves windows as what they are: its own user', async () => {
     const { host, statuses, openWindow, stop, counts } = desktop([socketPathOf(folder())]);
     const early = openWindow();
     await host.start();
     const client = await early;
-    expect(client).toMatchObject({ agentVersion: '1.0.0-hosted', privileged: false });
-    await expect(client.call('rules.reload', {})).rejects.toMatchObject({ code: 'forbidden' });
+    expect(client).toMatchObject({ agentVersion: '1.0.0-hosted', privileged: true });
+    await expect(client.call('rules.reload', {})).resolves.toMatchObject({ failed: [] });
     expect(statuses[0]).toEqual({ mode: 'hosted', level: 'degraded', sentence: 'hosted here' });
     stop();
     await expect.poll(counts).toEqual({ agentsStarted: 1, agentsStopped: 1, stopped: 1 });

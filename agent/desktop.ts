@@ -159,7 +159,9 @@ export class DesktopHost {
       if (this.waiting.length < MAX_WAITING_PORTS) this.waiting.push(port);
       else port.close();
     } else if (source.mode === 'hosted') {
-      source.agent.apiServer.accept(portTransport(port), { role: 'read', transport: 'port' });
+      // Hosted, the agent runs as the very user whose window this is.
+      const peer = { role: 'privileged', transport: 'port', uid: process.getuid?.() } as const;
+      source.agent.apiServer.accept(portTransport(port), peer);
     } else this.bridge(port, source.socketPath);
   }
 

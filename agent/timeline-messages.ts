@@ -7,7 +7,10 @@ export interface LanePositions {
   observability: number;
 }
 
-/** Methods of the Local API that the worker answers, by their contract names, and `sync` (ingest, answer nothing). */
+/** Not of the contract: `sync` ingests and answers nothing, `events.missing` names those of `eventIds` not stored. */
+export type OwnWorkerMethod = 'sync' | 'events.missing';
+
+/** Methods of the Local API that the worker answers, by their contract names, and its own. */
 export type WorkerMethod =
   | 'query.check'
   | 'events.query'
@@ -19,7 +22,9 @@ export type WorkerMethod =
   | 'process.tree'
   | 'tree.ancestors'
   | 'tree.children'
-  | 'sync';
+  | 'events.export'
+  | 'triage.list'
+  | OwnWorkerMethod;
 
 export interface WorkerOptions {
   dataDir: string;

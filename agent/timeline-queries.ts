@@ -1,20 +1,24 @@
 /** Answers the Local API's timeline methods from the store and the logs. Runs in the worker, or in a command offline. */
-import type { Proof } from './api/contract.ts';
+import type { EventJson, ExportFormat, ExportPiece, Proof } from './api/contract.ts';
 import { ApiFailure } from './api/services.ts';
 import { readCheckpoint } from './audit/checkpoint.ts';
+import { exportText } from './export.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
 import { entityId, walPositionOf, type Lane, type ProcessKey } from './event.ts';
 import type { Page } from './store/pages.ts';
+import { formatPosition } from './store/time-order.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
 import type { Timeline } from './store/timeline.ts';
 import type { ProcessNode } from './store/tree.ts';
 import type { WorkerMethod } from './timeline-messages.ts';
+import { TriageIndex } from './triage.ts';
 import type { WalReader } from './wal/reader.ts';
 import { RecordType } from './wal/types.ts';
 
 const DEFAULT_LIMIT = 200;
 const MAX_LIMIT = 1000;
+const MAX_EXPORT_EVENTS = 2000;
 const MAX_RAW_BYTES = 64 * 1024;
 /** How far past a record its checkpoint is looked for. */
 const CHECKPOINT_RECORDS = 50_000;
@@ -39,15 +43,21 @@ type Params = Record<string, never> & {
   pid?: number;
   startNs?: string;
   entityId?: string;
+  eventIds?: string[];
+  format?: ExportFormat;
+  columns?: string[];
 };
 
 export class TimelineQueries {
+  /** Decisions about events; the worker tells it of each event stored. */
+  readonly triage: TriageIndex;
   readonly #timeline: Timeline;
   readonly #readers: Readonly<Record<Lane, WalReader>>;
 
   constructor(timeline: Timeline, readers: Readonly<Record<Lane, WalReader>>) {
     this.#timeline = timeline;
     this.#readers = readers;
+    this.triage = new TriageIndex(timeline);
   }
 
   /** JSON text of the result. Throws ApiFailure, QueryError. */
@@ -89,6 +99,12 @@ export class TimelineQueries {
         return this.#ancestors(params);
       case 'tree.children':
         return this.#children(params);
+      case 'events.export':
+        return this.#export(params);
+      case 'triage.list':
+        return this.triage.list(params);
+      case 'events.missing':
+        return (params.eventIds ?? []).filter((id) => !this.#timeline.get(eventIdFrom(id)));
       case 'sync':
         return null;
     }
@@ -103,6 +119,25 @@ export class TimelineQueries {
         after: params.after,
       }),
     );
+  }
+
+  #export(params: Params): ExportPiece {
+    const { format = 'ndjson', columns, before } = params;
+    const node = parseQuery(params.query ?? '');
+    const limit = Math.min(params.limit ?? MAX_LIMIT, MAX_EXPORT_EVENTS);
+    const page = this.#timeline.query(node, { limit, before });
+    const events = page.events.map((event) => eventToJson(event) as unknown as EventJson);
+    const { text, taken } = exportText(events, format, columns, before === undefined);
+    const last = page.events[taken - 1];
+    const piece: ExportPiece = { text, events: taken, older: page.older, atNs: last?.tsNs.toString() };
+    if (last && taken < events.length) piece.older = formatPosition({ ts: last.tsNs, id: last.eventId });
+    if (before !== undefined) return piece;
+    if (piece.older === undefined) return { ...piece, total: taken, totalApproximate: false };
+    const { oldestNs = 0n, newestNs = 0n } = this.#timeline.counts();
+    const counted = this.#timeline.histogram(node, oldestNs, newestNs + 1n, 1);
+    piece.total = counted.buckets.flat().reduce((sum, count) => sum + count, 0);
+    piece.totalApproximate = counted.approximate;
+    return piece;
   }
 
   #around(params: Params): unknown {
@@ -156,6 +191,7 @@ export class TimelineQueries {
       event: eventToJson(event),
       ancestors: (tree?.ancestors ?? []).map((ancestor) => processToJson(ancestor.process)),
       related: tree?.node.counts ?? {},
+      triage: this.triage.list({ eventIds: [id], limit: MAX_LIMIT }).decisions,
       rawHex: found?.record.payload.subarray(0, MAX_RAW_BYTES).toString('hex'),
       proof: found && this.#proof(lane, seq, found),
     };

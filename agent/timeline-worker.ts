@@ -67,6 +67,7 @@ let followTimer: NodeJS.Timeout | undefined;
 let reportTimer: NodeJS.Timeout | undefined;
 
 function offer(event: SentinelEvent): void {
+  queries.triage.observe(event);
   for (const follow of follows.values()) {
     if (!follow.test(event)) continue;
     follow.events.push(JSON.stringify(eventToJson(event)));

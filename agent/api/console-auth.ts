@@ -4,9 +4,10 @@
  * A token is worth one session, once, within minutes; a session lives while it is used, and never beyond the agent's
  * process. Only SHA-256 hashes are kept, so lookups leak nothing by their time. Both tables are bounded.
  *
- * Roles: a session has the role its address was issued with. The address printed at start gets `read` by default,
- * because what a service prints ends up in logs that more people read than may change the agent. An address asked for
- * with console.url on the unix socket was asked for by root or the agent's own user, so it is `privileged`.
+ * Roles: a session has the role and user its address was issued with. What the agent prints where it is not on a
+ * terminal is worth `read`, because such output ends up in logs that more people read than may change the agent. An
+ * address on our user's terminal, in the ready file (0600), or asked for with console.url on the unix socket by root or
+ * the agent's own user, is `privileged`.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from './services.ts';
@@ -14,13 +15,18 @@ import type { Role } from './services.ts';
 const MAX_TOKENS = 32;
 const MAX_SESSIONS = 64;
 
-interface Grant {
+/** What a session may do, and for whom its address was made. */
+export interface Visitor {
   role: Role;
+  uid?: number | undefined;
+}
+
+interface Grant extends Visitor {
   expiresMs: number;
 }
 
 export type Exchange =
-  | { ok: true; session: string; role: Role }
+  | { ok: true; session: string; visitor: Visitor }
   | { ok: false; reason: 'unknown' | 'used' | 'expired' };
 
 export interface ConsoleAuthOptions {
@@ -46,10 +52,10 @@ export class ConsoleAuth {
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  issueToken(role: Role): string {
+  issueToken({ role, uid }: Visitor): string {
     const token = randomBytes(32).toString('base64url');
     evictOldest(this.#tokens, MAX_TOKENS);
-    this.#tokens.set(hash(token), { role, expiresMs: this.#nowMs() + this.tokenLifeMs });
+    this.#tokens.set(hash(token), { role, uid, expiresMs: this.#nowMs() + this.tokenLifeMs });
     return token;
   }
 
@@ -64,12 +70,12 @@ export class ConsoleAuth {
     if (this.#nowMs() >= grant.expiresMs) return { ok: false, reason: 'expired' };
     const session = randomBytes(32).toString('base64url');
     evictOldest(this.#sessions, MAX_SESSIONS);
-    this.#sessions.set(hash(session), { role: grant.role, expiresMs: this.#nowMs() + this.#sessionIdleMs });
-    return { ok: true, session, role: grant.role };
+    this.#sessions.set(hash(session), { ...grant, expiresMs: this.#nowMs() + this.#sessionIdleMs });
+    return { ok: true, session, visitor: { role: grant.role, uid: grant.uid } };
   }
 
-  /** Role of a session cookie's value, or undefined. Using a session prolongs it. */
-  roleOf(session: string | undefined): Role | undefined {
+  /** Whose a session cookie's value is, or undefined. Using a session prolongs it. */
+  visitorOf(session: string | undefined): Visitor | undefined {
     if (session === undefined) return undefined;
     const key = hash(session);
     const grant = this.#sessions.get(key);
@@ -80,7 +86,7 @@ export class ConsoleAuth {
     if (nowMs >= grant.expiresMs) return undefined;
     grant.expiresMs = nowMs + this.#sessionIdleMs;
     this.#sessions.set(key, grant);
-    return grant.role;
+    return { role: grant.role, uid: grant.uid };
   }
 }
 

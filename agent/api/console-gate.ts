@@ -1,9 +1,8 @@
 /** Decides on each request to the loopback console before anything is served. Pure but for counters and tokens. */
 import type { IncomingMessage } from 'node:http';
-import type { ConsoleAuth } from './console-auth.ts';
+import type { ConsoleAuth, Visitor } from './console-auth.ts';
 import { WEBSOCKET_PATH } from './contract.ts';
 import type { ApiCounters, RefusalReason } from './limits.ts';
-import type { Role } from './services.ts';
 
 export const SIGN_IN_PATH = '/sign-in';
 
@@ -13,8 +12,8 @@ export interface Refused {
   page: string;
 }
 
-export type RequestVerdict = Refused | { ok: true; role: Role; cookie?: string; page?: string };
-export type UpgradeVerdict = Refused | { ok: true; role: Role };
+export type RequestVerdict = Refused | { ok: true; cookie?: string; page?: string };
+export type UpgradeVerdict = Refused | { ok: true; visitor: Visitor };
 
 const TITLES: Readonly<Record<number, string>> = {
   401: 'This address has been used or has expired',
@@ -86,9 +85,9 @@ export class ConsoleGate {
     if (!this.#hosts.has(request.headers.host ?? '')) return this.refuse('console_host', 421);
     if (request.method !== 'GET' && request.method !== 'HEAD') return this.refuse('console_method', 405);
     if (path === SIGN_IN_PATH) return this.#signIn(request, query);
-    const role = this.#auth.roleOf(cookieOf(request.headers.cookie, this.#cookieName));
-    if (!role) return this.refuse('console_session', 401);
-    return { ok: true, role };
+    const visitor = this.#auth.visitorOf(cookieOf(request.headers.cookie, this.#cookieName));
+    if (!visitor) return this.refuse('console_session', 401);
+    return { ok: true };
   }
 
   /** A WebSocket: the Origin must be there and be the one of the page that we served. */
@@ -96,9 +95,9 @@ export class ConsoleGate {
     const { host = '', origin, cookie } = request.headers;
     if (!this.#hosts.has(host)) return this.refuse('console_host', 421);
     if (origin !== `http://${host}`) return this.refuse('console_origin', 403);
-    const role = this.#auth.roleOf(cookieOf(cookie, this.#cookieName));
-    if (!role) return this.refuse('console_session', 401);
-    return { ok: true, role };
+    const visitor = this.#auth.visitorOf(cookieOf(cookie, this.#cookieName));
+    if (!visitor) return this.refuse('console_session', 401);
+    return { ok: true, visitor };
   }
 
   #signIn(request: IncomingMessage, query: string): RequestVerdict {
@@ -119,11 +118,11 @@ export class ConsoleGate {
     );
     if (result.ok) {
       const cookie = `${this.#cookieName}=${result.session}; Path=/; HttpOnly; SameSite=Strict`;
-      return { ok: true, role: result.role, cookie, page: signedIn };
+      return { ok: true, cookie, page: signedIn };
     }
     // Reloading the address in the browser that it signed in is no failure.
-    const role = this.#auth.roleOf(cookieOf(request.headers.cookie, this.#cookieName));
-    return role ? { ok: true, role, page: signedIn } : this.refuse('console_token', 401);
+    const visitor = this.#auth.visitorOf(cookieOf(request.headers.cookie, this.#cookieName));
+    return visitor ? { ok: true, page: signedIn } : this.refuse('console_token', 401);
   }
 }
 

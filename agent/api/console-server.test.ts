@@ -6,13 +6,14 @@ import { ask, get, openConsole, pathOf, signIn, startConsole } from './console-t
 describe('signing in', () => {
   it('exchanges the printed address for a cookie, once', async () => {
     const { console, refusals } = await startConsole();
-    expect(console.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/sign-in\?token=[\w-]{43}$/);
-    const first = await get(console, pathOf(console.url));
+    const { url } = console.issueUrl({ role: 'read' });
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/sign-in\?token=[\w-]{43}$/);
+    const first = await get(console, pathOf(url));
     expect(first.status).toBe(200);
     expect(first.headers['set-cookie']).toEqual([
       expect.stringMatching(/^sentinel_\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/),
     ]);
-    const again = await get(console, pathOf(console.url));
+    const again = await get(console, pathOf(url));
     expect([again.status, again.headers['set-cookie']]).toEqual([401, undefined]);
     expect(refusals()).toEqual({ console_token: 1 });
     const cookie = first.headers['set-cookie']![0]!.split(';')[0]!;
@@ -20,13 +21,13 @@ describe('signing in', () => {
     expect([page.status, page.body]).toEqual([200, '<!doctype html><p>console']);
     // Reloads work, and so does going back to the address in the same browser.
     expect((await get(console, '/', { Cookie: cookie })).status).toBe(200);
-    expect((await get(console, pathOf(console.url), { Cookie: cookie })).status).toBe(200);
+    expect((await get(console, pathOf(url), { Cookie: cookie })).status).toBe(200);
   });
 
   it('refuses wrong, missing, expired and looked-ahead tokens', async () => {
     let nowMs = 0;
     const { console, refusals } = await startConsole({ nowMs: () => nowMs, tokenLifeMs: 1000 });
-    const token = pathOf(console.url);
+    const token = pathOf(console.issueUrl({ role: 'read' }).url);
     for (const path of [
       '/sign-in',
       '/sign-in?token=',
@@ -43,7 +44,7 @@ describe('signing in', () => {
     expect(refusals()).toEqual({ console_token: 9 });
     nowMs = 1000;
     expect((await get(console, token)).status).toBe(401);
-    expect((await get(console, pathOf(console.issueUrl('read').url))).status).toBe(200);
+    expect((await get(console, pathOf(console.issueUrl({ role: 'read' }).url))).status).toBe(200);
   });
 
   it('ends a session that was not used, and knows no session of another agent', async () => {
@@ -64,8 +65,9 @@ describe('signing in', () => {
 
   it('bounds outstanding addresses: the oldest stops working', async () => {
     const { console } = await startConsole();
-    const urls = Array.from({ length: 40 }, () => console.issueUrl('read').url);
-    expect((await get(console, pathOf(console.url))).status).toBe(401);
+    const { url } = console.issueUrl({ role: 'read' });
+    const urls = Array.from({ length: 40 }, () => console.issueUrl({ role: 'read' }).url);
+    expect((await get(console, pathOf(url))).status).toBe(401);
     expect((await get(console, pathOf(urls.at(-1)!))).status).toBe(200);
   });
 

@@ -12,12 +12,11 @@
  */
 import { type Server, type Socket, createServer } from 'node:net';
 import { SentinelError } from '../errors.ts';
-import { ConsoleAuth, type ConsoleAuthOptions } from './console-auth.ts';
+import { ConsoleAuth, type ConsoleAuthOptions, type Visitor } from './console-auth.ts';
 import { checkConsoleFolder } from './console-files.ts';
 import { SIGN_IN_PATH } from './console-gate.ts';
 import type { ConsoleSite } from './console-site.ts';
 import type { ApiServer } from './server.ts';
-import type { Role } from './services.ts';
 
 export interface ConsoleServerOptions extends ConsoleAuthOptions {
   server: ApiServer;
@@ -25,8 +24,6 @@ export interface ConsoleServerOptions extends ConsoleAuthOptions {
   folder: string;
   /** 0 or absent: any free port. */
   port?: number;
-  /** Role of the address in `url`; see console-auth.ts for why it is `read` by default. */
-  startRole?: Role;
   /** Sockets open at once, signed in or not. */
   maxConnections?: number;
   /** A browser that does not answer a ping within this time is gone. */
@@ -36,10 +33,8 @@ export interface ConsoleServerOptions extends ConsoleAuthOptions {
 export interface ConsoleServer {
   readonly port: number;
   readonly origin: string;
-  /** A one-time address, issued at start. */
-  readonly url: string;
-  /** Another one-time address. `expiresNs` is wall time. */
-  issueUrl(role: Role): { url: string; expiresNs: string };
+  /** A one-time address; see console-auth.ts for who gets which role. `expiresNs` is wall time. */
+  issueUrl(visitor: Visitor): { url: string; expiresNs: string };
   /** Ends every connection and session. */
   close(): Promise<void>;
 }
@@ -85,14 +80,13 @@ export async function startConsoleServer(options: ConsoleServerOptions): Promise
     );
   });
 
-  const issueUrl = (role: Role): { url: string; expiresNs: string } => ({
-    url: `http://${HOST}:${port}${SIGN_IN_PATH}?token=${auth.issueToken(role)}`,
+  const issueUrl = (visitor: Visitor): { url: string; expiresNs: string } => ({
+    url: `http://${HOST}:${port}${SIGN_IN_PATH}?token=${auth.issueToken(visitor)}`,
     expiresNs: String(BigInt(Date.now() + auth.tokenLifeMs) * 1_000_000n),
   });
   return {
     port,
     origin: `http://${HOST}:${port}`,
-    url: issueUrl(options.startRole ?? 'read').url,
     issueUrl,
     close: () =>
       new Promise((done) => {

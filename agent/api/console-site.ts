@@ -3,13 +3,12 @@ import { type IncomingMessage, STATUS_CODES, type ServerResponse, createServer }
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { ConsoleAuth } from './console-auth.ts';
+import type { ConsoleAuth, Visitor } from './console-auth.ts';
 import { type ConsoleFile, readConsoleFiles } from './console-files.ts';
 import { ConsoleGate, securityHeaders } from './console-gate.ts';
 import { type Transport, WEBSOCKET_PATH } from './contract.ts';
 import type { RefusalReason } from './limits.ts';
 import type { ApiServer } from './server.ts';
-import type { Role } from './services.ts';
 
 export interface ConsoleSiteOptions {
   server: ApiServer;
@@ -60,7 +59,7 @@ export function openSite(options: ConsoleSiteOptions): ConsoleSite {
     }
     options.onSession(socket as Socket);
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      serveWebSocket(ws, server, verdict.role, options.pingIntervalMs);
+      serveWebSocket(ws, server, verdict.visitor, options.pingIntervalMs);
     });
   });
   sockets.on('wsClientError', (_error, socket) => {
@@ -141,7 +140,7 @@ const WS_FAULTS: Readonly<Record<string, RefusalReason>> = {
   WS_ERR_INVALID_UTF8: 'malformed',
 };
 
-function serveWebSocket(ws: WebSocket, server: ApiServer, role: Role, pingIntervalMs: number): void {
+function serveWebSocket(ws: WebSocket, server: ApiServer, visitor: Visitor, pingIntervalMs: number): void {
   let alive = true;
   const ping = setInterval(() => {
     if (!alive) {
@@ -185,5 +184,5 @@ function serveWebSocket(ws: WebSocket, server: ApiServer, role: Role, pingInterv
       return ws.bufferedAmount;
     },
   };
-  server.accept(transport, { role, transport: 'websocket' });
+  server.accept(transport, { ...visitor, transport: 'websocket' });
 }

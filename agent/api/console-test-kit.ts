@@ -78,7 +78,7 @@ export function get(
 export const pathOf = (url: string): string => new URL(url).pathname + new URL(url).search;
 
 export async function signIn(console: ConsoleServer, role?: Role): Promise<string> {
-  const answer = await get(console, pathOf(role ? console.issueUrl(role).url : console.url));
+  const answer = await get(console, pathOf(console.issueUrl({ role: role ?? 'read' }).url));
   expect(answer.status).toBe(200);
   return answer.headers['set-cookie']![0]!.split(';')[0]!;
 }

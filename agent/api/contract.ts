@@ -143,6 +143,8 @@ export interface EventPage {
   events: EventJson[];
   older?: string;
   newer?: string;
+  /** True when the search ran out of time: `older` goes on. */
+  partial?: boolean;
 }
 
 export interface Histogram {
@@ -181,6 +183,57 @@ export interface EventDetail {
   ancestors: ProcessRefJson[];
   /** How many events this process has by type. */
   related: Record<string, number>;
+  /** What analysts decided about it: the decisions in force, one for each rule, newest first. */
+  triage?: TriageDecision[];
+}
+
+export const TRIAGE_LABELS = ['true_positive', 'false_positive', 'benign_true_positive', 'none'] as const;
+/** `none` takes an earlier label back. */
+export type TriageLabel = (typeof TRIAGE_LABELS)[number];
+
+/**
+ * What somebody decided about an event, or about one rule's match on it. A decision is itself a record of the security
+ * log (type `decision`, action `triage`): it is never changed, a later one takes its place.
+ */
+export interface TriageDecision {
+  eventId: string;
+  /** Absent: about the event as a whole. */
+  ruleId?: string;
+  label: TriageLabel;
+  note?: string;
+  /** When, and by whom: the user at the other end of the socket, or to whom the console's address was issued. */
+  tsNs: string;
+  by: { uid?: number; user?: string; via: 'port' | 'unix' | 'websocket' };
+  /** Event id of the decision's own record: proof and raw bytes by `events.get`. */
+  recordId: string;
+}
+
+export type ExportFormat = 'ndjson' | 'csv';
+
+/**
+ * One piece of an export, newest first. Ask for the first without `before` (CSV begins with its header), then go on with
+ * `before: older` until there is no `older`; to cancel, stop asking. A piece can hold no events and still have more.
+ */
+export interface ExportPiece {
+  /** Whole lines. NDJSON ends lines with LF and escapes what a terminal would obey; CSV is RFC 4180, inert in spreadsheets. */
+  text: string;
+  events: number;
+  older?: string;
+  /** Time of the last event in it: how far the export has got. */
+  atNs?: string;
+  /** In the first piece: how many events the whole export will have, when that could be counted. */
+  total?: number;
+  totalApproximate?: boolean;
+}
+
+/** A saved search, a column setting and the like: the console's own JSON, which the agent keeps and does not read. */
+export interface SavedItem {
+  /** For example `search`, `columns`. */
+  kind: string;
+  name: string;
+  value: string;
+  updatedNs: string;
+  by: TriageDecision['by'];
 }
 
 /** Sums over a process and everything that descends from it. */
@@ -307,8 +360,12 @@ export interface HealthSnapshot {
     refused: number;
     /** Refusals by reason: origin, host, token, peer, oversized, malformed, rate … */
     refusedByReason?: Record<string, number>;
+    /** The newest refusal: why, when, and how many there were in the minute up to it. */
+    lastRefusal?: { reason: string; tsNs: string; inLastMinute: number };
   };
   rules: { loaded: number; failed: { file: string; reason: string }[]; indicators: number };
+  /** The file system of the data folder; absent where it cannot be asked. */
+  disk?: { freeBytes: number; totalBytes: number };
   errors: Record<string, number>;
 }
 
@@ -343,6 +400,23 @@ export interface ReadMethods {
   'events.get': { params: { eventId: string }; result: EventDetail };
   'events.around': { params: { eventId: string; before: number; after: number }; result: EventPage };
   'events.gaps': { params: { fromNs?: string; toNs?: string; limit?: number }; result: { gaps: GapJson[] } };
+  /** A piece of what `query` finds, as text to save; `columns` (CSV) are dotted names of EventJson, or `time` or `process.commandLine`. */
+  'events.export': {
+    params: { query: string; format: ExportFormat; columns?: string[]; before?: string; limit?: number };
+    result: ExportPiece;
+  };
+  /** Decisions in force, or with `history` all, newest first. */
+  'triage.list': {
+    params: {
+      eventIds?: string[];
+      ruleId?: string;
+      label?: TriageLabel;
+      history?: boolean;
+      limit?: number;
+    };
+    result: { decisions: TriageDecision[]; more: boolean };
+  };
+  'saved.list': { params: { kind?: string }; result: { items: SavedItem[] } };
   'process.tree': {
     params: { pid: number; startNs?: string };
     result: { ancestors: TreeNode[]; node: TreeNode; children: TreeNode[]; more?: string };
@@ -363,13 +437,27 @@ export interface PrivilegedMethods extends ReadMethods {
     params: Record<string, never>;
     result: { loaded: number; failed: { file: string; reason: string }[] };
   };
+  /** Labels events (each of `eventIds`), or one rule's match on them; answered once the decisions are durable. */
+  'triage.set': {
+    params: { eventIds: string[]; label: TriageLabel; ruleId?: string; note?: string };
+    result: { decisions: TriageDecision[] };
+  };
+  /** Saves under (kind, name), in place of what was there. */
+  'saved.put': { params: { kind: string; name: string; value: string }; result: { item: SavedItem } };
+  'saved.delete': { params: { kind: string; name: string }; result: { removed: boolean } };
   /** A fresh one-time address of the console. Refused over WebSocket: a page cannot mint itself new sessions. */
   'console.url': { params: Record<string, never>; result: { url: string; expiresNs: string } };
 }
 
 export type Methods = PrivilegedMethods;
 export type MethodName = keyof Methods;
-export const PRIVILEGED_METHODS: readonly MethodName[] = ['rules.reload', 'console.url'];
+export const PRIVILEGED_METHODS: readonly MethodName[] = [
+  'rules.reload',
+  'triage.set',
+  'saved.put',
+  'saved.delete',
+  'console.url',
+];
 
 /** Subscriptions: request method -> what the snapshot and each delta hold. */
 export interface Subscriptions {

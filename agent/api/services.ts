@@ -8,7 +8,8 @@ export type Role = 'read' | 'privileged';
 export interface Peer {
   role: Role;
   transport: 'port' | 'unix' | 'websocket';
-  uid?: number;
+  /** Of a WebSocket: the user to whom its console's address was issued. */
+  uid?: number | undefined;
   pid?: number;
 }
 

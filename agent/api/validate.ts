@@ -1,16 +1,29 @@
 /** Parameters of every method, checked before a service sees them. Bounds are here; meanings are in the contract. */
 import * as z from 'zod/mini';
-import type { MethodName, Methods, SubscriptionName, Subscriptions } from './contract.ts';
+import {
+  TRIAGE_LABELS,
+  type MethodName,
+  type Methods,
+  type SubscriptionName,
+  type Subscriptions,
+} from './contract.ts';
 import { ApiFailure } from './services.ts';
 
 const MAX_QUERY_CHARS = 8192;
 const MAX_PAGE_EVENTS = 1000;
+const MAX_EXPORT_EVENTS = 2000;
 
 const query = z.string().check(z.maxLength(MAX_QUERY_CHARS));
 const cursor = z.string().check(z.minLength(1), z.maxLength(256));
-const decimal = z.string().check(z.regex(/^\d{1,20}$/));
 const entityId = z.string().check(z.regex(/^\d{1,10}-\d{1,20}$/));
+const DECIMAL = /^\d{1,20}$/;
+const decimal = z.string().check(z.regex(DECIMAL));
 const limit = z.int().check(z.gte(1), z.lte(MAX_PAGE_EVENTS));
+const eventIds = z.array(decimal).check(z.minLength(1), z.maxLength(500));
+const label = z.enum(TRIAGE_LABELS);
+const ruleId = z.string().check(z.minLength(1), z.maxLength(256));
+const kind = z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/));
+const savedName = z.string().check(z.minLength(1), z.maxLength(200));
 const nothing = z.strictObject({});
 
 type Schemas = {
@@ -54,6 +67,33 @@ const SCHEMAS: Schemas = {
     toNs: z.optional(decimal),
     limit: z.optional(limit),
   }),
+  'events.export': z.strictObject({
+    query,
+    format: z.enum(['ndjson', 'csv']),
+    columns: z.optional(
+      z
+        .array(z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,63}(\.[A-Za-z0-9_-]{1,64}){0,3}$/)))
+        .check(z.minLength(1), z.maxLength(64)),
+    ),
+    before: z.optional(cursor),
+    limit: z.optional(z.int().check(z.gte(1), z.lte(MAX_EXPORT_EVENTS))),
+  }),
+  'triage.list': z.strictObject({
+    eventIds: z.optional(eventIds),
+    ruleId: z.optional(ruleId),
+    label: z.optional(label),
+    history: z.optional(z.boolean()),
+    limit: z.optional(limit),
+  }),
+  'triage.set': z.strictObject({
+    eventIds,
+    label,
+    ruleId: z.optional(ruleId),
+    note: z.optional(z.string().check(z.maxLength(2000))),
+  }),
+  'saved.list': z.strictObject({ kind: z.optional(kind) }),
+  'saved.put': z.strictObject({ kind, name: savedName, value: z.string().check(z.maxLength(16 * 1024)) }),
+  'saved.delete': z.strictObject({ kind, name: savedName }),
   'process.tree': z.strictObject({
     pid: z.int().check(z.gte(0), z.lte(2 ** 31 - 1)),
     startNs: z.optional(decimal),
@@ -90,9 +130,12 @@ function describeIssue(issue: z.core.$ZodIssue): string {
     case 'too_small':
       return `${field} must be at least ${issue.minimum}${unit(issue.origin)}`;
     case 'invalid_format':
-      return field === 'entityId'
-        ? 'entityId must be pid-startNs, two decimal numbers'
-        : `${field} must be a decimal number in a string`;
+      if (field === 'entityId') return 'entityId must be pid-startNs, two decimal numbers';
+      return issue.pattern === String(DECIMAL)
+        ? `${field} must be a decimal number in a string`
+        : `${field} has characters or a length that are not allowed there`;
+    case 'invalid_value':
+      return `${field} must be one of ${issue.values.map(String).join(', ')}`;
     case 'unrecognized_keys':
       return `${issue.keys.map((key) => JSON.stringify(key.slice(0, 64))).join(', ')} is not a parameter`;
     default:

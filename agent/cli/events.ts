@@ -37,6 +37,30 @@ async function print(
   }
 }
 
+/** CSV in pieces, each asked for once the one before was written. */
+async function printCsv(
+  source: Source,
+  query: string,
+  limit: number,
+  columns: string[] | undefined,
+  output: Output,
+): Promise<void> {
+  let before: string | undefined;
+  let left = limit;
+  do {
+    const piece = await source.call('events.export', {
+      query,
+      format: 'csv',
+      columns,
+      limit: Math.min(left, PAGE),
+      before,
+    });
+    output.out(piece.text);
+    left -= piece.events;
+    before = piece.older;
+  } while (before !== undefined && left > 0);
+}
+
 async function follow(
   source: Source,
   query: string,
@@ -81,22 +105,41 @@ async function follow(
 
 export const command: Command = {
   summary: 'query the timeline',
-  usage: `usage: sentinel events [QUERY] [--since TIME] [--limit N] [--follow] [--json] [--data DIR]
+  usage: `usage: sentinel events [QUERY] [--since TIME] [--limit N | --all] [--follow]
+                       [--json | --csv [--columns A,B]] [--data DIR]
 
 QUERY is the language of the console's query bar, for example:
   sentinel events 'image:*/curl and not user:root last:1h'
   sentinel events 'type:file path:/etc/* severity:>=medium'
   sentinel events 'rule:* last:1d'
---since takes 30s, 15m, 2h, 7d or a date and time. --limit is 100 unless told.
+--since takes 30s, 15m, 2h, 7d or a date and time. --limit is 100 unless told; --all takes every match.
 --json prints one event per line in protobuf's JSON names. Newest first; --follow goes on with new ones as they come.
+--csv prints RFC 4180 with a header, made so that no cell acts as a formula; --columns takes names of the JSON form
+with dots (process.pid,file.path), time and process.commandLine.
 `,
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, {
       since: { type: 'string' },
       limit: { type: 'string' },
       follow: { type: 'boolean', short: 'f', default: false },
+      all: { type: 'boolean', default: false },
+      csv: { type: 'boolean', default: false },
+      columns: { type: 'string' },
     });
-    const limit = positiveInt(values.limit, '--limit', 100);
+    if (values.csv && (values.json || values.follow))
+      throw new UsageError(`--csv does not go with ${values.json ? '--json' : '--follow'}`, 'choose one');
+    if (values.columns !== undefined && !values.csv)
+      throw new UsageError('--columns is for --csv', 'add --csv');
+    const columns = values.columns?.split(',').map((name) => name.trim());
+    const wrong = columns?.find((name) => !/^[A-Za-z][\w]{0,63}(\.[\w-]{1,64}){0,3}$/.test(name));
+    if (wrong !== undefined)
+      throw new UsageError(
+        `--columns: ${JSON.stringify(wrong)} is no name of a column`,
+        'for example --columns time,process.pid,file.path',
+      );
+    if (values.all && values.limit !== undefined)
+      throw new UsageError('--all does not go with --limit', 'choose one');
+    const limit = values.all ? Number.MAX_SAFE_INTEGER : positiveInt(values.limit, '--limit', 100);
     const words = positionals.join(' ');
     const since =
       values.since === undefined
@@ -110,7 +153,8 @@ QUERY is the language of the console's query bar, for example:
       output.out(`${values.json ? JSON.stringify(event) : eventLine(event)}\n`);
     try {
       if (values.follow) return await follow(source, query, limit, show, output);
-      await print(source, query, limit, show);
+      if (values.csv) await printCsv(source, query, limit, columns, output);
+      else await print(source, query, limit, show);
       return 0;
     } catch (error) {
       throw withCaret(query, error);

@@ -49,14 +49,21 @@ Settings: sentinel config show.
         );
       }
       output.err(`sentinel: data in ${health.dataDir}\n`);
-      const consoleUrl = agent.consoleUrl();
-      if (consoleUrl) {
-        output.out(`console: ${consoleUrl}\n`);
-        if (values.open && !openBrowser(consoleUrl))
+      // What a service prints ends up in logs that more people read than may change the agent. A terminal, a browser of
+      // ours and the ready file (0600) are for our own user.
+      const printed = agent.consoleUrl(process.stdout.isTTY ? 'privileged' : 'read');
+      if (printed) {
+        output.out(`console: ${printed}\n`);
+        const own = values.open ? agent.consoleUrl('privileged') : undefined;
+        if (own && !openBrowser(own))
           output.err('sentinel: no display here: open the address above in a browser on this machine\n');
       }
       if (values['ready-file'])
-        writeReady(values['ready-file'], { pid: process.pid, consoleUrl, sensorTier: agent.sensorTier });
+        writeReady(values['ready-file'], {
+          pid: process.pid,
+          consoleUrl: agent.consoleUrl('privileged'),
+          sensorTier: agent.sensorTier,
+        });
       const signal = await stopped;
       output.err(`sentinel: stopping (${signal})\n`);
     } finally {

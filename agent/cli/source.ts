@@ -5,9 +5,9 @@ import type { Methods } from '../api/contract.ts';
 import { dataPaths } from '../data-dir.ts';
 import { SentinelError } from '../errors.ts';
 import { openOffline } from '../timeline-offline.ts';
-import type { WorkerMethod } from '../timeline-messages.ts';
+import type { OwnWorkerMethod, WorkerMethod } from '../timeline-messages.ts';
 
-type Answered = Exclude<WorkerMethod, 'sync'>;
+type Answered = Exclude<WorkerMethod, OwnWorkerMethod>;
 
 export interface Source {
   /** Set when an agent answers. */

@@ -2,7 +2,7 @@
 import { AgentNotRunningError, connectAgent } from '../api/client.ts';
 import { dataPaths } from '../data-dir.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
-import { printable } from './sentence.ts';
+import { printable } from '../printable.ts';
 
 export const command: Command = {
   summary: 'how the agent is doing',

@@ -2,7 +2,7 @@
 import type { TreeNode } from '../api/contract.ts';
 import { UsageError } from '../errors.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
-import { printable, shellQuote } from './sentence.ts';
+import { printable, shellQuote } from '../printable.ts';
 import { openSource } from './source.ts';
 
 function line(node: TreeNode, depth: number, mark: string): string {

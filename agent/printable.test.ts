@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { printable, shellQuote } from './sentence.ts';
+import { printable, shellQuote } from './printable.ts';
 
 describe('printable', () => {
   it('leaves nothing that a terminal obeys', () => {
