@@ -174,7 +174,7 @@ async function compose(
   const hasher = new ExecutableHasher({
     native: core.ok ? core.addon : undefined,
     maxBytes: settings['sensor.hashMaxBytes'],
-    onHash: (hash) => {
+    onHash: (hash, seqs) => {
       const text = JSON.stringify(hash, (_, value: unknown) =>
         typeof value === 'bigint' ? value.toString() : value,
       );
@@ -183,6 +183,7 @@ async function compose(
         [{ type: RecordType.hash, schema: Schema.jsonV1, wallNs: wallNowNs(), payload }],
         false,
       );
+      pipeline.lateHashes(hash, seqs);
     },
   });
   undo.push(() => hasher.close());

@@ -8,7 +8,7 @@
  */
 import type { Detector } from './detect/detector.ts';
 import type { ErrorCounters } from './errors.ts';
-import { eventIdOf, type Detection, type SentinelEvent } from './event.ts';
+import { eventIdOf, type Detection, type Hashes, type SentinelEvent } from './event.ts';
 import type { GapLedger } from './gap-ledger.ts';
 import type { ObservabilityLane } from './lanes/observability.ts';
 import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
@@ -180,10 +180,20 @@ export class Pipeline implements SensorSink {
   /** A detection is a record of its own that refers to the event's; it is never released before it is durable or due. */
   #detected(event: SentinelEvent, seq: number, detections: Detection[]): void {
     this.totals.detections += detections.length;
-    if (seq === 0) return;
-    const payload = Buffer.from(JSON.stringify({ seq, detections }), 'utf8');
-    const record = { type: RecordType.detection, schema: Schema.jsonV1, wallNs: event.tsNs, payload };
-    this.#parts.security.append([record], true);
+    if (seq !== 0) this.#parts.security.append([detectionRecord(seq, detections, event.tsNs)], true);
+  }
+
+  /**
+   * Hashes that came after the starts they belong to (`seqs`: positions of those events, 0 = not on record): what the
+   * indicator lists say about them is recorded for each of these events, with the time it became known.
+   */
+  lateHashes(hashes: Hashes, seqs: readonly number[]): void {
+    const detections = this.#detector.evaluateHashes(hashes);
+    if (detections === undefined) return;
+    const nowNs = this.#parts.nowNs();
+    this.totals.detections += detections.length * seqs.length;
+    const records = seqs.filter((seq) => seq !== 0).map((seq) => detectionRecord(seq, detections, nowNs));
+    if (records.length > 0) this.#parts.security.append(records, true);
   }
 
   #measure(tsNs: bigint): void {
@@ -198,6 +208,11 @@ export class Pipeline implements SensorSink {
     this.totals.rejected += count;
     this.#parts.errors.count('rejected_record', count);
   }
+}
+
+function detectionRecord(seq: number, detections: readonly Detection[], wallNs: bigint): WalRecordInput {
+  const payload = Buffer.from(JSON.stringify({ seq, detections }), 'utf8');
+  return { type: RecordType.detection, schema: Schema.jsonV1, wallNs, payload };
 }
 
 function rawRecord(

@@ -6,7 +6,7 @@ import type { ConfigValues } from './config-options.ts';
 import { readRuleFiles } from './detect/cli-rules.ts';
 import { Detector } from './detect/detector.ts';
 import { IndicatorStore } from './detect/indicators/indicator-store.ts';
-import { loadRules, type LoadFailure, type RuleSource } from './detect/rule-set.ts';
+import { loadRules, named, type LoadFailure, type RuleSource } from './detect/rule-set.ts';
 import { describeError } from './errors.ts';
 import { rulesDir } from './resources.ts';
 
@@ -103,9 +103,10 @@ export class AgentRules {
   list(): RuleSummary[] {
     const { rules, notRunnable, hits } = this.#detector;
     const reasons = new Map(notRunnable.map(({ id, reason }) => [id, reason] as const));
-    return rules.rules.map((rule) => ({
+    const detections = rules.rules.map((rule) => ({
       id: rule.id,
       title: rule.title,
+      type: 'detection',
       level: rule.level,
       attack: rule.attack,
       logsource: [rule.logsource.product, rule.logsource.category, rule.logsource.service]
@@ -115,5 +116,19 @@ export class AgentRules {
       hits: hits.get(rule.id) ?? 0,
       disabledReason: reasons.get(rule.id),
     }));
+    const known = [...rules.rules, ...rules.correlations];
+    const correlations = rules.correlations.map((rule) => ({
+      id: rule.id,
+      title: rule.title,
+      type: rule.type,
+      level: rule.level,
+      attack: rule.attack,
+      logsource: '',
+      source: rule.source,
+      hits: hits.get(rule.id) ?? 0,
+      disabledReason: reasons.get(rule.id),
+      uses: rule.references.flatMap((name) => known.filter(named(name)).map(({ id }) => id)),
+    }));
+    return [...detections, ...correlations];
   }
 }

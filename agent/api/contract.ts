@@ -372,12 +372,17 @@ export interface HealthSnapshot {
 export interface RuleSummary {
   id: string;
   title: string;
+  /** `detection`, or the type of a correlation: event_count, temporal, … */
+  type: string;
   level: Severity;
   attack: string[];
+  /** Empty for a correlation. */
   logsource: string;
   source: string;
   hits: number;
   disabledReason?: string;
+  /** Ids of the rules and correlations a correlation takes its matches from. */
+  uses?: string[];
 }
 
 /** Read-only methods: what the socket's group, the console and the desktop window may call. */

@@ -3,7 +3,7 @@
  *
  * `evaluate` returns undefined when nothing matched and then has allocated nothing but the folded field texts.
  */
-import type { Detection, SentinelEvent } from '../event.ts';
+import type { Detection, Hashes, SentinelEvent } from '../event.ts';
 import { CompiledRules } from './compiled-rules.ts';
 import type { Bucket, FilterContext } from './compiled-rules.ts';
 import { CorrelationEngine } from './correlation.ts';
@@ -20,6 +20,8 @@ import { canMatch } from './runnable.ts';
 /** Matches an event against lists of known bad things; see indicators/. */
 export interface IndicatorMatcher {
   match(event: SentinelEvent): Detection[] | undefined;
+  /** The same for hashes that became known after the event they belong to. */
+  matchHashes(hashes: Hashes): Detection[] | undefined;
 }
 
 export interface DetectorOptions {
@@ -95,6 +97,13 @@ export class Detector {
       detections = detections ? detections.concat(indicated) : indicated;
     }
     return detections;
+  }
+
+  /** Detections for hashes of a program that had started before they were known; undefined if they are not listed. */
+  evaluateHashes(hashes: Hashes): Detection[] | undefined {
+    const indicated = this.indicators?.matchHashes(hashes);
+    for (const detection of indicated ?? []) this.#count(detection.ruleId);
+    return indicated;
   }
 
   #collect(event: SentinelEvent, count: number, before: Detection[] | undefined): Detection[] | undefined {

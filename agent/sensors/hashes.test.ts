@@ -139,6 +139,16 @@ describe.skipIf(native === undefined)('ExecutableHasher (skipped without the nat
   };
   const sha256Of = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
+  it('names every event that asked while the file was hashed', async () => {
+    const asked: (readonly number[])[] = [];
+    const { hasher } = make({ onHash: (_record: HashRecord, seqs: readonly number[]) => asked.push(seqs) });
+    const process = await running('/bin/sleep');
+    for (const seq of [7, 9, 12]) hasher.request(process, seq);
+    for (let turn = 0; turn < 1000 && asked.length === 0; turn++)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(asked).toEqual([[7, 9, 12]]);
+  });
+
   it('hashes a running program once and then answers from memory', async () => {
     const { hasher, records, settled } = make();
     const info = await running('/bin/sleep');

@@ -16,6 +16,8 @@ import { type CoreAddon, type HashFileResult, loadCore } from '../../native-addo
 
 const STUCK_MS = 30_000;
 const MAX_STUCK = 2;
+/** Starts of one program that are remembered while its file is hashed. */
+const MAX_ASKERS = 256;
 /** A file that could not be hashed is tried again after this long: another process may still have it open. */
 const RETRY_MS = 30_000;
 
@@ -36,7 +38,8 @@ export interface HashRefusal {
 export interface HasherOptions {
   /** Default: the core addon. When it did not load nothing is hashed, see `disabled`. */
   native?: Pick<CoreAddon, 'hashFile'>;
-  onHash: (record: HashRecord) => void;
+  /** `seqs`: log positions of all events that asked while the file was hashed, the first included; at most MAX_ASKERS. */
+  onHash: (record: HashRecord, seqs: readonly number[]) => void;
   onRefused?: (refusal: HashRefusal) => void;
   /** Default 4,096. */
   maxEntries?: number;
@@ -67,7 +70,8 @@ interface Job {
   identity: FileIdentity;
   pid: number;
   path: string;
-  seq: number;
+  /** Events that asked, the first included. */
+  seqs: number[];
 }
 
 export class ExecutableHasher {
@@ -78,7 +82,7 @@ export class ExecutableHasher {
   /** A number: refused until then (performance.now()). Order is that of last use. */
   readonly #known = new Map<string, Hashes | number>();
   readonly #queue: Job[] = [];
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new Map<string, Job>();
   #running = 0;
   #stuck = 0;
   #hashed = 0;
@@ -125,13 +129,18 @@ export class ExecutableHasher {
       this.#known.set(key, known);
       return known;
     }
-    if (this.#waiting.has(key)) return undefined;
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) {
+      if (waiting.seqs.length < MAX_ASKERS) waiting.seqs.push(seq);
+      return undefined;
+    }
     if (this.#queue.length >= (this.#options.maxQueue ?? 1_024)) {
       this.#skipped += 1;
       return undefined;
     }
-    this.#waiting.add(key);
-    this.#queue.push({ key, identity, pid: process.pid, path: process.executable ?? '', seq });
+    const job = { key, identity, pid: process.pid, path: process.executable ?? '', seqs: [seq] };
+    this.#waiting.set(key, job);
+    this.#queue.push(job);
     this.#next();
     return undefined;
   }
@@ -184,7 +193,8 @@ export class ExecutableHasher {
   }
 
   #settle(job: Job, result: HashFileResult): void {
-    const { seq, path, identity } = job;
+    const { seqs, path, identity } = job;
+    const seq = seqs[0] ?? 0;
     if (result.refused !== undefined) {
       this.#refused += 1;
       // The same identity cannot become smaller or regular.
@@ -197,7 +207,7 @@ export class ExecutableHasher {
     this.#hashed += 1;
     this.#remember(job.key, { sha256, blake3 });
     const { dev, inode, mtimeNs, ctimeNs, size } = identity;
-    this.#options.onHash({ seq, path, dev, inode, mtimeNs, ctimeNs, size, sha256, blake3 });
+    this.#options.onHash({ seq, path, dev, inode, mtimeNs, ctimeNs, size, sha256, blake3 }, seqs);
   }
 
   #remember(key: string, hashes: Hashes | number): void {

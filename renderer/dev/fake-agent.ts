@@ -273,6 +273,7 @@ export function createFakeAgent(options: FakeOptions) {
       ][at % 4]!,
       level: (['low', 'medium', 'high', 'critical'] as const)[at % 4]!,
       attack: [['T1105'], ['T1620'], ['T1547.006'], ['T1053.003', 'T1078']][at % 4]!,
+      type: 'detection',
       logsource: 'linux/process_creation',
       source: 'bundled',
       hits: at < 6 ? 40 - at * 6 : 0,

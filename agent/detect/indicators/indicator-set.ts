@@ -5,7 +5,7 @@
  * A domain stands for itself and its subdomains, a path with `/` at its end for everything below it. URLs are looked
  * for in command lines, and so are the hosts of the URLs in them.
  */
-import type { Detection, SentinelEvent, Severity } from '../../event.ts';
+import type { Detection, Hashes, SentinelEvent, Severity } from '../../event.ts';
 import { maskOf, parseAddress } from '../address.ts';
 import type { Address } from '../address.ts';
 import { clip } from '../text.ts';
@@ -222,6 +222,13 @@ export class IndicatorSet {
     if (dns) take(this.findDomain(dns.query));
     return hits?.map(detectionOf);
   }
+
+  /** Detections for hashes that became known after the program had started; each says so. */
+  matchHashes({ sha256, blake3 }: Hashes): Detection[] | undefined {
+    if (this.#table.size === 0) return undefined;
+    const hits = [this.findHash(sha256), this.findHash(blake3)].filter((hit) => hit !== undefined);
+    return hits.length === 0 ? undefined : hits.map(lateDetectionOf);
+  }
 }
 
 const NAMES: Readonly<Record<Indicator['kind'], string>> = {
@@ -244,5 +251,20 @@ export function detectionOf({ kind, value, file, line, level }: IndicatorHit): D
     attack: [],
     clauses: [clause],
     source,
+  };
+}
+
+function lateDetectionOf(hit: IndicatorHit): Detection {
+  const detection = detectionOf(hit);
+  const late = {
+    selection: 'indicator',
+    field: 'known',
+    pattern: 'late',
+    value: 'after the program started',
+  };
+  return {
+    ...detection,
+    title: `${detection.title}, known after the start`,
+    clauses: [...detection.clauses, late],
   };
 }

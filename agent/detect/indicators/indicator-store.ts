@@ -4,7 +4,7 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Detection, SentinelEvent, Severity } from '../../event.ts';
+import type { Detection, Hashes, SentinelEvent, Severity } from '../../event.ts';
 import { IndicatorSet } from './indicator-set.ts';
 import { readIndicatorFile } from './read.ts';
 
@@ -54,6 +54,10 @@ export class IndicatorStore {
 
   match(event: SentinelEvent): Detection[] | undefined {
     return this.#set.match(event);
+  }
+
+  matchHashes(hashes: Hashes): Detection[] | undefined {
+    return this.#set.matchHashes(hashes);
   }
 
   /** Reads all files anew. Never throws: what cannot be read is in the report. */

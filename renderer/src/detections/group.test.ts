@@ -31,6 +31,7 @@ describe('rules', () => {
     title: `Rule ${id}`,
     level: 'low',
     attack: ['T1059.004'],
+    type: 'detection',
     logsource: 'linux/process_creation',
     source: 'bundled',
     hits,
