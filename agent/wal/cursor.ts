@@ -15,6 +15,7 @@ export class CursorFile {
   readonly path: string;
   #generation = 0n;
   #seq = 0;
+  #known = false;
 
   constructor(path: string) {
     this.path = path;
@@ -22,11 +23,15 @@ export class CursorFile {
 
   /** Last position that was written; 0 when there is none. */
   read(): number {
+    this.#known = true;
     const bytes = Buffer.alloc(2 * SLOT);
     try {
       const fd = openSync(this.path, 'r');
-      readSync(fd, bytes, 0, bytes.length, 0);
-      closeSync(fd);
+      try {
+        readSync(fd, bytes, 0, bytes.length, 0);
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
       throw error;
@@ -44,6 +49,8 @@ export class CursorFile {
 
   /** Writes the position into the older slot. */
   write(seq: number): void {
+    // A generation below the one in the file would never be read back.
+    if (!this.#known) this.read();
     if (seq === this.#seq && this.#generation > 0n) return;
     this.#generation += 1n;
     this.#seq = seq;
@@ -54,8 +61,11 @@ export class CursorFile {
     slot.writeUInt32LE(crc32c(0, slot, 0, 28), 28);
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o750 });
     const fd = openSync(this.path, openFlags(this.path), 0o640);
-    writeSync(fd, slot, 0, SLOT, Number(this.#generation % 2n) * SLOT);
-    closeSync(fd);
+    try {
+      writeSync(fd, slot, 0, SLOT, Number(this.#generation % 2n) * SLOT);
+    } finally {
+      closeSync(fd);
+    }
   }
 }
 
