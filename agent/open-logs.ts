@@ -6,14 +6,14 @@ import type { Log } from './log.ts';
 import { CursorFile } from './wal/cursor.ts';
 import { openWal } from './wal/open.ts';
 import type { WalRecovered, WalWriter } from './wal/types.ts';
-import { watchedUntil } from './watched-until.ts';
+import { type EndOfWatch, endOfWatch } from './watched-until.ts';
 
 export interface OpenLogs {
   readonly security: WalWriter;
   readonly observability: WalWriter;
   /** How far the timeline had got, as its cursor files say. */
   readonly cursors: Readonly<Record<Lane, CursorFile>>;
-  /** Gaps to state: damage found in either log, and the time from the end of the last run's watch to `watchingNs`. */
+  /** Gaps to state: damage found in either log, losses the last run left unstated, the time from the end of the last run's watch to `watchingNs`. */
   gapsAtStart(watchingNs: bigint): GapInfo[];
   /** Waits until everything appended so far is durable, or its log has failed. */
   settle(): Promise<void>;
@@ -23,8 +23,8 @@ export interface OpenLogs {
 interface Opened {
   writer: WalWriter;
   recovered: WalRecovered;
-  /** Security only; 0 when there was no run before. */
-  watchedUntilNs: bigint;
+  /** Security only, and only after a run before. */
+  end?: EndOfWatch;
 }
 
 /** @throws SentinelError naming the folder when a log cannot be opened. */
@@ -55,7 +55,7 @@ export async function openLogs(options: {
         options.log.warn({ lane, ...opened.recovered }, 'recovered a log');
       }
       const isFirst = lane === 'observability' || opened.recovered.lastSeq === 0;
-      return { ...opened, watchedUntilNs: isFirst ? 0n : watchedUntil(dir, opened.recovered) };
+      return isFirst ? opened : { ...opened, end: endOfWatch(dir, opened.recovered) };
     } catch (error) {
       const wrapped = fromSystemError(error, `open the ${lane} log in`, dir);
       throw wrapped instanceof SentinelError || !(wrapped instanceof Error)
@@ -100,7 +100,7 @@ async function settleOne(writer: WalWriter): Promise<void> {
   await writer.whenDurable(lastSeq).catch(() => {});
 }
 
-function gapsOf({ recovered, watchedUntilNs }: Opened, lane: Lane, watchingNs: bigint): GapInfo[] {
+function gapsOf({ recovered, end }: Opened, lane: Lane, watchingNs: bigint): GapInfo[] {
   const gaps: GapInfo[] = recovered.gaps.map((gap) => ({
     lane,
     cause: gap.cause,
@@ -111,12 +111,13 @@ function gapsOf({ recovered, watchedUntilNs }: Opened, lane: Lane, watchingNs: b
     toSeq: gap.toSeq,
     detail: `segment ${gap.segment}: ${gap.detail}`,
   }));
-  if (watchedUntilNs > 0n) {
+  gaps.push(...(end?.lost ?? []));
+  if (end !== undefined && end.untilNs > 0n) {
     // Nobody watched between the two runs: how much happened is not known, so the gap has no count.
     const detail = recovered.cleanShutdown
       ? 'the agent was stopped'
       : 'the agent ended without stopping (killed, crash or power loss)';
-    gaps.push({ lane, cause: 'agent_down', fromNs: watchedUntilNs, toNs: watchingNs, detail });
+    gaps.push({ lane, cause: 'agent_down', fromNs: end.untilNs, toNs: watchingNs, detail });
   }
   return gaps;
 }

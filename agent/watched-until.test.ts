@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openWal } from './wal/open.ts';
 import { RecordType, Schema, type WalRecordInput, type WalRecovered } from './wal/types.ts';
-import { watchedUntil, watchRecord } from './watched-until.ts';
+import { endOfWatch, watchRecord } from './watched-until.ts';
 
 const SECOND = 1_000_000_000n;
 const folders: string[] = [];
@@ -32,7 +32,7 @@ async function concluded(lastWallNs: bigint, records: WalRecordInput[]): Promise
   const { writer } = await openWal({ dir, lane: 'security', deviceId: 'test', epoch: 1 });
   writer.append(records, true);
   await writer.close();
-  return watchedUntil(dir, { lastSeq: records.length, lastWallNs } as WalRecovered);
+  return endOfWatch(dir, { lastSeq: records.length, lastWallNs } as WalRecovered).untilNs;
 }
 
 describe('the end of the last watch', () => {

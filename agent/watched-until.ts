@@ -7,8 +7,9 @@
  * order, so everything up to the last sensor record was seen. Without a recent one the last commit (there is one each
  * second) stands for it, less the time a record may take from the kernel into a commit.
  */
-import type { SentinelEvent } from './event.ts';
+import type { GapInfo, SentinelEvent } from './event.ts';
 import { eventToJson } from './event-json.ts';
+import { UnstatedLosses } from './unstated-losses.ts';
 import { openWalReader } from './wal/reader.ts';
 import { RecordType, Schema, type WalRecord, type WalRecordInput, type WalRecovered } from './wal/types.ts';
 
@@ -58,7 +59,9 @@ class Tail {
   endNs = 0n;
   #before: { sensorNs: bigint; recordNs: bigint; endNs: bigint } | undefined;
 
-  add(record: WalRecord): void {
+  /** True when the run begins to watch with this record. */
+  add(record: WalRecord): boolean {
+    let begins = false;
     if (record.type === RecordType.epoch) {
       if (this.watched && this.lastRecordNs > 0n) {
         this.#before = { sensorNs: this.lastSensorNs, recordNs: this.lastRecordNs, endNs: this.endNs };
@@ -72,10 +75,12 @@ class Tail {
     }
     if (record.type === RecordType.event) {
       const action = actionOf(record);
-      if (action === 'watch_begin') this.watched = true;
+      begins = action === 'watch_begin';
+      if (begins) this.watched = true;
       if (action === 'watch_end') this.endNs = record.wallNs;
     }
     this.lastRecordNs = record.wallNs;
+    return begins;
   }
 
   /** For a last run that never watched: the end of the one before it, 0 when that is not in the tail. */
@@ -87,17 +92,37 @@ class Tail {
   }
 }
 
-/** Wall-clock ns, 0 when no run ever watched. Call before this run appends anything. */
-export function watchedUntil(dir: string, recovered: WalRecovered): bigint {
-  const { lastSeq, lastWallNs } = recovered;
-  const fromSeq = Math.max(1, lastSeq - TAIL_RECORDS + 1);
+export interface EndOfWatch {
+  /** Wall-clock ns, 0 when no run ever watched. */
+  untilNs: bigint;
+  /** What the kernel lost and the last run did not state any more. */
+  lost: GapInfo[];
+}
+
+/** Call before this run appends anything. */
+export function endOfWatch(dir: string, recovered: WalRecovered): EndOfWatch {
+  const fromSeq = Math.max(1, recovered.lastSeq - TAIL_RECORDS + 1);
   const tail = new Tail();
+  const losses = new UnstatedLosses();
   const reader = openWalReader(dir, { fromSeq });
   try {
-    for (const record of reader.scan(fromSeq, TAIL_RECORDS)) tail.add(record);
+    for (const record of reader.scan(fromSeq, TAIL_RECORDS)) {
+      losses.add(record);
+      if (tail.add(record)) losses.beginWatch();
+    }
   } finally {
     reader.close();
   }
+  const seenUntilNs = endOf(tail, recovered.lastWallNs);
+  // What came after the first loss came with holes that may go on unseen on another CPU.
+  const since = losses.sinceNs;
+  return {
+    untilNs: since > 0n && since < seenUntilNs ? since : seenUntilNs,
+    lost: losses.gaps(),
+  };
+}
+
+function endOf(tail: Tail, lastWallNs: bigint): bigint {
   if (!tail.watched) return tail.endBefore();
   if (tail.endNs > 0n && tail.endNs <= lastWallNs) return tail.endNs;
   const isRecent = tail.lastSensorNs <= lastWallNs && lastWallNs - tail.lastSensorNs <= RECENT_NS;
