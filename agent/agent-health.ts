@@ -140,6 +140,7 @@ export class HealthBuilder {
         pid: process.pid,
         cpuPercent: own.cpuPercent,
         rssBytes: memory.rss,
+        ...(own.pssBytes === undefined ? {} : { pssBytes: own.pssBytes }),
         heapBytes: memory.heapUsed,
       },
       api: s.api(),

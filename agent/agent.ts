@@ -33,6 +33,7 @@ import { selectSensor, type SensorPreference } from './sensors/select-sensor.ts'
 import { UserTable } from './sensors/users.ts';
 import { parseScope } from './sensor-scope.ts';
 import { serveMetrics } from './prometheus.ts';
+import { collectGarbage } from './resident.ts';
 import { Retention } from './retention.ts';
 import { TimelineClient } from './timeline-client.ts';
 import { VERSION } from './version.ts';
@@ -334,6 +335,8 @@ async function compose(
   }, TICK_MS);
   undo.push(() => clearInterval(timer));
 
+  collectGarbage();
+  if (core.ok) core.addon.trimHeap();
   log.info({ tier: sensor.tier, scope: settings.scope, epoch, version: VERSION }, 'recording');
   let stopping: Promise<void> | undefined;
   return {

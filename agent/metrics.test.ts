@@ -15,6 +15,7 @@ const FIRST: Readonly<Record<string, string>> = {
     '  eth0: 1000 10 0 0 0 0 0 0 500 5 0 0 0 0 0 0\n    lo: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n',
   '/proc/loadavg': '0.52 0.58 0.59 1/977 12345\n',
   '/proc/pressure/cpu': 'some avg10=1.00 avg60=1.00 avg300=0.00 total=1000000\n',
+  '/proc/self/smaps_rollup': 'Rss:                 200 kB\nPss:                  96 kB\nPss_Anon:  64 kB\n',
   '/proc/self/status': 'VmRSS:\t  100 kB\nRssAnon:\t    64 kB\n',
 };
 const SECOND: Readonly<Record<string, string>> = {
@@ -44,6 +45,7 @@ describe.runIf(process.platform === 'linux')('metrics', () => {
     expect(metrics['memory.available_bytes']).toBe(1_048_576);
     expect(metrics['load.15m']).toBe(0.59);
     expect(metrics['agent.anonymous_bytes']).toBe(65_536);
+    expect(stream.own().pssBytes).toBe(98_304);
     expect(metrics['pressure.cpu_some_percent']).toBe(0);
     expect(metrics).not.toHaveProperty('cpu.context_switches_per_s');
     expect(metrics).not.toHaveProperty('network.lo.receive_bytes_per_s');

@@ -13,6 +13,8 @@ import { readSystem, readText, type ReadText, type SystemReading } from './metri
 
 /** Name of the stream in the observability lane. */
 export const METRICS_STREAM = 'metrics';
+/** The kernel walks all page tables for it: milliseconds. */
+const PSS_INTERVAL_MS = 60_000;
 /** Longest run of missing samples that may be filled in. */
 const MAX_IMPUTED = 6;
 const FIRST_SAMPLE_MS = 1000;
@@ -23,6 +25,8 @@ export interface OwnUse {
   rssBytes: number;
   /** Memory that is not file-backed; absent where the system does not tell. */
   anonymousBytes?: number;
+  /** Proportional set size, from the last minute; absent where the system does not tell. */
+  pssBytes?: number;
   heapBytes: number;
   /** Share of time the main thread's loop was busy. */
   loopPercent: number;
@@ -49,6 +53,7 @@ export class MetricsStream {
   private previous: Sample;
   private timer: NodeJS.Timeout | undefined;
   private nextMs = 0;
+  private pss: { atMs: number; bytes: number | undefined } | undefined;
   private ownUse: OwnUse = { cpuPercent: 0, rssBytes: 0, heapBytes: 0, loopPercent: 0 };
 
   constructor(options: MetricsStreamOptions) {
@@ -79,6 +84,10 @@ export class MetricsStream {
     const now = this.take();
     const metrics = difference(this.previous, now);
     this.ownUse = ownUse(this.previous, now, this.read);
+    if (this.pss === undefined || now.atMs - this.pss.atMs >= PSS_INTERVAL_MS) {
+      this.pss = { atMs: now.atMs, bytes: kilobytes(this.read('/proc/self/smaps_rollup'), 'Pss') };
+    }
+    if (this.pss.bytes !== undefined) this.ownUse.pssBytes = this.pss.bytes;
     metrics['agent.cpu_percent'] = round(this.ownUse.cpuPercent);
     metrics['agent.rss_bytes'] = this.ownUse.rssBytes;
     if (this.ownUse.anonymousBytes !== undefined) {
@@ -149,14 +158,20 @@ function ownUse(before: Sample, after: Sample, read: ReadText): OwnUse {
   const cpuUs = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
   // process.memoryUsage.rss() and heapUsed without a walk over the whole heap.
   const { rss, heapUsed } = process.memoryUsage();
-  const anonymousKb = /^RssAnon:\s+(\d+) kB$/m.exec(read('/proc/self/status') ?? '')?.[1];
+  const anonymousBytes = kilobytes(read('/proc/self/status'), 'RssAnon');
   return {
     cpuPercent: (cpuUs / 1000 / elapsedMs) * 100,
     rssBytes: rss,
-    ...(anonymousKb === undefined ? {} : { anonymousBytes: Number(anonymousKb) * 1024 }),
+    ...(anonymousBytes === undefined ? {} : { anonymousBytes }),
     heapBytes: heapUsed,
     loopPercent: performance.eventLoopUtilization(after.loop, before.loop).utilization * 100,
   };
+}
+
+/** `NAME:  123 kB` of a file under /proc, in bytes. */
+function kilobytes(text: string | undefined, name: string): number | undefined {
+  const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text ?? '')?.[1];
+  return found === undefined ? undefined : Number(found) * 1024;
 }
 
 function round(value: number): number {
