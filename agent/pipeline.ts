@@ -2,7 +2,7 @@
  * What happens to every event, in order. Runs on the thread that decides; nothing here waits.
  *
  *   security:       durable record -> decode -> tree -> hash -> detect -> record detections -> release
- *   observability:  decode -> tree -> detect -> (matched: promote to security) -> lane
+ *   observability:  (no rule for its type: lane) decode -> tree -> detect -> (matched: promote to security) -> lane
  *
  * Branching by event type lives in the sensors' opcode table and in the detector's index, not here.
  */
@@ -14,7 +14,8 @@ import type { ObservabilityLane } from './lanes/observability.ts';
 import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
 import { SKIP } from './lanes/types.ts';
 import { LatencyHistogram } from './latency.ts';
-import { decodeRecord, recordBootNs, recordCpu, recordLength } from './sensors/decode.ts';
+import { Interest } from './interest.ts';
+import { decodeRecord, isDecodable, recordBootNs, recordCpu, recordLength } from './sensors/decode.ts';
 import type { ExecutableHasher } from './sensors/hashes.ts';
 import { Header } from './sensors/layout.ts';
 import type { ProcessTree } from './sensors/process-tree.ts';
@@ -44,17 +45,22 @@ export class Pipeline implements SensorSink {
   readonly totals = { security: 0, observability: 0, detections: 0, rejected: 0 };
   readonly #parts: PipelineParts;
   #detector: Detector;
+  #interest: Interest;
+  /** Of the last record passed by: one process makes many in a row. */
+  #lastPid = 0;
   #offsets = new Uint32Array(1024);
   #levels = new Uint8Array(1024);
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#detector = parts.detector;
+    this.#interest = new Interest(parts.detector);
   }
 
   /** Puts another rule set in force between two events. */
   useDetector(detector: Detector): void {
     this.#detector = detector;
+    this.#interest = new Interest(detector);
   }
 
   onBatch(batch: SensorBatch): void {
@@ -105,6 +111,8 @@ export class Pipeline implements SensorSink {
     }
     const offsets = this.#offsets;
     const levels = this.#levels;
+    const interest = this.#interest;
+    const all = this.#detector.hasIndicators;
     let offset = 0;
     let index = 0;
     for (; index < count; index++) {
@@ -115,18 +123,10 @@ export class Pipeline implements SensorSink {
         this.#reject(count - index);
         break;
       }
-      const event = decodeRecord(bytes, offset, wallOffsetNs);
-      if (event === undefined) this.#reject(1);
-      else {
-        event.lane = 'observability';
-        this.#complete(event, 0);
-        const detections = this.#detector.evaluate(event);
-        if (detections !== undefined) {
-          this.#promote(event, bytes.subarray(offset, offset + length), detections);
-          levels[index] = SKIP;
-        }
-        if (index % SAMPLE === 0) this.#measure(event.tsNs);
-      }
+      if (all || interest.in(bytes, offset)) {
+        if (this.#observe(bytes, offset, length, wallOffsetNs)) levels[index] = SKIP;
+      } else this.#passBy(bytes, offset, length);
+      if (index % SAMPLE === 0) this.#measure(recordBootNs(bytes, offset) + wallOffsetNs);
       offset += length;
     }
     offsets[index] = offset;
@@ -144,6 +144,33 @@ export class Pipeline implements SensorSink {
       cpuAt: Header.seq + 6,
     });
     this.totals.observability += count;
+  }
+
+  /** Looks at one ordinary record; true if it matched and went to the security lane. */
+  #observe(bytes: Buffer, offset: number, length: number, wallOffsetNs: bigint): boolean {
+    const event = decodeRecord(bytes, offset, wallOffsetNs);
+    if (event === undefined) {
+      this.#reject(1);
+      return false;
+    }
+    event.lane = 'observability';
+    this.#complete(event, 0);
+    const detections = this.#detector.evaluate(event);
+    if (detections === undefined) return false;
+    this.#promote(event, bytes.subarray(offset, offset + length), detections);
+    return true;
+  }
+
+  /** A record no rule is about: checked, and its process kept known. */
+  #passBy(bytes: Buffer, offset: number, length: number): void {
+    if (!isDecodable(bytes, offset, length)) {
+      this.#reject(1);
+      return;
+    }
+    const pid = bytes.readUInt32LE(offset + Header.tgid);
+    if (pid === this.#lastPid || pid === 0) return;
+    this.#lastPid = pid;
+    this.#parts.tree.touch(pid, bytes.readBigUInt64LE(offset + Header.start));
   }
 
   /** Records of sensors that have no native path to the log. Returns the first sequence number, 0 on failure. */

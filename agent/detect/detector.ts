@@ -19,6 +19,8 @@ import { canMatch } from './runnable.ts';
 
 /** Matches an event against lists of known bad things; see indicators/. */
 export interface IndicatorMatcher {
+  /** How many indicators there are; a matcher that does not say is always asked. */
+  readonly size?: number;
   match(event: SentinelEvent): Detection[] | undefined;
   /** The same for hashes that became known after the event they belong to. */
   matchHashes(hashes: Hashes): Detection[] | undefined;
@@ -104,6 +106,19 @@ export class Detector {
     const indicated = this.indicators?.matchHashes(hashes);
     for (const detection of indicated ?? []) this.#count(detection.ruleId);
     return indicated;
+  }
+
+  /** False if no event of this type and action can have a detection, as long as there are no indicators. */
+  hasRulesFor(type: string, action: string): boolean {
+    return this.#table.at(type, action).some((id, i) => {
+      const { bucket, general } = this.#views[id] as CompiledView;
+      return bucket.rules.length > 0 || (i === 0 && general.rules.length > 0);
+    });
+  }
+
+  /** Whether there are indicators, which look at every event. */
+  get hasIndicators(): boolean {
+    return this.indicators !== undefined && this.indicators.size !== 0;
   }
 
   #collect(event: SentinelEvent, count: number, before: Detection[] | undefined): Detection[] | undefined {

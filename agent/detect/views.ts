@@ -141,9 +141,14 @@ export class ViewTable {
 
   /** Views of an event. */
   of(event: SentinelEvent): readonly number[] {
-    const entry = this.#byType.get(event.type);
+    return this.at(event.type, event.action);
+  }
+
+  /** Views of events of a type and action. */
+  at(type: string, action: string): readonly number[] {
+    const entry = this.#byType.get(type);
     if (!entry) return NONE;
-    return entry.byAction.get(event.action) ?? entry.other;
+    return entry.byAction.get(action) ?? entry.other;
   }
 }
 

@@ -310,15 +310,17 @@ function decodeRare(
 interface Body {
   /** Bytes of the fixed part, header included. */
   size: number;
+  /** Where its string descriptors begin; they reach to the end of the fixed part. */
+  strings: number;
   /** Fills the event; false when the strings do not fit the record. */
   decode: (bytes: Buffer, offset: number, event: SentinelEvent, flags: number, opcode: Opcode) => boolean;
 }
 
 export const BODIES: Readonly<Record<BodyKind, Body>> = {
-  fork: { size: Fork.size, decode: decodeFork },
-  exit: { size: Exit.size, decode: decodeExit },
-  proc: { size: Proc.size, decode: decodeProc },
-  file: { size: File.size, decode: decodeFile },
-  net: { size: Net.size, decode: decodeNet },
-  rare: { size: Rare.size, decode: decodeRare },
+  fork: { size: Fork.size, strings: Fork.size, decode: decodeFork },
+  exit: { size: Exit.size, strings: Exit.size, decode: decodeExit },
+  proc: { size: Proc.size, strings: Proc.filename, decode: decodeProc },
+  file: { size: File.size, strings: File.path, decode: decodeFile },
+  net: { size: Net.size, strings: Net.query, decode: decodeNet },
+  rare: { size: Rare.size, strings: Rare.s1, decode: decodeRare },
 };

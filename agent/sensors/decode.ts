@@ -8,7 +8,7 @@
  */
 import type { SentinelEvent } from '../event.ts';
 import { BODIES } from './decode-bodies.ts';
-import { Flag, Header, RECORD_MAX, SN_VERSION } from './layout.ts';
+import { Flag, Header, RECORD_MAX, SN_VERSION, STR_SIZE } from './layout.ts';
 import { OPCODES } from './opcodes.ts';
 import { beginRecord, cuts } from './record-reader.ts';
 
@@ -37,6 +37,18 @@ export function recordCpu(bytes: Buffer, offset: number): number {
   const low = bytes.readUInt32LE(offset + Header.seq);
   const high = bytes.readUInt32LE(offset + Header.seq + 4);
   return low === 0 && high === 0 ? 0xffff : high >>> 16;
+}
+
+/** Whether `decodeRecord` would make an event of the record of this length at `offset`, without making it. */
+export function isDecodable(bytes: Buffer, offset: number, length: number): boolean {
+  if (bytes[offset + Header.ver] !== SN_VERSION) return false;
+  const opcode = OPCODES[bytes[offset + Header.type] as number];
+  if (opcode === undefined) return false;
+  const { size, strings } = BODIES[opcode.body];
+  if (length < size) return false;
+  let end = size;
+  for (let at = strings; at < size; at += STR_SIZE) end += bytes.readUInt16LE(offset + at);
+  return end <= length;
 }
 
 /** Walks a batch; `onEvent` gets each event with its offset and length. Returns how many decoded and how many not. */

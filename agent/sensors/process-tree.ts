@@ -122,6 +122,12 @@ export class ProcessTree {
     this.#table.keep(node);
   }
 
+  /** Notes that a process is alive, for an event that is not looked at further: it stays known. */
+  touch(pid: number, startNs: bigint): void {
+    const node = this.#table.find(pid, startNs);
+    if (node !== undefined) this.#table.keep(node);
+  }
+
   /** What is known of a process: a fresh object. Without `startNs`, of the latest process with that pid. */
   get(pid: number, startNs = 0n): ProcessInfo | undefined {
     const node = this.#table.find(pid, startNs);
