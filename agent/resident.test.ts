@@ -39,8 +39,8 @@ describe('starting anew with flags', () => {
     const module = JSON.stringify(join(import.meta.dirname, 'resident.ts'));
     writeFileSync(
       program,
-      `const { startAnew, collectGarbage } = await import(${module});
-       startAnew(import.meta.filename);
+      `const { becomeResident, collectGarbage } = await import(${module});
+       becomeResident(import.meta.filename);
        collectGarbage();
        console.log(JSON.stringify([process.pid, process.execArgv, process.argv.slice(2)]));
        process.exitCode = 7;`,

@@ -5,13 +5,11 @@
  * Most of them are read when the engine starts, so `sentinel run` replaces itself by the same program with the flags
  * on its command line. NODE_OPTIONS would do as well, but every child would inherit them.
  */
-export const RESIDENT_FLAGS: readonly string[] = [
-  '--max-semi-space-size=1',
-  '--optimize-for-size',
-  '--v8-pool-size=1',
-  '--no-parallel-scavenge',
-  '--expose-gc',
-];
+import { setFlagsFromString } from 'node:v8';
+
+const V8_FLAGS = ['--max-semi-space-size=1', '--optimize-for-size', '--no-parallel-scavenge', '--expose-gc'];
+/** The number of helper threads is an option of Node, not of V8. */
+export const RESIDENT_FLAGS: readonly string[] = [...V8_FLAGS, '--v8-pool-size=1'];
 
 interface Runtime {
   execve?: unknown;
@@ -32,15 +30,18 @@ export function residentArguments(program: string, runtime: Runtime = process): 
   return [argv[0] as string, ...RESIDENT_FLAGS, ...execArgv, program, ...argv.slice(2)];
 }
 
-/** Replaces this program by itself with the flags; returns only if that is not needed or not possible. */
-export function startAnew(program: string): void {
+/**
+ * Replaces this program by itself with the flags: same process id, same streams. Returns only if that is not needed or
+ * not possible; what can still be changed then is the heap as it grows, and that of threads started later.
+ */
+export function becomeResident(program: string): void {
   const again = residentArguments(program);
-  if (!again) return;
   try {
-    process.execve?.(process.execPath, again);
+    if (again) process.execve?.(process.execPath, again);
   } catch {
     // Not allowed here: the agent runs all the same, a little larger.
   }
+  for (const flag of V8_FLAGS) setFlagsFromString(flag);
 }
 
 /** Collects what starting left behind; a no-op where the collector cannot be called. */
