@@ -1,4 +1,5 @@
 /** Gathers the health snapshot from the parts of a running agent. */
+import { statfsSync } from 'node:fs';
 import type { HealthSnapshot, WalJson } from './api/contract.ts';
 import type { ErrorCounters } from './errors.ts';
 import { levelOf, problemsOf, RateMeter, sentenceOf, type HealthFacts } from './health.ts';
@@ -29,7 +30,12 @@ export interface HealthSources {
   metrics: MetricsStream;
   errors: ErrorCounters;
   rules: () => RulesInForce;
-  timeline: { running: boolean; cursors: LanePositions; gaps24h: { count: number; lostRecords: number } };
+  timeline: {
+    running: boolean;
+    cursors: LanePositions;
+    gaps24h: { count: number; lostRecords: number };
+    problem?: { what: string; remedy: string } | undefined;
+  };
   api: () => HealthSnapshot['api'];
 }
 
@@ -47,7 +53,17 @@ function walJson(writer: WalWriter): WalJson {
     flushP50Us: Math.round(stats.flushP50Us),
     flushP99Us: Math.round(stats.flushP99Us),
     failedWrites: stats.failedWrites,
+    reason: stats.reason === '' ? undefined : stats.reason,
   };
+}
+
+function diskOf(dataDir: string): HealthSnapshot['disk'] {
+  try {
+    const { bavail, blocks, bsize } = statfsSync(dataDir);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  } catch {
+    return undefined;
+  }
 }
 
 export class HealthBuilder {
@@ -82,6 +98,9 @@ export class HealthBuilder {
     const rules = s.rules();
     const own = s.metrics.own();
     const memory = process.memoryUsage();
+    const api = s.api();
+    const disk = diskOf(s.dataDir);
+    const nowNs = s.nowNs();
     const facts: HealthFacts = {
       tier: sensor.tier,
       scope: s.scope,
@@ -91,6 +110,10 @@ export class HealthBuilder {
       wal,
       gaps24h: s.timeline.gaps24h,
       timelineRunning: s.timeline.running,
+      timelineProblem: s.timeline.problem,
+      disk,
+      lastRefusal: api.lastRefusal,
+      nowNs,
       laneState: lane.state,
       rulesFailed: rules.failed.length,
       rulesLoaded: rules.loaded,
@@ -102,7 +125,7 @@ export class HealthBuilder {
       sentence: sentenceOf(facts),
       version: VERSION,
       startedNs: s.startedNs.toString(),
-      nowNs: s.nowNs().toString(),
+      nowNs: nowNs.toString(),
       host: { ...s.host, deviceId: s.deviceId },
       dataDir: s.dataDir,
       problems,
@@ -143,7 +166,8 @@ export class HealthBuilder {
         ...(own.pssBytes === undefined ? {} : { pssBytes: own.pssBytes }),
         heapBytes: memory.heapUsed,
       },
-      api: s.api(),
+      api,
+      disk,
       rules: { loaded: rules.loaded, failed: rules.failed, indicators: rules.indicators },
       errors: s.errors.snapshot(),
     };

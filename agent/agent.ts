@@ -7,7 +7,7 @@
 import { loadCore } from '../native-addon/index.ts';
 import { AgentRules } from './rules-setup.ts';
 import { openAgentApi, type AgentApi } from './agent-api.ts';
-import { HealthBuilder } from './agent-health.ts';
+import { HealthBuilder, type HealthSources } from './agent-health.ts';
 import { Checkpointer } from './audit/checkpoint.ts';
 import type { HealthSnapshot } from './api/contract.ts';
 import type { ApiServer } from './api/server.ts';
@@ -201,7 +201,11 @@ async function compose(
 
   // Timeline, in its worker.
   const stored = { security: 0, observability: 0 };
-  const timelineState = { running: true, cursors: stored, gaps24h: { count: 0, lostRecords: 0 } };
+  const timelineState: HealthSources['timeline'] = {
+    running: true,
+    cursors: stored,
+    gaps24h: { count: 0, lostRecords: 0 },
+  };
   const retention = new Retention({
     dataDir,
     logs,
@@ -221,6 +225,7 @@ async function compose(
       onStored: (cursors, rejected, gaps24h) => {
         timelineState.cursors = cursors;
         timelineState.gaps24h = gaps24h;
+        timelineState.problem = undefined;
         retention.stored(cursors);
         if (rejected > 0) errors.count('timeline_rejected', rejected);
       },
@@ -228,6 +233,7 @@ async function compose(
         errors.count(code);
         log.error({ code }, message);
         timelineState.running = timeline.running;
+        if (code === 'timeline_ingest') timelineState.problem = ingestProblem(message);
       },
     },
   );
@@ -356,6 +362,15 @@ async function compose(
         }
       })()),
   };
+}
+
+/** What keeps the timeline from taking records; the worker tries again by itself. */
+function ingestProblem(message: string): { what: string; remedy: string } {
+  const full = /full|ENOSPC|EDQUOT|space/i.test(message);
+  const remedy = full
+    ? 'free some space on the disk of the data folder; the timeline catches up by itself'
+    : 'see the agent log; if it stays, stop the agent and delete timeline.db: it is made again from the logs';
+  return { what: message, remedy };
 }
 
 /** The record of an event that user space made. */

@@ -27,6 +27,7 @@ const good: HealthFacts = {
   gaps24h: { count: 0, lostRecords: 0 },
   timelineRunning: true,
   laneState: 'NORMAL',
+  nowNs: 0n,
   rulesFailed: 0,
   rulesLoaded: 60,
 };
@@ -51,11 +52,59 @@ describe('state sentence', () => {
       'Recording security events only · 0 gaps in 24 h · eBPF',
       'failed',
     ],
+    [
+      {
+        wal: [
+          wal('security', 'ok'),
+          { ...wal('observability', 'degraded'), reason: 'disk_full: free space' },
+        ],
+      },
+      'Recording everything · no space for the observability log · 0 gaps in 24 h · eBPF',
+      'degraded',
+    ],
+    [
+      { disk: { freeBytes: 100 * 1024 * 1024, totalBytes: 1e9 } },
+      'Recording everything · disk nearly full · 0 gaps in 24 h · eBPF',
+      'degraded',
+    ],
+    [
+      { timelineProblem: { what: 'the timeline cannot be written', remedy: 'free some space' } },
+      'Recording everything · the timeline is behind · 0 gaps in 24 h · eBPF',
+      'degraded',
+    ],
+    [
+      { lastRefusal: { reason: 'console_host', tsNs: '0', inLastMinute: 500 } },
+      'Recording everything · 0 gaps in 24 h · eBPF',
+      'degraded',
+    ],
+    [
+      { lastRefusal: { reason: 'console_host', tsNs: '0', inLastMinute: 500 }, nowNs: 61_000_000_000n },
+      'Recording everything · 0 gaps in 24 h · eBPF',
+      'ok',
+    ],
     [{ tier: 'replay' }, 'Replaying recorded events · 0 gaps in 24 h · replay', 'degraded'],
-  ] as const)('%j', (change, sentence, level) => {
+  ] as const)('%o', (change, sentence, level) => {
     const facts: HealthFacts = { ...good, ...change } as HealthFacts;
     expect(sentenceOf(facts)).toBe(sentence);
     expect(levelOf(problemsOf(facts))).toBe(level);
+  });
+
+  it('names cause, meaning and remedy of everything that is wrong with the disk', () => {
+    const problems = problemsOf({
+      ...good,
+      wal: [wal('security', 'ok'), { ...wal('observability', 'degraded'), reason: 'disk_full: free space' }],
+      disk: { freeBytes: 100 * 1024 * 1024, totalBytes: 1e9 },
+      timelineProblem: { what: 'the timeline cannot be written (disk full)', remedy: 'free some space' },
+    });
+    expect(problems.map(({ what }) => what)).toEqual([
+      'there is no space for the next segment of the observability log',
+      'only 100 MiB are free in the data folder',
+      'the timeline cannot be written (disk full)',
+    ]);
+    for (const { meaning, remedy } of problems) {
+      expect(meaning).not.toBe('');
+      expect(remedy).toMatch(/free some space/);
+    }
   });
 
   it('says what a lesser sensor does not see, why, and the remedy', () => {

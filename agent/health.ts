@@ -26,6 +26,11 @@ export interface HealthFacts {
   gaps24h: { count: number; lostRecords: number };
   timelineRunning: boolean;
   laneState: string;
+  /** What keeps the timeline from taking records, and what to do; absent while it takes them. */
+  timelineProblem?: { what: string; remedy: string } | undefined;
+  disk?: { freeBytes: number; totalBytes: number } | undefined;
+  lastRefusal?: HealthSnapshot['api']['lastRefusal'] | undefined;
+  nowNs: bigint;
   rulesFailed: number;
   rulesLoaded: number;
 }
@@ -85,20 +90,83 @@ function walProblems(facts: HealthFacts): Problem[] {
         remedy: 'check the disk for space and errors, then restart the agent',
       });
     } else if (log.state === 'degraded') {
-      problems.push({
-        level: 'degraded',
-        what: `a write to the ${log.lane} log failed (${log.failedWrites})`,
-        meaning: 'nothing was lost: the records went to a spare segment',
-        remedy: 'check the disk for space and errors',
-      });
+      problems.push(degradedLog(log));
     }
+  }
+  return problems;
+}
+
+const DISK_SHORT = /^disk_(full|low)\b/;
+
+function degradedLog(log: HealthFacts['wal'][number]): Problem {
+  const { lane, reason = '', failedWrites } = log;
+  if (!DISK_SHORT.test(reason)) {
+    return {
+      level: 'degraded',
+      what: `the ${lane} log had to move on (${reason || `${failedWrites} failed writes`})`,
+      meaning: 'nothing was lost: the records went to a spare segment',
+      remedy: 'check the disk for errors (dmesg, smartctl)',
+    };
+  }
+  return {
+    level: 'degraded',
+    what: `there is no space for the next segment of the ${lane} log`,
+    meaning:
+      lane === 'observability'
+        ? 'once its last segment is full, ordinary events are shed, each counted in a gap; the space left is for security events'
+        : 'security events are recorded until the last segment is full; after that they are lost and counted',
+    remedy: FREE_SPACE,
+  };
+}
+
+const FREE_SPACE =
+  'free some space on the disk of the data folder, or lower wal.maxBytes and timeline.maxBytes';
+/** With less, an agent starts with small logs (log-space.ts): the reserve of 256 MiB and three segments of 16 MiB. */
+const LOW_DISK_BYTES = 304 * 1024 * 1024;
+/** Fewer refusals in a minute are strangers at the door, not a flood. */
+const FLOOD_REFUSALS = 100;
+const FLOOD_MEMORY_NS = 60_000_000_000n;
+
+function surroundingProblems(facts: HealthFacts): Problem[] {
+  const problems: Problem[] = [];
+  const { disk, timelineProblem, lastRefusal } = facts;
+  if (disk && disk.freeBytes < LOW_DISK_BYTES) {
+    problems.push({
+      level: 'degraded',
+      what: `only ${Math.floor(disk.freeBytes / 1048576)} MiB are free in the data folder`,
+      meaning:
+        'ordinary events give way first, each loss counted in a gap; what is left is for security events',
+      remedy: FREE_SPACE,
+    });
+  }
+  if (timelineProblem) {
+    problems.push({
+      level: 'degraded',
+      what: timelineProblem.what,
+      meaning: 'recording goes on in the logs; queries do not show what is new until the timeline takes it',
+      remedy: timelineProblem.remedy,
+    });
+  }
+  if (
+    lastRefusal &&
+    lastRefusal.inLastMinute >= FLOOD_REFUSALS &&
+    facts.nowNs - BigInt(lastRefusal.tsNs) < FLOOD_MEMORY_NS
+  ) {
+    problems.push({
+      level: 'degraded',
+      what: `${lastRefusal.inLastMinute} requests to the agent were refused within a minute (last: ${lastRefusal.reason})`,
+      meaning:
+        'a program of this machine, or a web page in its browser, tries doors it may not open; recording is not affected',
+      remedy:
+        'find it in the timeline (type:network direction:inbound), or start the agent with --console off',
+    });
   }
   return problems;
 }
 
 /** Everything that keeps the level from being ok, worst first. */
 export function problemsOf(facts: HealthFacts): Problem[] {
-  const problems = [...walProblems(facts), ...sensorProblems(facts)];
+  const problems = [...walProblems(facts), ...surroundingProblems(facts), ...sensorProblems(facts)];
   if (!facts.timelineRunning) {
     problems.push({
       level: 'degraded',
@@ -142,11 +210,23 @@ export function sentenceOf(facts: HealthFacts): string {
   else if (facts.tier === 'replay') verb = 'Replaying recorded events';
   else if (!kernelTier) verb = 'Recording with blind spots';
   else if (facts.scope !== 'host') verb = `Recording ${facts.scope}`;
-  else if (facts.wal.some((log) => log.state === 'failed')) verb = 'Recording security events only';
+  else if (facts.wal.some((log) => log.lane === 'observability' && log.state === 'failed'))
+    verb = 'Recording security events only';
   const { count, lostRecords } = facts.gaps24h;
+  const concerns = concernsOf(facts);
   const lost = lostRecords > 0 ? ` (${lostRecords.toLocaleString('en')} records lost)` : '';
   const gaps = `${count.toLocaleString('en')} ${count === 1 ? 'gap' : 'gaps'} in 24 h${lost}`;
-  return `${verb} · ${gaps} · ${TIER_NAMES[facts.tier] ?? facts.tier}`;
+  return `${verb}${concerns} · ${gaps} · ${TIER_NAMES[facts.tier] ?? facts.tier}`;
+}
+
+/** What a person must know although recording goes on. */
+function concernsOf(facts: HealthFacts): string {
+  const concerns: string[] = [];
+  const short = facts.wal.filter((log) => log.state === 'degraded' && DISK_SHORT.test(log.reason ?? ''));
+  if (short.length > 0) concerns.push(`no space for the ${short.map((log) => log.lane).join(' and ')} log`);
+  else if (facts.disk && facts.disk.freeBytes < LOW_DISK_BYTES) concerns.push('disk nearly full');
+  if (!facts.timelineRunning || facts.timelineProblem) concerns.push('the timeline is behind');
+  return concerns.map((concern) => ` · ${concern}`).join('');
 }
 
 /** Events per second over the last few seconds, from running totals. */

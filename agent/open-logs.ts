@@ -1,10 +1,12 @@
 /** Opens both write-ahead logs and turns what their recovery found into gaps. */
+import { statfsSync } from 'node:fs';
 import { dataPaths } from './data-dir.ts';
 import { fromSystemError, SentinelError } from './errors.ts';
 import type { GapInfo, Lane } from './event.ts';
 import type { Log } from './log.ts';
 import { CursorFile } from './wal/cursor.ts';
 import { openWal } from './wal/open.ts';
+import { spaceFor } from './log-space.ts';
 import type { WalRecovered, WalWriter } from './wal/types.ts';
 import { type EndOfWatch, endOfWatch } from './watched-until.ts';
 
@@ -47,7 +49,7 @@ export async function openLogs(options: {
         lane,
         deviceId: options.deviceId,
         epoch: options.epoch,
-        segmentBytes: options.segmentBytes,
+        ...spaceFor(lane, options.segmentBytes, freeBytes(options.dataDir)),
         witnessSeq: cursors[lane].read(),
         onState: (state, reason) => options.log.warn({ lane, state, reason }, 'log state'),
       });
@@ -91,6 +93,16 @@ export async function openLogs(options: {
       await Promise.allSettled(all.map(({ writer }) => writer.close()));
     },
   };
+}
+
+/** Infinity where the system cannot tell. */
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return Infinity;
+  }
 }
 
 async function settleOne(writer: WalWriter): Promise<void> {

@@ -303,6 +303,8 @@ export interface WalJson {
   flushP50Us: number;
   flushP99Us: number;
   failedWrites: number;
+  /** Why the state is not ok (disk_full, disk_low, write_failed …), in the system's words. */
+  reason?: string;
 }
 
 export interface Percentiles {

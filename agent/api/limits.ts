@@ -1,5 +1,10 @@
 /** Bounds and counters shared by the server and its transports. */
-import { MAX_CLIENT_BACKLOG_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from './contract.ts';
+import {
+  type HealthSnapshot,
+  MAX_CLIENT_BACKLOG_BYTES,
+  MAX_REQUEST_BYTES,
+  MAX_RESPONSE_BYTES,
+} from './contract.ts';
 
 export interface ApiLimits {
   maxRequestBytes: number;
@@ -57,6 +62,9 @@ export type RefusalReason =
   | 'console_token'
   | 'console_protocol';
 
+const BUCKET_MS = 5000;
+const BUCKETS = 12;
+
 export class ApiCounters {
   clients = 0;
   /** Clients that did not take what they asked for. */
@@ -65,19 +73,40 @@ export class ApiCounters {
   subscriptions = 0;
   inFlight = 0;
   readonly #refused = new Map<RefusalReason, number>();
+  /** Counts of the last minute, in a ring of slices. */
+  readonly #recent: ({ startMs: number; count: number } | undefined)[] = [];
+  #last: { reason: RefusalReason; atMs: number } | undefined;
 
   refuse(reason: RefusalReason): void {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    const nowMs = Date.now();
+    const index = Math.floor(nowMs / BUCKET_MS) % BUCKETS;
+    const bucket = this.#recent[index];
+    const startMs = nowMs - (nowMs % BUCKET_MS);
+    if (bucket?.startMs === startMs) bucket.count += 1;
+    else this.#recent[index] = { startMs, count: 1 };
+    this.#last = { reason, atMs: nowMs };
+  }
+
+  #lastRefusal(): HealthSnapshot['api']['lastRefusal'] {
+    if (!this.#last) return undefined;
+    const { reason, atMs } = this.#last;
+    let inLastMinute = 0;
+    for (const bucket of this.#recent) {
+      if (bucket && atMs - bucket.startMs < BUCKET_MS * BUCKETS) inLastMinute += bucket.count;
+    }
+    return { reason, tsNs: String(BigInt(atMs) * 1_000_000n), inLastMinute };
   }
 
   /** The `api` part of health. */
-  snapshot(): { clients: number; shed: number; refused: number; refusedByReason: Record<string, number> } {
+  snapshot(): HealthSnapshot['api'] & { refusedByReason: Record<string, number> } {
     let refused = 0;
     for (const count of this.#refused.values()) refused += count;
     return {
       clients: this.clients,
       shed: this.shed,
       refused,
+      lastRefusal: this.#lastRefusal(),
       refusedByReason: Object.fromEntries([...this.#refused].sort(([a], [b]) => (a < b ? -1 : 1))),
     };
   }
