@@ -225,7 +225,6 @@ async function compose(
       onStored: (cursors, rejected, gaps24h) => {
         timelineState.cursors = cursors;
         timelineState.gaps24h = gaps24h;
-        timelineState.problem = undefined;
         retention.stored(cursors);
         if (rejected > 0) errors.count('timeline_rejected', rejected);
       },
@@ -233,7 +232,10 @@ async function compose(
         errors.count(code);
         log.error({ code }, message);
         timelineState.running = timeline.running;
-        if (code === 'timeline_ingest') timelineState.problem = ingestProblem(message);
+      },
+      onTrouble: (trouble) => {
+        timelineState.problem = trouble;
+        if (!trouble) log.info({}, 'the timeline takes records again');
       },
     },
   );
@@ -362,15 +364,6 @@ async function compose(
         }
       })()),
   };
-}
-
-/** What keeps the timeline from taking records; the worker tries again by itself. */
-function ingestProblem(message: string): { what: string; remedy: string } {
-  const full = /full|ENOSPC|EDQUOT|space/i.test(message);
-  const remedy = full
-    ? 'free some space on the disk of the data folder; the timeline catches up by itself'
-    : 'see the agent log; if it stays, stop the agent and delete timeline.db: it is made again from the logs';
-  return { what: message, remedy };
 }
 
 /** The record of an event that user space made. */

@@ -5,6 +5,7 @@ import { workerFile } from './resources.ts';
 import type {
   FromWorker,
   LanePositions,
+  TimelineTrouble,
   ToWorker,
   WorkerMethod,
   WorkerOptions,
@@ -15,13 +16,19 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Between two notices of new durable records; a query does not wait for it. */
+/** Between two notices of new durable records while somebody follows. */
 const NOTICE_MS = 100;
+/** The same while nobody does: fewer, larger steps cost less a record. A query does not wait for it. */
+const QUIET_NOTICE_MS = 3000;
+/** Records of both lanes that wait no longer. */
+const NOTICE_RECORDS = 4096;
 const CLOSE_MS = 5000;
 
 export interface TimelineClientEvents {
   onStored(cursors: LanePositions, rejected: number, gaps24h: { count: number; lostRecords: number }): void;
   onProblem(code: string, message: string): void;
+  /** The timeline lags for this reason; undefined once it no longer does. */
+  onTrouble(trouble: TimelineTrouble | undefined): void;
 }
 
 export class TimelineClient {
@@ -79,30 +86,34 @@ export class TimelineClient {
     return !this.#exited;
   }
 
-  /** Tells the worker, at most each NOTICE_MS, how far it may read. */
+  /** Tells the worker how far it may read: soon while somebody follows, else when it is worth a step. */
   durable(lane: keyof LanePositions, seq: number): void {
-    this.#durable[lane] = seq;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#notice();
-    }, NOTICE_MS);
+    const durable = this.#durable;
+    const noticed = this.#noticed;
+    durable[lane] = seq;
+    const waiting = durable.security - noticed.security + durable.observability - noticed.observability;
+    if (waiting >= NOTICE_RECORDS) this.#notice();
+    else
+      this.#timer ??= setTimeout(() => this.#notice(), this.#follows.size > 0 ? NOTICE_MS : QUIET_NOTICE_MS);
   }
 
   #notice(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     const { security, observability } = this.#durable;
     if (security === this.#noticed.security && observability === this.#noticed.observability) return;
     this.#noticed = { security, observability };
     this.#send({ kind: 'durable', durable: this.#noticed });
   }
 
-  /** Calls one method; with `upTo` the answer reflects everything up to there. */
+  /** Calls one method; the answer reflects everything up to `upTo`, or all that is known to be durable. */
   call(method: WorkerMethod, params: unknown, upTo?: LanePositions): Promise<RawJson> {
     if (this.#exited)
       return Promise.reject(new ApiFailure('unavailable', 'the timeline is not running; restart the agent'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#send({ kind: 'call', id, method, params, upTo });
+      this.#send({ kind: 'call', id, method, params, upTo: upTo ?? { ...this.#durable } });
     });
   }
 
@@ -115,6 +126,7 @@ export class TimelineClient {
         return;
       }
       this.#follows.set(id, listener);
+      this.#notice();
       this.#waiting.set(id, { resolve, reject });
       this.#send({ kind: 'follow', id, query, limit, upTo });
     }).catch((error: unknown) => {
@@ -158,6 +170,9 @@ export class TimelineClient {
       case 'problem':
         this.#events.onProblem(message.code, message.message);
         break;
+      case 'trouble':
+        this.#events.onTrouble(message.trouble);
+        break;
       case 'ready':
         break;
     }
@@ -166,7 +181,6 @@ export class TimelineClient {
   /** Lets the worker commit what it has, then ends it. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#timer);
     if (this.#exited) return;
     const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
     this.#notice();

@@ -16,6 +16,7 @@ import type { RarityModel, RarityScore } from './detect/rarity.ts';
 import { decodeRecord } from './sensors/decode.ts';
 import { ProcessTree } from './sensors/process-tree.ts';
 import { UserTable } from './sensors/users.ts';
+import { TimelineCorruptError, TimelineWriteError } from './store/errors.ts';
 import type { FileHash, Timeline } from './store/timeline.ts';
 import type { LanePositions } from './timeline-messages.ts';
 import { RecordType, Schema, type WalRecord } from './wal/types.ts';
@@ -33,6 +34,15 @@ interface LateDetections {
   detections: Detection[];
   /** Position of the detection record itself. */
   seq: number;
+}
+
+/** What was read from the logs and is stored together. */
+interface Batch {
+  events: Map<number, SentinelEvent>;
+  late: LateDetections[];
+  hashes: FileHash[];
+  cursors: Partial<LanePositions>;
+  taken: number;
 }
 
 export interface EpochRecord {
@@ -73,7 +83,7 @@ export function worse(a: Severity, b: Severity): Severity {
 }
 
 export class TimelineFeed {
-  /** Records that could not be decoded; they stay in the log. */
+  /** Records that could not be decoded or stored; they stay in the log. */
   rejected = 0;
   readonly #timeline: Timeline;
   readonly #readers: Readonly<Record<Lane, WalReader>>;
@@ -82,6 +92,8 @@ export class TimelineFeed {
   readonly #onEvent: ((event: SentinelEvent) => void) | undefined;
   readonly #queue: Record<Lane, WalRecord[]> = { security: [], observability: [] };
   readonly #at: Record<Lane, number> = { security: 0, observability: 0 };
+  /** Read, and not stored yet: what a full disk refused is stored by a later step. */
+  #pending: Batch | undefined;
   #bootId: string | undefined;
   #deviceId: string | undefined;
 
@@ -95,36 +107,63 @@ export class TimelineFeed {
 
   /**
    * Ingests one chunk, up to `durable`. Returns how many records were taken; 0 means caught up. Records of both lanes
-   * are taken in the order of their collection, so that a process is known before what it did.
+   * are taken in the order of their collection, so that a process is known before what it did. When it throws nothing
+   * of the chunk is stored, and the next call tries it again.
    */
   step(durable: LanePositions): number {
+    const batch = this.#pending ?? this.#read(durable);
+    if (batch.taken === 0) return 0;
+    this.#pending = batch;
+    const stored = [...batch.events.values()];
+    try {
+      this.#store(batch, stored);
+    } catch (error) {
+      if (error instanceof TimelineWriteError || error instanceof TimelineCorruptError) throw error;
+      this.#storeSingly(batch, stored);
+    }
+    this.#pending = undefined;
+    if (this.#onEvent) for (const event of stored) this.#onEvent(event);
+    return batch.taken;
+  }
+
+  #read(durable: LanePositions): Batch {
     this.#fill('security', durable.security);
     this.#fill('observability', durable.observability);
-    const events = new Map<number, SentinelEvent>();
-    const late: LateDetections[] = [];
-    const hashes: FileHash[] = [];
-    const cursors: Partial<LanePositions> = {};
-    let taken = 0;
+    const batch: Batch = { events: new Map(), late: [], hashes: [], cursors: {}, taken: 0 };
     for (;;) {
       const lane = this.#next();
-      if (lane === undefined) break;
+      if (lane === undefined) return batch;
       const record = this.#queue[lane][this.#at[lane]++];
-      if (!record) break;
-      taken += 1;
-      cursors[lane] = record.seq;
-      this.#take(lane, record, events, late, hashes);
+      if (!record) return batch;
+      batch.taken += 1;
+      batch.cursors[lane] = record.seq;
+      this.#take(lane, record, batch);
     }
-    if (taken === 0) return 0;
-    const stored = [...events.values()];
+  }
+
+  #store({ late, hashes, cursors }: Batch, events: readonly SentinelEvent[]): void {
     this.#timeline.transaction(() => {
-      this.#timeline.insert(stored, cursors);
+      this.#timeline.insert(events, cursors);
       for (const { of, detections, seq } of late) {
         this.#timeline.addDetections(eventIdOf('security', of), detections, seq);
       }
       for (const hash of hashes) this.#timeline.addHash(hash);
     });
-    if (this.#onEvent) for (const event of stored) this.#onEvent(event);
-    return taken;
+  }
+
+  /** One record that the store cannot take must not keep the others out. */
+  #storeSingly(batch: Batch, events: readonly SentinelEvent[]): void {
+    const taken: SentinelEvent[] = [];
+    for (const event of events) {
+      try {
+        this.#timeline.insert([event], {});
+        taken.push(event);
+      } catch (error) {
+        if (error instanceof TimelineWriteError || error instanceof TimelineCorruptError) throw error;
+        this.rejected += 1;
+      }
+    }
+    this.#store(batch, taken);
   }
 
   /** Reads more of a lane once its queue is used up. */
@@ -145,13 +184,7 @@ export class TimelineFeed {
     return observability.wallNs < security.wallNs ? 'observability' : 'security';
   }
 
-  #take(
-    lane: Lane,
-    record: WalRecord,
-    events: Map<number, SentinelEvent>,
-    late: LateDetections[],
-    hashes: FileHash[],
-  ): void {
+  #take(lane: Lane, record: WalRecord, { events, late, hashes }: Batch): void {
     const eventId = eventIdOf(lane, record.seq);
     try {
       switch (record.type) {

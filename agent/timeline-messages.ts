@@ -33,6 +33,12 @@ export interface WorkerOptions {
   maxTimelineAgeNs: bigint;
 }
 
+/** Why the timeline is behind, and what ends it. The logs are not affected. */
+export interface TimelineTrouble {
+  what: string;
+  remedy: string;
+}
+
 export type ToWorker =
   | { kind: 'durable'; durable: LanePositions }
   /** The answer reflects everything up to `upTo` unless ingesting that much takes longer than `MAX_SYNC_MS`. */
@@ -54,7 +60,9 @@ export type FromWorker =
   | { kind: 'failure'; id: number; error: ApiError }
   /** Each event as JSON text, oldest first. */
   | { kind: 'followed'; id: number; events: string[]; skipped: number }
-  | { kind: 'problem'; code: string; message: string };
+  | { kind: 'problem'; code: string; message: string }
+  /** The state of ingestion changed. */
+  | { kind: 'trouble'; trouble?: TimelineTrouble };
 
 /** Longest a query waits for ingestion to catch up. */
 export const MAX_SYNC_MS = 1500;

@@ -10,8 +10,7 @@ import type { SentinelEvent } from './event.ts';
 import { RarityFile } from './rarity-file.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
-import { openTimelineOrRebuild, positionsOf } from './timeline-open.ts';
-import { TimelineFeed } from './timeline-feed.ts';
+import { TimelineEngine } from './timeline-engine.ts';
 import {
   MAX_SYNC_MS,
   type FromWorker,
@@ -19,8 +18,6 @@ import {
   type ToWorker,
   type WorkerOptions,
 } from './timeline-messages.ts';
-import { TimelineQueries } from './timeline-queries.ts';
-import { openWalReader } from './wal/reader.ts';
 
 interface Follow {
   id: number;
@@ -35,6 +32,8 @@ const STORED_MS = 1000;
 const PRUNE_MS = 60_000;
 const RARITY_MS = 600_000;
 const PRUNE_SLICE_MS = 20;
+/** Between attempts to store what could not be stored. */
+const RETRY_MS = 2000;
 const NS_PER_DAY = 86_400_000_000_000n;
 
 const options = workerData as WorkerOptions;
@@ -43,31 +42,29 @@ if (!port) throw new Error('timeline-worker runs as a worker only');
 const post = (message: FromWorker): void => port.postMessage(message);
 
 const paths = dataPaths(options.dataDir);
-const { timeline, rebuilt } = openTimelineOrRebuild(paths.timeline);
-const cursors = positionsOf(timeline);
-const readers = {
-  security: openWalReader(paths.securityLog, { fromSeq: cursors.security + 1 }),
-  observability: openWalReader(paths.observabilityLog, { fromSeq: cursors.observability + 1 }),
-};
 const follows = new Map<number, Follow>();
 const rarity = new RarityFile(paths.rarity);
-const feed = new TimelineFeed({
-  timeline,
-  readers,
+const engine = new TimelineEngine({
+  dataDir: options.dataDir,
   processCache: options.processCache,
   rarity: rarity.model,
   onEvent: offer,
+  onTrouble: (trouble) => {
+    post({ kind: 'trouble', trouble });
+    if (trouble) post({ kind: 'problem', code: 'timeline_ingest', message: trouble.what });
+  },
 });
-const queries = new TimelineQueries(timeline, readers);
+const cursors = engine.positions();
 let durable: LanePositions = { ...cursors };
 let pumping = false;
 let closing = false;
 let reportedRejected = 0;
 let followTimer: NodeJS.Timeout | undefined;
 let reportTimer: NodeJS.Timeout | undefined;
+let retryTimer: NodeJS.Timeout | undefined;
 
 function offer(event: SentinelEvent): void {
-  queries.triage.observe(event);
+  engine.queries().triage.observe(event);
   for (const follow of follows.values()) {
     if (!follow.test(event)) continue;
     follow.events.push(JSON.stringify(eventToJson(event)));
@@ -89,31 +86,26 @@ function flushFollows(): void {
   }
 }
 
-function step(): number {
-  try {
-    return feed.step(durable);
-  } catch (error) {
-    post({
-      kind: 'problem',
-      code: 'timeline_ingest',
-      message: `the timeline could not take new records: ${(error as Error).message}`,
-    });
-    return 0;
-  }
-}
-
 /** Ingests until caught up, letting messages in between steps. */
 function pump(): void {
   if (pumping || closing) return;
   pumping = true;
   const next = (): void => {
     if (closing) return;
-    if (step() > 0) {
+    if (engine.step(durable) > 0) {
       reportTimer ??= setTimeout(report, STORED_MS);
       setImmediate(next);
-    } else pumping = false;
+    } else {
+      pumping = false;
+      if (engine.troubled) retryTimer ??= setTimeout(retry, RETRY_MS);
+    }
   };
   setImmediate(next);
+}
+
+function retry(): void {
+  retryTimer = undefined;
+  pump();
 }
 
 function raise(positions: LanePositions): void {
@@ -129,32 +121,31 @@ function catchUp(upTo: LanePositions | undefined): void {
   raise(upTo);
   const deadline = performance.now() + MAX_SYNC_MS;
   for (;;) {
-    const at = positionsOf(timeline);
+    const at = engine.positions();
     if (at.security >= upTo.security && at.observability >= upTo.observability) return;
-    if (performance.now() > deadline || step() === 0) return;
+    if (performance.now() > deadline || engine.step(durable) === 0) return;
   }
 }
 
 function report(): void {
   reportTimer = undefined;
   const nowNs = BigInt(Date.now()) * 1_000_000n;
-  const rejected = feed.rejected - reportedRejected;
-  reportedRejected = feed.rejected;
+  const rejected = engine.rejected - reportedRejected;
+  reportedRejected = engine.rejected;
   post({
     kind: 'stored',
-    cursors: positionsOf(timeline),
+    cursors: engine.positions(),
     rejected,
-    gaps24h: timeline.gapSummary(nowNs - NS_PER_DAY),
+    gaps24h: engine.answer(({ timeline }) => timeline.gapSummary(nowNs - NS_PER_DAY)),
   });
 }
 
 /** Retention in slices, with messages and ingestion between them. */
 function prune(): void {
   try {
-    const { done } = timeline.prune({
-      maxAgeNs: options.maxTimelineAgeNs,
-      maxBytes: options.maxTimelineBytes,
-    });
+    const { done } = engine.answer(({ timeline }) =>
+      timeline.prune({ maxAgeNs: options.maxTimelineAgeNs, maxBytes: options.maxTimelineBytes }),
+    );
     if (!done && !closing) setTimeout(prune, PRUNE_SLICE_MS);
   } catch (error) {
     post({
@@ -185,14 +176,15 @@ port.on('message', (message: ToWorker) => {
     case 'call':
       answer(message.id, () => {
         catchUp(message.upTo);
-        return queries.answer(message.method, message.params);
+        return engine.answer(({ queries }) => queries.answer(message.method, message.params));
       });
       break;
     case 'follow':
       answer(message.id, () => {
         catchUp(message.upTo);
         const test = compileMatcher(parseQuery(message.query));
-        const page = queries.answer('events.query', { query: message.query, limit: message.limit });
+        const { query, limit } = message;
+        const page = engine.answer(({ queries }) => queries.answer('events.query', { query, limit }));
         follows.set(message.id, { id: message.id, limit: message.limit, test, events: [], skipped: 0 });
         return page;
       });
@@ -205,15 +197,14 @@ port.on('message', (message: ToWorker) => {
       for (const timer of timers) clearInterval(timer);
       clearTimeout(followTimer);
       clearTimeout(reportTimer);
-      for (let left = 200; left > 0 && step() > 0; left--);
+      clearTimeout(retryTimer);
+      for (let left = 200; left > 0 && engine.step(durable) > 0; left--);
       rarity.save();
-      readers.security.close();
-      readers.observability.close();
-      timeline.close();
+      engine.close();
       port.close();
       break;
   }
 });
 
-post({ kind: 'ready', cursors, rebuilt });
+post({ kind: 'ready', cursors, rebuilt: engine.rebuilt });
 report();
