@@ -43,7 +43,7 @@ static __always_inline u32 name_bits(const struct qstr *name)
 }
 
 /* Is a read-only open of this file wanted? */
-static __always_inline bool read_wanted(struct file *file)
+static __always_inline bool read_wanted(struct dentry *dentry, struct inode *inode)
 {
   struct dentry *directory;
   struct dentry_head head;
@@ -51,9 +51,9 @@ static __always_inline bool read_wanted(struct file *file)
 
   if (cfg.read_opens)
     return true;
-  read_head(&head, BPF_CORE_READ(file, f_path.dentry));
+  read_head(&head, dentry);
   bits = name_bits(&head.name);
-  if (bits & SN_WATCH_READ_LEAF || (bits & SN_WATCH_READ_PROC && BPF_CORE_READ(file, f_inode, i_sb, s_magic) == SN_PROC_MAGIC))
+  if (bits & SN_WATCH_READ_LEAF || (bits & SN_WATCH_READ_PROC && BPF_CORE_READ(inode, i_sb, s_magic) == SN_PROC_MAGIC))
     return true;
   directory = head.parent;
   bpf_core_read(&head.name, sizeof(head.name), &directory->d_name);
@@ -94,9 +94,10 @@ static __always_inline int finish_file(struct scratch *s, u32 hook, bool watched
 
 static __noinline int record_open(struct file *file, u32 hook, s32 fd)
 {
-  char raw[SN_FILE_BYTES];
+  char raw[SN_FILE_BYTES] __attribute__((aligned(8)));
   u32 f_mode, f_flags;
   struct inode *inode;
+  struct path path;
   struct sn_file *r;
   struct scratch *s;
   bool writes, watched;
@@ -107,25 +108,28 @@ static __noinline int record_open(struct file *file, u32 hook, s32 fd)
   f_flags = RAW_FROM(raw, struct file, file, f_flags, u32);
   if (f_mode & SN_FMODE_PATH)
     return 0;
-  writes = f_mode & (SN_FMODE_WRITE | SN_FMODE_CREATED) || f_flags & SN_O_TRUNC;
-  if (!writes && !read_wanted(file))
-    return 0;
   inode = RAW_FROM(raw, struct file, file, f_inode, struct inode *);
-  mode = BPF_CORE_READ(inode, i_mode) & SN_S_IFMT;
-  if (mode != SN_S_IFREG && mode != SN_S_IFBLK)
+  path = RAW_FROM(raw, struct file, file, f_path, struct path);
+  writes = f_mode & (SN_FMODE_WRITE | SN_FMODE_CREATED) || f_flags & SN_O_TRUNC;
+  if (!writes && !read_wanted(path.dentry, inode))
     return 0;
   s = claim(hook);
   if (!s)
     return 0;
+  read_identity(s, inode);
+  mode = s->id.mode & SN_S_IFMT;
+  if (mode != SN_S_IFREG && mode != SN_S_IFBLK) {
+    release(s);
+    return 0;
+  }
   begin(s, SN_FILE_OPEN, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
-  read_identity(s, inode);
   fill_file(r, &s->id);
   r->oflags = f_flags;
   r->fd = fd;
   if (f_mode & SN_FMODE_CREATED)
     r->h.flags |= SN_F_CREATED;
-  append_file_path(s, &r->path, file);
+  append_path(s, &r->path, path.mnt, path.dentry);
   if (writes)
     watched = watched_change(&s->walk);
   else
@@ -157,38 +161,44 @@ static __always_inline bool last_reference(struct file *file)
   return BPF_CORE_READ((struct file___61 *)file, f_count.counter) == 1;
 }
 
-static __noinline int record_close(struct file *file, u32 hook)
+/* Records the end of `file`, open for writing; `only_last`: if this is its last reference. */
+static __noinline int record_close(struct file *file, u32 hook, bool only_last)
 {
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  char raw[SN_FILE_BYTES] __attribute__((aligned(8)));
+  struct inode *inode;
+  struct path path;
   struct sn_file *r;
   struct scratch *s;
+  u32 f_mode;
 
-  if ((BPF_CORE_READ(inode, i_mode) & SN_S_IFMT) != SN_S_IFREG)
+  bpf_probe_read_kernel(raw, sizeof(raw), file);
+  f_mode = RAW_FROM(raw, struct file, file, f_mode, u32);
+  /* Sockets and pipes are written too, but have no position. */
+  if (only_last && (!(f_mode & SN_FMODE_WRITE) || !(f_mode & SN_FMODE_LSEEK) || !last_reference(file)))
     return 0;
+  inode = RAW_FROM(raw, struct file, file, f_inode, struct inode *);
+  path = RAW_FROM(raw, struct file, file, f_path, struct path);
   s = claim(hook);
   if (!s)
     return 0;
   read_identity(s, inode);
-  if (s->id.nlink == 0 && is_memfd(BPF_CORE_READ(file, f_path.dentry), s->id.magic)) {
+  if ((s->id.mode & SN_S_IFMT) != SN_S_IFREG || (s->id.nlink == 0 && is_memfd(path.dentry, s->id.magic))) {
     release(s);
     return 0;
   }
   begin(s, SN_FILE_CLOSE_WRITE, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
   fill_file(r, &s->id);
-  r->oflags = BPF_CORE_READ(file, f_flags);
+  r->oflags = RAW_FROM(raw, struct file, file, f_flags, u32);
   r->fd = -1;
-  append_file_path(s, &r->path, file);
+  append_path(s, &r->path, path.mnt, path.dentry);
   return finish_file(s, hook, watched_change(&s->walk));
 }
 
 static __always_inline void close_if_last(struct file *file, u32 hook)
 {
-  /* Sockets and pipes are written too, but have no position. */
-  u32 wanted = SN_FMODE_WRITE | SN_FMODE_LSEEK;
-
-  if (file && (BPF_CORE_READ(file, f_mode) & wanted) == wanted && last_reference(file))
-    record_close(file, hook);
+  if (file)
+    record_close(file, hook, true);
 }
 
 SEC("tp/syscalls/sys_enter_close")
@@ -293,7 +303,7 @@ int BPF_PROG(on_fput, struct file *file)
   u32 f_mode = file->f_mode;
 
   if (f_mode & SN_FMODE_WRITE && f_mode & SN_FMODE_OPENED && current_in_scope())
-    record_close(file, 16);
+    record_close(file, 16, false);
   return 0;
 }
 

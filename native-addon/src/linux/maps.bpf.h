@@ -74,7 +74,7 @@ struct scratch {
   struct walk walk;
   struct fd_walk fds;
   struct identity id;
-  char raw[SN_RAW_BYTES];
+  char raw[SN_RAW_BYTES] __attribute__((aligned(8)));
   char buf[SN_SCRATCH_BYTES];
 };
 

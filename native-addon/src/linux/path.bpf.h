@@ -55,6 +55,28 @@ static __always_inline void read_head(struct dentry_head *head, struct dentry *d
   }
 }
 
+/* Bytes of a dentry from d_parent on that hold its name, if that is short: d_iname ends within them. */
+#define SN_DENTRY_BYTES 80
+#define SN_INLINE_NAME 40
+#define SN_NOT_INLINED ~0u
+
+/* Like read_head, through s->raw. Returns where in s->raw the name is, or SN_NOT_INLINED: a short name is in its dentry,
+ * and one copy of all that costs hardly more than one of a pointer. */
+static __always_inline u32 read_component(struct scratch *s, struct dentry_head *head, struct dentry *dentry)
+{
+  u32 parent = bpf_core_field_offset(struct dentry, d_parent), name = bpf_core_field_offset(struct dentry, d_name);
+  u64 at;
+
+  if (name != parent + 8) {
+    read_head(head, dentry);
+    return SN_NOT_INLINED;
+  }
+  bpf_probe_read_kernel(s->raw, SN_DENTRY_BYTES, (void *)dentry + parent);
+  *head = *(struct dentry_head *)s->raw;
+  at = (u64)head->name.name - (u64)dentry - parent;
+  return at <= SN_DENTRY_BYTES - SN_INLINE_NAME && !(at & 7) ? (u32)at : SN_NOT_INLINED;
+}
+
 static __always_inline void enter_mount(struct walk *w, struct vfsmount *mnt)
 {
   w->mnt = mnt;
@@ -67,7 +89,7 @@ static long walk_step(u32 index, struct scratch **context)
   struct walk *w = &s->walk;
   struct dentry *dentry = w->dentry;
   struct dentry_head head;
-  u32 len, off, bits = 0;
+  u32 len, off, inlined, bits = 0;
 
   if (dentry == w->root) {
     struct mount *m = (void *)w->mnt - bpf_core_field_offset(struct mount, mnt), *up;
@@ -80,7 +102,7 @@ static long walk_step(u32 index, struct scratch **context)
     enter_mount(w, (void *)up + bpf_core_field_offset(struct mount, mnt));
     return 0;
   }
-  read_head(&head, dentry);
+  inlined = read_component(s, &head, dentry);
   len = head.name.len;
   if (len > SN_NAME_BYTES)
     len = SN_NAME_BYTES;
@@ -96,10 +118,20 @@ static long walk_step(u32 index, struct scratch **context)
   off = s->off;
   if (!w->cut && off <= SN_OFF_MAX && off - w->start + len + 1 <= SN_PATH_MAX) {
     char *at = s->buf + off;
-    /* Zeroes first: they end the name, and pad it for the look-up. */
-    __builtin_memset(at, 0, SN_NAME_MAX);
-    bpf_probe_read_kernel(at, len, head.name.name);
-    bits = watch_bits((void *)at, len);
+    if (inlined <= SN_RAW_BYTES - SN_INLINE_NAME && len < SN_INLINE_NAME) {
+      /* What follows the name is overwritten, or zeroed at the end. */
+      const u64 *from = (const u64 *)(s->raw + inlined);
+#pragma unroll
+      for (u32 i = 0; i < SN_INLINE_NAME / 8; i++)
+        ((u64 *)at)[i] = from[i];
+    } else {
+      bpf_probe_read_kernel(at, len, head.name.name);
+    }
+    if (len < SN_NAME_MAX && cfg.watch_heads[len] >> (at[0] & 63) & 1) {
+      clear_key(w);
+      bpf_probe_read_kernel(w->key.text, len, at);
+      bits = watch_bits(&w->key, len);
+    }
     off += len;
     if (off <= SN_OFF_MAX + SN_PATH_MAX)
       s->buf[off] = 0;

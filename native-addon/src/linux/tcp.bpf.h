@@ -164,11 +164,17 @@ static __always_inline void record_attempt(struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
 {
-  u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+  u16 family, protocol;
   u64 key = (u64)sk;
   struct sn_control *ctl;
   struct flow *flow;
 
+  /* Half of all changes are of no interest. */
+  if (new_state != SN_STATE_SYN_SENT && new_state != SN_STATE_LISTEN && new_state != SN_STATE_ESTABLISHED &&
+      new_state != SN_STATE_CLOSE)
+    return 0;
+  family = sk->__sk_common.skc_family;
+  protocol = sk->sk_protocol;
   if ((family != SN_AF_INET && family != SN_AF_INET6) || (protocol != SN_TCP && protocol != SN_MPTCP))
     return 0;
   if (new_state == SN_STATE_SYN_SENT) {
@@ -192,8 +198,6 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
     current_comm(r->comm);
     return finish(s, 6, SN_RING_SECURITY, 0);
   }
-  if (new_state != SN_STATE_ESTABLISHED && new_state != SN_STATE_CLOSE)
-    return 0;
   flow = bpf_map_lookup_elem(&flows, &key);
   ctl = controls();
   if (!flow || !ctl || ctl->stopped)
@@ -223,7 +227,6 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
   struct scratch *s;
   struct sn_net *r;
   struct sock *sk;
-  u16 family;
 
   if (ctx->ret < 0 || !current_in_scope())
     return 0;
@@ -232,8 +235,7 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
     return 0;
   socket = BPF_CORE_READ(file, private_data);
   sk = BPF_CORE_READ(socket, sk);
-  family = BPF_CORE_READ(sk, __sk_common.skc_family);
-  if (!sk || (family != SN_AF_INET && family != SN_AF_INET6))
+  if (!sk)
     return 0;
   s = claim(hook);
   if (!s)
@@ -241,6 +243,10 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
   begin(s, SN_ACCEPT, bpf_get_current_task_btf(), sizeof(*r));
   r = (void *)s->buf;
   fill_ends(s, r, sk, true);
+  if (r->family != SN_AF_INET && r->family != SN_AF_INET6) {
+    release(s);
+    return 0;
+  }
   r->direction = SN_DIR_IN;
   current_comm(r->comm);
   finish(s, hook, SN_RING_OBSERVABILITY, 0);
