@@ -17,8 +17,8 @@ import { RecordType, Schema, type WalRecord, type WalRecordInput, type WalRecove
 const RECENT_NS = 1_000_000_000n;
 /** From the kernel's ring into a commit, idle. */
 const DELIVERY_NS = 10_000_000n;
-/** How far back to look: about two seconds at 10,000 records/s. */
-const TAIL_RECORDS = 20_000;
+/** How far back to look: about two seconds at 10,000 records/s and a full ring. */
+const TAIL_RECORDS = 50_000;
 
 type WatchAction = 'watch_begin' | 'watch_end';
 
