@@ -6,6 +6,7 @@ import type { Placeholders } from './placeholders.ts';
 import { DetectionError } from './rule-error.ts';
 import { compileSearch } from './search.ts';
 import type { FieldTest, Search } from './search.ts';
+import { clip } from './text.ts';
 import { isYamlMap, yamlText } from './yaml-source.ts';
 import type { YamlMap, YamlValue } from './yaml-source.ts';
 
@@ -201,7 +202,7 @@ function parseOne(text: string, path: readonly (string | number)[]): Condition {
     return parseCondition(text);
   } catch (error) {
     if (error instanceof ConditionError) {
-      throw new DetectionError(path, `"${text}": ${error.message}`, 'correct the condition');
+      throw new DetectionError(path, `"${clip(text, 200)}": ${error.message}`, 'correct the condition');
     }
     throw error;
   }

@@ -2,7 +2,7 @@
  * Rule files as YAML 1.2 documents that still know the line of every key.
  *
  * Limits: a file has at most 4 MiB and 10,000 documents; aliases expand at most 100 times (no "billion laughs").
- * Numbers keep their value; an integer that a double cannot hold, or with leading zeros, keeps its text as a string.
+ * `<<` merges maps, which YAML 1.1 readers such as the one of pySigma do. Numbers keep their value; an integer that a double cannot hold, or with leading zeros, keeps its text as a string.
  */
 import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments, visit } from 'yaml';
 import type { Document, Node, ParsedNode } from 'yaml';
@@ -96,6 +96,7 @@ export function readDocuments(
       prettyErrors: false,
       intAsBigInt: true,
       uniqueKeys: true,
+      merge: true,
       logLevel: 'silent',
     }) as Document.Parsed[];
   } catch (error) {
@@ -141,6 +142,7 @@ function keepLeadingZeros(document: Document.Parsed): void {
 }
 
 function firstLine(error: unknown): string {
+  if (error instanceof RangeError) return 'it is nested too deeply or contains itself';
   // Control characters would reach a terminal: a file may be binary garbage.
   const message = error instanceof Error ? error.message : String(error);
   return (message.split('\n')[0] ?? '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?').slice(0, 200);
