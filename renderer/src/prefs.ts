@@ -6,7 +6,18 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 export const DENSITIES = ['normal', 'compact'] as const;
 export type Density = (typeof DENSITIES)[number];
+/** How rows say when: the moment itself, or how long ago it was. */
+export const TIME_STYLES = ['absolute', 'relative'] as const;
+export type TimeStyle = (typeof TIME_STYLES)[number];
+/** What the bars of the histogram are divided by. */
+export const STACKINGS = ['severity', 'type'] as const;
+export type Stacking = (typeof STACKINGS)[number];
 export type PanelName = 'facets' | 'detail';
+
+export interface SavedSearch {
+  name: string;
+  query: string;
+}
 
 export interface Panel {
   open: boolean;
@@ -22,6 +33,13 @@ export interface Prefs {
   singleKeys: boolean;
   panels: Record<PanelName, Panel>;
   facets: Record<string, boolean>;
+  timeStyle: TimeStyle;
+  stacking: Stacking;
+  /** Fields of the query language shown as columns of the list, in order. */
+  columns: string[];
+  /** Fields counted in the facets panel besides the usual ones. */
+  facetFields: string[];
+  saved: SavedSearch[];
   /** Queries run, newest first. */
   history: string[];
 }
@@ -32,6 +50,10 @@ export const PANEL_LIMITS: Record<PanelName, { min: number; max: number }> = {
 };
 const KEY = 'sentinel.console';
 const MAX_HISTORY = 50;
+export const DEFAULT_COLUMNS: readonly string[] = ['rule', 'user', 'pid'];
+export const MAX_COLUMNS = 8;
+const MAX_FACET_FIELDS = 12;
+const MAX_SAVED = 100;
 
 function defaults(): Prefs {
   const narrow = window.innerWidth < 1200;
@@ -45,8 +67,25 @@ function defaults(): Prefs {
       detail: { open: true, size: narrow ? 364 : 420 },
     },
     facets: {},
+    timeStyle: 'absolute',
+    stacking: 'severity',
+    columns: [...DEFAULT_COLUMNS],
+    facetFields: [],
+    saved: [],
     history: [],
   };
+}
+
+/** Names of query fields, once each; undefined when it is not a list. */
+function fieldList(value: unknown, most: number): string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const names = value.filter((name): name is string => typeof name === 'string' && /^[a-z0-9.]+$/.test(name));
+  return [...new Set(names)].slice(0, most);
+}
+
+function isSaved(value: unknown): value is SavedSearch {
+  const { name, query } = (value ?? {}) as Partial<SavedSearch>;
+  return typeof name === 'string' && name !== '' && typeof query === 'string' && query !== '';
 }
 
 /** Takes from stored JSON only what has the right shape. */
@@ -61,6 +100,11 @@ function restore(text: string | null): Prefs {
   prefs.theme = THEMES.find((theme) => theme === stored.theme) ?? prefs.theme;
   prefs.locale = LOCALES.find((locale) => locale === stored.locale) ?? prefs.locale;
   prefs.density = DENSITIES.find((density) => density === stored.density) ?? prefs.density;
+  prefs.timeStyle = TIME_STYLES.find((style) => style === stored.timeStyle) ?? prefs.timeStyle;
+  prefs.stacking = STACKINGS.find((stacking) => stacking === stored.stacking) ?? prefs.stacking;
+  prefs.columns = fieldList(stored.columns, MAX_COLUMNS) ?? prefs.columns;
+  prefs.facetFields = fieldList(stored.facetFields, MAX_FACET_FIELDS) ?? prefs.facetFields;
+  if (Array.isArray(stored.saved)) prefs.saved = stored.saved.filter(isSaved).slice(0, MAX_SAVED);
   if (typeof stored.singleKeys === 'boolean') prefs.singleKeys = stored.singleKeys;
   if (Array.isArray(stored.history)) {
     prefs.history = stored.history.filter((entry) => typeof entry === 'string').slice(0, MAX_HISTORY);
@@ -128,4 +172,32 @@ export function rememberQuery(query: string): void {
   if (text === '') return;
   const { history } = usePrefs.getState();
   setPrefs({ history: [text, ...history.filter((entry) => entry !== text)].slice(0, MAX_HISTORY) });
+}
+
+/** Shows a field as the last column of the list, or takes it away. */
+export function toggleColumn(field: string): void {
+  const { columns } = usePrefs.getState();
+  const rest = columns.filter((name) => name !== field);
+  setPrefs({ columns: rest.length < columns.length ? rest : [...rest, field].slice(-MAX_COLUMNS) });
+}
+
+/** Counts a field in the facets panel, or stops to. */
+export function toggleFacetField(field: string): void {
+  const { facetFields, facets } = usePrefs.getState();
+  const rest = facetFields.filter((name) => name !== field);
+  const added = rest.length === facetFields.length;
+  setPrefs({
+    facetFields: added ? [field, ...rest].slice(0, MAX_FACET_FIELDS) : rest,
+    facets: { ...facets, [field]: added },
+  });
+}
+
+/** Saves a query under a name, in place of what had it. */
+export function saveSearch(name: string, query: string): void {
+  const rest = usePrefs.getState().saved.filter((search) => search.name !== name);
+  setPrefs({ saved: [{ name, query }, ...rest].slice(0, MAX_SAVED) });
+}
+
+export function removeSearch(name: string): void {
+  setPrefs({ saved: usePrefs.getState().saved.filter((search) => search.name !== name) });
 }

@@ -1,5 +1,5 @@
 /**
- * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB`. Everything a person would send to a colleague is in them; how panels
+ * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB&around=EVENT&n=ROWS&pin=EVENT,EVENT`. Everything a person would send to a colleague is in them; how panels
  * are sized is not.
  */
 export const VIEWS = ['timeline', 'detections', 'policies', 'dlp', 'health'] as const;
@@ -11,18 +11,37 @@ export interface Route {
   /** Selected event. */
   eventId: string | undefined;
   tab: string | undefined;
+  /** The list shows everything around this event, whatever the query. */
+  around: string | undefined;
+  /** How many events on each side of it. */
+  aroundRows: number;
+  /** Events kept at the top of the list. */
+  pins: readonly string[];
+}
+
+export const AROUND_ROWS = [10, 50, 200] as const;
+export const DEFAULT_AROUND_ROWS = 50;
+export const MAX_PINS = 20;
+const EVENT_ID = /^\d{1,20}$/;
+
+function eventIn(text: string | null): string | undefined {
+  return text !== null && EVENT_ID.test(text) ? text : undefined;
 }
 
 export function parseRoute(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const view = VIEWS.find((candidate) => candidate === path) ?? 'timeline';
   const params = new URLSearchParams(search);
-  const eventId = params.get('e');
+  const rows = Number(params.get('n'));
+  const pins = (params.get('pin') ?? '').split(',').filter((id) => EVENT_ID.test(id));
   return {
     view,
     query: params.get('q') ?? '',
-    eventId: eventId !== null && /^\d{1,20}$/.test(eventId) ? eventId : undefined,
+    eventId: eventIn(params.get('e')),
     tab: params.get('tab') ?? undefined,
+    around: eventIn(params.get('around')),
+    aroundRows: AROUND_ROWS.find((choice) => choice === rows) ?? DEFAULT_AROUND_ROWS,
+    pins: [...new Set(pins)].slice(0, MAX_PINS),
   };
 }
 
@@ -31,6 +50,11 @@ export function formatRoute(route: Route): string {
   if (route.query !== '') params.set('q', route.query);
   if (route.eventId !== undefined) params.set('e', route.eventId);
   if (route.tab !== undefined) params.set('tab', route.tab);
+  if (route.around !== undefined) {
+    params.set('around', route.around);
+    if (route.aroundRows !== DEFAULT_AROUND_ROWS) params.set('n', String(route.aroundRows));
+  }
+  if (route.pins.length > 0) params.set('pin', route.pins.join(','));
   const search = params.toString();
   return `#/${route.view}${search === '' ? '' : `?${search}`}`;
 }

@@ -4,8 +4,10 @@ import { setPanel, usePrefs } from '../prefs.ts';
 import { VIEWS } from '../router.ts';
 import { navigate, showOverlay, useApp } from '../store.ts';
 import { stepTab } from '../timeline/detail/detail-panel.tsx';
-import { moveCursor } from '../timeline/list-keys.ts';
-import { selectEvent, setPaused, useTimeline } from '../timeline/timeline-store.ts';
+import { currentRow, moveCursor } from '../timeline/list-keys.ts';
+import { clearMarks, toggleMark, togglePin } from '../timeline/marks.ts';
+import { useTimeline } from '../timeline/timeline-state.ts';
+import { selectEvent, setPaused, showAround } from '../timeline/timeline-store.ts';
 import { GO_KEYS } from './keys.ts';
 
 /** After `g`, the second key has this long. */
@@ -25,10 +27,24 @@ function pressable(target: EventTarget | null): boolean {
 
 function escape(): boolean {
   const { route } = useApp.getState();
+  if (route.view === 'timeline' && useTimeline.getState().marked.size > 0) {
+    clearMarks();
+    return true;
+  }
+  if (route.eventId === undefined && route.around !== undefined) {
+    navigate({ around: undefined });
+    return true;
+  }
   if (route.eventId === undefined) return false;
   selectEvent(undefined);
   document.getElementById('event-list')?.focus();
   return true;
+}
+
+function onRow(act: (eventId: string) => void): boolean {
+  const eventId = currentRow();
+  if (eventId !== undefined) act(eventId);
+  return eventId !== undefined;
 }
 
 function timelineKey(key: string, target: EventTarget | null): boolean {
@@ -41,6 +57,12 @@ function timelineKey(key: string, target: EventTarget | null): boolean {
     case 'k':
       moveCursor(-1);
       return true;
+    case 'x':
+      return onRow(toggleMark);
+    case 'b':
+      return onRow(togglePin);
+    case 'a':
+      return onRow(showAround);
     case '[':
       stepTab(-1);
       return true;

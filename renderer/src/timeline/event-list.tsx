@@ -4,17 +4,21 @@
  * height.
  */
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useLayoutEffect, useRef } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { t, tn } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
 import { openValueMenu, useApp } from '../store.ts';
 import { dayOf, nsOfMs } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { columnName, gridOf, isNumber } from './columns.ts';
 import { EventRow, rowId } from './event-row.tsx';
 import { fieldName } from './fields.ts';
-import { listKey } from './list-keys.ts';
+import { holesIn } from './holes.ts';
+import { currentRow, listKey } from './list-keys.ts';
 import { ListNotice } from './list-notice.tsx';
+import { extendMarks, toggleMark } from './marks.ts';
 import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
+import { useTimeline } from './timeline-state.ts';
 import {
   loadNewer,
   loadOlder,
@@ -22,7 +26,6 @@ import {
   selectEvent,
   setHoldProbe,
   showNewest,
-  useTimeline,
 } from './timeline-store.ts';
 
 const ROW_PX = { normal: 28, compact: 24 } as const;
@@ -45,6 +48,15 @@ function NewPill() {
   );
 }
 
+/** The menu of the value under the pointer, if it is one that can be asked for. */
+function menuAt(event: React.MouseEvent): void {
+  const part = (event.target as HTMLElement).closest<HTMLElement>('[data-field]');
+  const { field, value } = part?.dataset ?? {};
+  if (field === undefined || value === undefined) return;
+  event.preventDefault();
+  openValueMenu({ x: event.clientX, y: event.clientY, label: fieldName(field), field, value });
+}
+
 export function EventList() {
   const scroller = useRef<HTMLDivElement>(null);
   const window_ = useTimeline((state) => state.window);
@@ -53,6 +65,12 @@ export function EventList() {
   const query = useTimeline((state) => state.query);
   const loadingOlder = useTimeline((state) => state.loadingOlder);
   const selected = useApp((state) => state.route.eventId);
+  const pins = useApp((state) => state.route.pins);
+  const marked = useTimeline((state) => state.marked);
+  const gaps = useTimeline((state) => state.histogram?.gaps);
+  const columns = usePrefs((prefs) => prefs.columns);
+  const relative = usePrefs((prefs) => prefs.timeStyle === 'relative');
+  const [hover, setHover] = useState<string>();
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
   const list = useRef<HTMLDivElement>(null);
   const { origin, first, rows, atOldest, atNewest } = window_;
@@ -108,6 +126,7 @@ export function EventList() {
     const index = cursor === undefined ? -1 : indexOf(held, cursor);
     if (index >= 0) virtualizer.scrollToIndex(index - held.origin);
   }, [cursor, virtualizer]);
+  const holes = useMemo(() => holesIn(rows, gaps ?? []), [rows, gaps]);
   const today = dayOf(String(nsOfMs(Date.now())));
   const activeId = cursor ?? selected;
   const activeShown = items.some((item) => rowAt(window_, item.index + origin)?.eventId === activeId);
@@ -123,7 +142,9 @@ export function EventList() {
         tabIndex={0}
         aria-label={t('list.label')}
         aria-rowcount={-1}
-        aria-colcount={6}
+        aria-colcount={3 + columns.length}
+        aria-multiselectable
+        style={{ '--grid': gridOf(columns, relative) } as React.CSSProperties}
         aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
         onScroll={releaseIfIdle}
         onBlur={() => setTimeout(releaseIfIdle)}
@@ -131,16 +152,21 @@ export function EventList() {
           const pageRows = Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2;
           if (listKey(event.nativeEvent, pageRows)) event.preventDefault();
         }}
-        onContextMenu={(event) => {
-          const part = (event.target as HTMLElement).closest<HTMLElement>('[data-field]');
-          const { field, value } = part?.dataset ?? {};
-          if (field === undefined || value === undefined) return;
-          event.preventDefault();
-          openValueMenu({ x: event.clientX, y: event.clientY, label: fieldName(field), field, value });
-        }}
+        onContextMenu={menuAt}
+        onPointerOver={(event) =>
+          setHover((event.target as HTMLElement).closest<HTMLElement>('[data-event]')?.dataset.event)
+        }
+        onPointerLeave={() => setHover(undefined)}
+        // Shift extends the choice of rows, not of text.
+        onMouseDown={(event) => event.shiftKey && event.preventDefault()}
         onClick={(event) => {
-          const row = (event.target as HTMLElement).closest<HTMLElement>('[data-event]');
-          if (row?.dataset.event !== undefined) selectEvent(row.dataset.event);
+          const target = event.target as HTMLElement;
+          const eventId = target.closest<HTMLElement>('[data-event]')?.dataset.event;
+          if (eventId === undefined || target.closest('button')) return;
+          if (event.shiftKey) extendMarks(currentRow(), eventId);
+          else if (event.ctrlKey || event.metaKey) toggleMark(eventId);
+          else if (target.closest('.cell-menu')) menuAt(event);
+          else selectEvent(eventId);
         }}
       >
         <div role="row" className="list-head" aria-rowindex={1}>
@@ -149,11 +175,11 @@ export function EventList() {
             <span className="visually-hidden">{t('list.severity')}</span>
           </span>
           <span role="columnheader">{t('list.what')}</span>
-          <span role="columnheader">{t('list.rule')}</span>
-          <span role="columnheader">{t('list.user')}</span>
-          <span role="columnheader" className="right">
-            {t('list.pid')}
-          </span>
+          {columns.map((field) => (
+            <span key={field} role="columnheader" className={isNumber(field) ? 'cell right' : 'cell'}>
+              {columnName(field)}
+            </span>
+          ))}
         </div>
         <div role="rowgroup" className="list-body" style={{ height: virtualizer.getTotalSize() }}>
           {items.map((item) => {
@@ -181,6 +207,12 @@ export function EventList() {
                 top={item.start - HEAD_PX}
                 selected={event.eventId === selected}
                 cursor={event.eventId === cursor}
+                marked={marked.has(event.eventId)}
+                pinned={pins.includes(event.eventId)}
+                active={event.eventId === hover || event.eventId === activeId}
+                columns={columns}
+                relative={relative}
+                gap={holes.get(event.eventId)}
                 today={today}
               />
             );

@@ -1,11 +1,17 @@
-/** One row of the list: time, severity, sentence, what matched, who. */
+/** One row of the list: time, severity, sentence, and the columns chosen. */
 import { Fragment, memo } from 'react';
 import type { EventJson } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
 import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { IconButton } from '../ui/primitives.tsx';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
+import { Ago } from '../ui/time.tsx';
+import { cellOf, isNumber } from './columns.ts';
+import { toggleMark, togglePin } from './marks.ts';
 import { type Ask, type Part, describe, verdictOf } from './sentence.ts';
+import { showAround } from './timeline-store.ts';
 
 /** Marks what the context menu of a row can ask for. */
 function askable(what: Ask | undefined): Record<string, string> {
@@ -47,58 +53,118 @@ export function Sentence({ event }: { event: EventJson }) {
   ));
 }
 
-function userOf({ process }: EventJson): Ask | undefined {
-  if (process?.user !== undefined) return { field: 'user', value: process.user };
-  return process?.uid === undefined ? undefined : { field: 'uid', value: String(process.uid) };
-}
-
-function pidOf({ process }: EventJson): Ask | undefined {
-  return process && { field: 'pid', value: String(process.pid) };
-}
-
 export const rowId = (eventId: string): string => `event-${eventId}`;
 
-export const EventRow = memo(function EventRow({
-  event,
-  index,
-  top,
-  selected,
-  cursor,
-  today,
-}: {
+function RuleCell({ event }: { event: EventJson }) {
+  const [detection, ...more] = event.detections ?? [];
+  if (!detection) return <span role="gridcell" className="cell" />;
+  return (
+    <span role="gridcell" className="cell cell-menu" {...askable({ field: 'rule', value: detection.ruleId })}>
+      <span className={`sev-${detection.level}`}>
+        <SafeText text={detection.title} limit={120} />
+        {more.length > 0 ? ` ${t('list.more', { n: more.length })}` : ''}
+      </span>
+    </span>
+  );
+}
+
+function Cell({ event, field }: { event: EventJson; field: string }) {
+  if (field === 'rule') return <RuleCell event={event} />;
+  const cell = cellOf(event, field);
+  const className = `cell cell-menu${isNumber(field) ? ' cell-number num' : ''}`;
+  if (!cell) return <span role="gridcell" className="cell" />;
+  return (
+    <span role="gridcell" className={className} {...askable(cell)}>
+      {cell.value.includes('/') ? (
+        <MiddleEllipsis text={cell.value} />
+      ) : (
+        <SafeText text={cell.value} limit={120} />
+      )}
+    </span>
+  );
+}
+
+function When({ event, today, relative }: { event: EventJson; today: string; relative: boolean }) {
+  const day = dayOf(event.tsNs);
+  return (
+    <span role="gridcell" className="row-time num" title={absoluteTime(event.tsNs)}>
+      {relative ? (
+        <Ago ns={event.tsNs} />
+      ) : (
+        <>
+          {day === today ? null : <span className="row-day">{day.slice(5)} </span>}
+          {timeOfDay(event.tsNs)}
+        </>
+      )}
+    </span>
+  );
+}
+
+/** What a key can do to the row, for the hand that is on the mouse. */
+function Actions({ eventId, marked, pinned }: { eventId: string; marked: boolean; pinned: boolean }) {
+  return (
+    <span className="row-actions" role="gridcell">
+      <IconButton
+        icon="mark"
+        label={`${t('marks.toggle')} (x)`}
+        pressed={marked}
+        onClick={() => toggleMark(eventId)}
+      />
+      <IconButton
+        icon="pin"
+        label={`${t(pinned ? 'marks.unpin' : 'marks.pin')} (b)`}
+        pressed={pinned}
+        onClick={() => togglePin(eventId)}
+      />
+      <IconButton icon="around" label={`${t('around.show')} (a)`} onClick={() => showAround(eventId)} />
+    </span>
+  );
+}
+
+export interface RowProps {
   event: EventJson;
   index: number;
   top: number;
   selected: boolean;
   cursor: boolean;
+  marked: boolean;
+  pinned: boolean;
+  /** Under the pointer or the keyboard: what can be done with it is shown. */
+  active: boolean;
+  /** Fields of the query language. */
+  columns: readonly string[];
+  relative: boolean;
+  /** A hole in the record just before (below) this row. */
+  gap: string | undefined;
   /** Rows of another day show their date. */
   today: string;
-}) {
+}
+
+export const EventRow = memo(function EventRow(props: RowProps) {
+  const { event, index, top, selected, cursor, marked, pinned, active, columns, relative, gap, today } =
+    props;
   const verdict = verdictOf(event);
-  const [detection, ...more] = event.detections ?? [];
-  const day = dayOf(event.tsNs);
   return (
     <div
       id={rowId(event.eventId)}
       role="row"
       aria-rowindex={index + 2}
-      aria-selected={selected}
+      aria-selected={selected || marked}
       className="row"
       data-event={event.eventId}
       data-lane={event.lane}
       data-severity={event.severity}
       data-cursor={cursor || undefined}
+      data-marked={marked || undefined}
       data-gap={event.gap ? '' : undefined}
       style={{ transform: `translateY(${top}px)` }}
     >
-      <span role="gridcell" className="row-time num" title={absoluteTime(event.tsNs)}>
-        {day === today ? null : <span className="row-day">{day.slice(5)} </span>}
-        {timeOfDay(event.tsNs)}
-      </span>
+      <When event={event} today={today} relative={relative} />
       <span role="gridcell" className="row-sev">
         <SeverityGlyph severity={event.severity} />
       </span>
       <span role="gridcell" className="row-what">
+        {pinned ? <Icon name="pin" /> : null}
         {verdict === undefined ? null : <span className="tag tag-bad">{verdict}</span>}
         <Sentence event={event} />
         {event.synthetic ? (
@@ -107,27 +173,15 @@ export const EventRow = memo(function EventRow({
           </span>
         ) : null}
       </span>
-      <span role="gridcell" className="row-rule">
-        {detection === undefined ? null : (
-          <span
-            className={`row-rule-name sev-${detection.level}`}
-            {...askable({ field: 'rule', value: detection.ruleId })}
-          >
-            <SafeText text={detection.title} limit={120} />
-            {more.length > 0 ? ` ${t('list.more', { n: more.length })}` : ''}
-          </span>
-        )}
-      </span>
-      <span role="gridcell" className="row-user" {...askable(userOf(event))}>
-        {event.process?.user === undefined ? (
-          event.process?.uid
-        ) : (
-          <SafeText text={event.process.user} limit={40} />
-        )}
-      </span>
-      <span role="gridcell" className="row-pid num" {...askable(pidOf(event))}>
-        {event.process?.pid}
-      </span>
+      {columns.map((field) => (
+        <Cell key={field} event={event} field={field} />
+      ))}
+      {active ? <Actions eventId={event.eventId} marked={marked} pinned={pinned} /> : null}
+      {gap === undefined ? null : (
+        <span role="gridcell" className="row-hole" title={gap}>
+          <span>{gap}</span>
+        </span>
+      )}
     </div>
   );
 });

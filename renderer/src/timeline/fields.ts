@@ -5,6 +5,7 @@
 import type { EventJson } from '../../../agent/api/contract.ts';
 import { tryMessage } from '../i18n/i18n.ts';
 import { absoluteTime } from '../ui/format.ts';
+import { commandLine } from './sentence.ts';
 
 /** JSON path to query field. Array elements share the path of their array. */
 const QUERY_FIELDS: Readonly<Record<string, string>> = {
@@ -67,6 +68,38 @@ const QUERY_FIELDS: Readonly<Record<string, string>> = {
   'detections.source': 'rule.source',
   'truncated.field': 'truncated',
 };
+
+/** Paths of an event that hold a field of the query language: the first that has a value counts. */
+const PATHS_OF = new Map<string, string[]>();
+for (const [path, field] of Object.entries(QUERY_FIELDS)) {
+  PATHS_OF.set(field, [...(PATHS_OF.get(field) ?? []), path]);
+}
+
+/** Fields that can be a column or a facet. */
+export const FIELD_NAMES: readonly string[] = [...PATHS_OF.keys()].sort();
+
+function at(value: unknown, steps: readonly string[]): unknown {
+  let here = value;
+  for (const step of steps) {
+    if (Array.isArray(here)) here = here.map((item: unknown) => at(item, [step]));
+    else if (typeof here === 'object' && here !== null) here = (here as Record<string, unknown>)[step];
+    else return undefined;
+  }
+  return here;
+}
+
+/** What an event holds in a field of the query language, as text; undefined when it holds nothing there. */
+export function fieldValue(event: EventJson, field: string): string | undefined {
+  if (field === 'rule') return event.detections?.[0]?.ruleId;
+  for (const path of PATHS_OF.get(field) ?? []) {
+    const value = at(event, path.split('.'));
+    if (value === undefined || value === null) continue;
+    if (!Array.isArray(value)) return typeof value === 'string' ? value : JSON.stringify(value);
+    const items = value.filter((item) => item !== undefined);
+    if (items.length > 0) return field.endsWith('cmd') ? commandLine(items as string[]) : items.join(' ');
+  }
+  return undefined;
+}
 
 export interface Leaf {
   /** `process.argv[1]` */

@@ -1,7 +1,8 @@
 /** Paints the histogram on a canvas with the colours of the theme in force. */
 import type { Histogram } from '../../../agent/api/contract.ts';
 import { msOf } from '../ui/format.ts';
-import { STACK, gapBox, highest, stack, ticks } from './histogram-model.ts';
+import { STACK, type TypeLayer, gapBox, highest, stack, stackTypes, ticks } from './histogram-model.ts';
+import { gapCause, gapCount } from './sentence.ts';
 
 const AXIS_PX = 16;
 const HATCH_PX = 6;
@@ -14,6 +15,7 @@ const COLOUR_NAMES = [
   '--text-3',
   '--accent',
   ...STACK.map((severity) => `--sev-${severity}-bar`),
+  ...['process', 'file', 'network', 'dns', 'memory', 'other'].map((type) => `--type-${type}`),
 ];
 
 export interface Marks {
@@ -59,7 +61,7 @@ function coloursOf(canvas: HTMLCanvasElement, theme: string): Colours {
 
 export function draw(
   canvas: HTMLCanvasElement,
-  histogram: Histogram | undefined,
+  data: { histogram: Histogram | undefined; byType: readonly TypeLayer[] | undefined },
   marks: Marks,
   size: { width: number; height: number },
   theme: string,
@@ -74,6 +76,7 @@ export function draw(
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, full);
+  const { histogram, byType } = data;
   if (!histogram) return;
   const { of: colour, font } = coloursOf(canvas, theme);
   const height = full - AXIS_PX;
@@ -95,10 +98,18 @@ export function draw(
   const most = highest(histogram.buckets);
   const gutter = step > 4 ? 1 : 0;
   const colours = new Map(STACK.map((severity) => [severity, colour(`--sev-${severity}-bar`)]));
+  const barWidth = Math.max(1, step - gutter);
   histogram.buckets.forEach((bucket, at) => {
+    if (byType) {
+      for (const part of stackTypes(byType, at, most, height - 2)) {
+        context.fillStyle = colour(`--type-${part.type}`);
+        context.fillRect(at * step, part.y + 2, barWidth, part.height);
+      }
+      return;
+    }
     for (const part of stack(bucket, most, height - 2)) {
       context.fillStyle = colours.get(part.severity) ?? '';
-      context.fillRect(at * step, part.y + 2, Math.max(1, step - gutter), part.height);
+      context.fillRect(at * step, part.y + 2, barWidth, part.height);
     }
   });
 
@@ -121,6 +132,16 @@ export function draw(
     context.stroke();
     context.fillStyle = colour('--gap');
     context.fillRect(box.x, 0, box.width, 3);
+    const text = `${gapCount(gap)}, ${gapCause(gap)}`;
+    context.font = `11px ${font}`;
+    const textWidth = context.measureText(text).width;
+    if (textWidth + 12 <= box.width) {
+      context.fillStyle = colour('--gap-fill');
+      context.fillRect(box.x + 3, 6, textWidth + 6, 16);
+      context.fillStyle = colour('--gap');
+      context.textBaseline = 'middle';
+      context.fillText(text, box.x + 6, 14);
+    }
     context.restore();
   }
 

@@ -11,6 +11,53 @@ export interface BarPart {
   height: number;
 }
 
+/** A layer of the bars when they are divided by type; `other` is what no named type covers. */
+export interface TypeLayer {
+  type: string;
+  counts: readonly number[];
+}
+
+/** Layers of the types that occur, in the order given, and one for the rest. */
+export function typeLayers(
+  whole: Histogram,
+  parts: readonly { type: string; histogram: Histogram | undefined }[],
+): TypeLayer[] {
+  const layers = parts.map(({ type, histogram }) => ({
+    type,
+    counts: whole.buckets.map((_, at) => {
+      const bucket = histogram?.buckets[at];
+      return bucket ? totalOf(bucket) : 0;
+    }),
+  }));
+  // Parts are counted a moment later than the whole, so the newest bar may hold more in parts than in sum.
+  const other = whole.buckets.map((bucket, at) =>
+    Math.max(0, totalOf(bucket) - layers.reduce((sum, layer) => sum + (layer.counts[at] ?? 0), 0)),
+  );
+  return [...layers, { type: 'other', counts: other }].filter((layer) => layer.counts.some((n) => n > 0));
+}
+
+/** Parts of one bar divided by type, bottom up, within `height` pixels. */
+export function stackTypes(
+  layers: readonly TypeLayer[],
+  at: number,
+  most: number,
+  height: number,
+): { type: string; y: number; height: number }[] {
+  const counts = layers.map((layer) => ({ type: layer.type, n: layer.counts[at] ?? 0 }));
+  const top = Math.max(
+    most,
+    counts.reduce((sum, { n }) => sum + n, 0),
+  );
+  let y = height;
+  return counts
+    .filter(({ n }) => n > 0)
+    .map(({ type, n }) => {
+      const part = Math.max(1, (n / top) * height);
+      y = Math.max(0, y - part);
+      return { type, y, height: part };
+    });
+}
+
 export type Bucket = Histogram['buckets'][number];
 
 export function totalOf(bucket: Bucket): number {

@@ -10,14 +10,17 @@ import { STACK, bucketAt, gapsIn, spanOf, totalOf } from './histogram-model.ts';
 import { draw } from './histogram-draw.ts';
 import { rowAt, indexOf } from './page-window.ts';
 import { withTime } from './query-text.ts';
-import { gapCause, gapCount } from './sentence.ts';
-import { runQuery, useTimeline } from './timeline-store.ts';
+import { gapText } from './holes.ts';
+import { useTimeline } from './timeline-state.ts';
+import { runQuery } from './timeline-store.ts';
 
 /** Zooms the query to buckets `a` to `b`. */
 function zoomTo(histogram: HistogramData, a: number, b: number): void {
   const { fromNs, toNs } = spanOf(histogram, a, b);
-  const { query } = useApp.getState().route;
-  runQuery(withTime(query, `since:${isoOf(fromNs)} and until:${isoOf(toNs - 1n)}`));
+  const { query, around } = useApp.getState().route;
+  runQuery(
+    withTime(around === undefined ? query : '', `since:${isoOf(fromNs)} and until:${isoOf(toNs - 1n)}`),
+  );
 }
 
 /** Twice as much time around the middle of what is shown. */
@@ -26,9 +29,9 @@ export function zoomOut(histogram: HistogramData): void {
   const to = BigInt(histogram.toNs);
   const half = (to - from) / 2n;
   const now = BigInt(Date.now()) * 1_000_000n;
-  const { query } = useApp.getState().route;
+  const { query, around } = useApp.getState().route;
   const until = to + half >= now ? '' : ` and until:${isoOf(to + half)}`;
-  runQuery(withTime(query, `since:${isoOf(from - half)}${until}`));
+  runQuery(withTime(around === undefined ? query : '', `since:${isoOf(from - half)}${until}`));
 }
 
 function bucketText(histogram: HistogramData, at: number): string {
@@ -37,14 +40,7 @@ function bucketText(histogram: HistogramData, at: number): string {
   const counts = STACK.filter((severity) => (bucket?.[severity] ?? 0) > 0)
     .map((severity) => `${count(bucket?.[severity] ?? 0)} ${t(`sev.${severity}`)}`)
     .join(', ');
-  const gaps = gapsIn(histogram, at, at).map((gap) =>
-    t('histogram.gap', {
-      count: gapCount(gap),
-      cause: gapCause(gap),
-      from: timeOfDay(gap.fromNs),
-      to: timeOfDay(gap.toNs),
-    }),
-  );
+  const gaps = gapsIn(histogram, at, at).map(gapText);
   const text = t('histogram.bucket', {
     from: timeOfDay(String(fromNs), false),
     to: timeOfDay(String(toNs), false),
@@ -65,6 +61,7 @@ function label(histogram: HistogramData): string {
 export function Histogram() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const histogram = useTimeline((state) => state.histogram);
+  const byType = useTimeline((state) => state.byType);
   const error = useTimeline((state) => state.histogramError);
   const theme = useTheme((state) => state.theme);
   const selected = useApp((state) => state.route.eventId);
@@ -91,9 +88,9 @@ export function Histogram() {
     const element = canvas.current;
     if (!element) return undefined;
     const marks = { selection: brush, hover: at, eventNs };
-    const frame = requestAnimationFrame(() => draw(element, histogram, marks, size, theme));
+    const frame = requestAnimationFrame(() => draw(element, { histogram, byType }, marks, size, theme));
     return () => cancelAnimationFrame(frame);
-  }, [histogram, brush, at, eventNs, size, theme]);
+  }, [histogram, byType, brush, at, eventNs, size, theme]);
 
   const bucketOf = (event: React.PointerEvent): number => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -167,7 +164,9 @@ export function Histogram() {
       onPointerLeave={() => !focused && setHover(undefined)}
     >
       <canvas ref={canvas} className="histogram-canvas" />
-      {histogram && at !== undefined ? <HistogramTip histogram={histogram} at={at} brush={brush} /> : null}
+      {histogram && at !== undefined ? (
+        <HistogramTip histogram={histogram} byType={byType} at={at} brush={brush} />
+      ) : null}
       {!histogram && error !== undefined ? (
         <p className="histogram-wait small dim">{t('histogram.failed', { message: error })}</p>
       ) : null}

@@ -1,7 +1,9 @@
 /** Keys of the event list: one cursor that moves over the rows held, and Enter to open what it is on. */
 import { useApp } from '../store.ts';
+import { extendMarks } from './marks.ts';
 import { indexOf, rowAt } from './page-window.ts';
-import { selectEvent, showNewest, useTimeline } from './timeline-store.ts';
+import { useTimeline } from './timeline-state.ts';
+import { selectEvent, showNewest } from './timeline-store.ts';
 
 /** Moves the cursor by `step` rows; with the details open the selection follows. */
 export function moveCursor(step: number): void {
@@ -17,16 +19,23 @@ export function moveCursor(step: number): void {
   if (selected !== undefined) selectEvent(row.eventId);
 }
 
+/** The row that a key acts on: where the cursor is, else the open one. */
+export function currentRow(): string | undefined {
+  return useTimeline.getState().cursor ?? useApp.getState().route.eventId;
+}
+
 /** Handles a key pressed in the list; true when it was one of ours. */
 export function listKey(event: KeyboardEvent, pageRows: number): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   switch (event.key) {
     case 'ArrowDown':
-      moveCursor(1);
+    case 'ArrowUp': {
+      const before = currentRow();
+      moveCursor(event.key === 'ArrowDown' ? 1 : -1);
+      const after = currentRow();
+      if (event.shiftKey && after !== undefined) extendMarks(before ?? after, after);
       return true;
-    case 'ArrowUp':
-      moveCursor(-1);
-      return true;
+    }
     case 'PageDown':
       moveCursor(pageRows);
       return true;

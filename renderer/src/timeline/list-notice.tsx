@@ -2,7 +2,8 @@
 import { t } from '../i18n/i18n.ts';
 import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { timeOf, withoutTime } from './query-text.ts';
-import { openQuery, runQuery, useTimeline } from './timeline-store.ts';
+import { useTimeline } from './timeline-state.ts';
+import { openQuery, runQuery } from './timeline-store.ts';
 
 const EXAMPLES = [
   'has:rule',

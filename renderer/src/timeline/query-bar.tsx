@@ -6,13 +6,16 @@ import { IconButton } from '../ui/primitives.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { neutralise } from '../ui/neutralise.ts';
 import { QuerySuggestions, type Suggestion } from './query-suggestions.tsx';
+import { SavedSearches } from './saved-searches.tsx';
 import { paint } from './query-text.ts';
 import { runQuery } from './timeline-store.ts';
 import { useQueryCheck } from './use-query-check.ts';
 import { usePrefs } from '../prefs.ts';
+import './query.css';
 
 export function QueryBar() {
   const address = useApp((state) => state.route.query);
+  const aside = useApp(({ route }) => route.view === 'timeline' && route.around !== undefined);
   const history = usePrefs((prefs) => prefs.history);
   const [text, setText] = useState(address);
   const [caret, setCaret] = useState<number>();
@@ -98,6 +101,7 @@ export function QueryBar() {
   return (
     <form
       className="query"
+      data-aside={aside || undefined}
       role="search"
       aria-label={t('query.label')}
       onSubmit={(event) => event.preventDefault()}
@@ -151,6 +155,7 @@ export function QueryBar() {
       </div>
       {text === '' ? <kbd className="kbd query-key">/</kbd> : null}
       {text === '' ? null : <IconButton icon="close" label={t('query.clear')} onClick={() => run('')} />}
+      <SavedSearches />
       {error ? (
         <p className="query-error" id={`${id}-error`} role="alert">
           <span className="query-caret" aria-hidden="true">

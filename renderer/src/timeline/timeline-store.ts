@@ -1,13 +1,11 @@
-/** What the Timeline knows: the rows around the reader, the histogram and facets of the query, and whether it is live. */
-import { create } from 'zustand';
-import type { EventJson, EventPage, Facet, Histogram } from '../../../agent/api/contract.ts';
+/** What the Timeline does: runs queries, follows them live, pages, selects. */
+import type { EventJson, EventPage } from '../../../agent/api/contract.ts';
 import { AgentError } from '../agent-client.ts';
 import { rememberQuery } from '../prefs.ts';
 import { agent, navigate, useApp } from '../store.ts';
 import {
   EMPTY_WINDOW,
   PAGE_ROWS,
-  type PageWindow,
   appendOlder,
   cursorOf,
   indexOf,
@@ -17,57 +15,11 @@ import {
   receive,
   release,
 } from './page-window.ts';
+import { type Span, loadOverview } from './overview.ts';
 import { endsInPast } from './query-text.ts';
+import { useTimeline } from './timeline-state.ts';
 
-export const FACET_FIELDS = [
-  'type',
-  'severity',
-  'image',
-  'user',
-  'rule',
-  'action',
-  'parent',
-  'ip',
-  'port',
-  'lane',
-] as const;
-const FACET_TOP = 8;
-const HISTOGRAM_BUCKETS = 150;
 const REFRESH_MS = 5000;
-
-export interface TimelineState {
-  /** The query that `window` answers; undefined before the first. */
-  query: string | undefined;
-  status: 'loading' | 'ready' | 'failed';
-  error: AgentError | undefined;
-  window: PageWindow;
-  loadingOlder: boolean;
-  loadingNewer: boolean;
-  /** The reader stopped new rows. */
-  paused: boolean;
-  histogram: Histogram | undefined;
-  histogramError: string | undefined;
-  facets: Readonly<Record<string, Facet>>;
-  /** Row the keyboard is on. */
-  cursor: string | undefined;
-  /** Grows when the list should show its first row. */
-  toTop: number;
-}
-
-export const useTimeline = create<TimelineState>(() => ({
-  query: undefined,
-  status: 'loading',
-  error: undefined,
-  window: EMPTY_WINDOW,
-  loadingOlder: false,
-  loadingNewer: false,
-  paused: false,
-  histogram: undefined,
-  histogramError: undefined,
-  facets: {},
-  cursor: undefined,
-  toTop: 0,
-}));
 
 const get = useTimeline.getState;
 const set = useTimeline.setState;
@@ -75,6 +27,8 @@ const set = useTimeline.setState;
 /** Everything asked for the current query; aborted when the query changes or the view is left. */
 let scope = new AbortController();
 let unfollow: (() => void) | undefined;
+/** What the overview covers when it is not what the query does. */
+let span: Span | undefined;
 /** Events since the histogram and facets were last loaded. */
 let stale = 0;
 /** Asked at the moment rows arrive: enter and leave events get lost when what is under the pointer changes. */
@@ -144,44 +98,19 @@ function follow(query: string): void {
 export async function refreshOverview(facets = true): Promise<void> {
   const { query } = get();
   if (query === undefined) return;
-  const { signal } = scope;
   stale = 0;
-  await Promise.all([
-    agent()
-      .call('events.histogram', { query, buckets: HISTOGRAM_BUCKETS }, signal)
-      .then((histogram) => set({ histogram, histogramError: undefined }))
-      .catch((error: unknown) => {
-        const failure = asAgentError(error);
-        // A bad query is said once, where the rows would be.
-        const message = failure.code === 'bad_query' ? undefined : failure.message;
-        if (!signal.aborted) set({ histogram: undefined, histogramError: message });
-      }),
-    facets ? loadFacets(signal, query) : undefined,
-  ]);
+  await loadOverview(query, facets, scope.signal, span);
 }
 
-async function loadFacets(signal: AbortSignal, query: string): Promise<void> {
-  try {
-    const result = await agent().call(
-      'events.facets',
-      { query, fields: [...FACET_FIELDS], top: FACET_TOP },
-      signal,
-    );
-    set({ facets: Object.fromEntries(result.facets.map((facet) => [facet.field, facet])) });
-  } catch {
-    // Facets are an aid: the list above them reports what is wrong with the query or the connection.
-    if (!signal.aborted) set({ facets: {} });
-  }
-}
-
-/** Runs a query afresh: newest page, live if it can be, histogram and facets. */
-export function openQuery(query: string): void {
+/** Drops what was asked for before and shows an empty list that is being filled. */
+function begin(query: string): AbortSignal {
   scope.abort();
   scope = new AbortController();
   const { signal } = scope;
   unfollow?.();
   unfollow = undefined;
   queued = undefined;
+  span = undefined;
   set((state) => ({
     query,
     status: 'loading',
@@ -190,9 +119,18 @@ export function openQuery(query: string): void {
     loadingOlder: false,
     loadingNewer: false,
     histogram: state.query === query ? state.histogram : undefined,
+    byType: state.query === query ? state.byType : undefined,
     facets: state.query === query ? state.facets : {},
+    around: undefined,
+    marked: new Map(),
     cursor: undefined,
   }));
+  return signal;
+}
+
+/** Runs a query afresh: newest page, live if it can be, histogram and facets. */
+export function openQuery(query: string): void {
+  const signal = begin(query);
   if (endsInPast(query)) {
     agent()
       .call('events.query', { query, limit: PAGE_ROWS }, signal)
@@ -204,11 +142,35 @@ export function openQuery(query: string): void {
   void refreshOverview();
 }
 
+/** Shows everything that was recorded just before and after an event, whatever the query asks for. */
+async function openAround(eventId: string, rows: number): Promise<void> {
+  const signal = begin('');
+  try {
+    const found = await agent().call('events.around', { eventId, before: rows, after: rows }, signal);
+    const event = found.events.find((each) => each.eventId === eventId);
+    set(({ toTop }) => ({
+      window: openWindowAt(found),
+      status: 'ready',
+      around: event,
+      cursor: eventId,
+      toTop: toTop + 1,
+    }));
+    const [newest, oldest] = [found.events[0], found.events.at(-1)];
+    if (!newest || !oldest) return;
+    span = { fromNs: oldest.tsNs, toNs: String(BigInt(newest.tsNs) + 1n) };
+    await refreshOverview();
+  } catch (error) {
+    if (!signal.aborted) onFailed(asAgentError(error));
+  }
+}
+
 /** Takes up the view; returns what to do when it is left. */
-export function enterTimeline(query: string): () => void {
-  openQuery(query);
+export function enterTimeline(query: string, around: string | undefined, aroundRows: number): () => void {
+  if (around === undefined) openQuery(query);
+  else void openAround(around, aroundRows);
   const timer = setInterval(() => {
-    if (stale > 0 && !document.hidden && !get().paused) void refreshOverview(!isHeld());
+    if (stale > 0 && get().around === undefined && !document.hidden && !get().paused)
+      void refreshOverview(!isHeld());
   }, REFRESH_MS);
   return () => {
     clearInterval(timer);
@@ -276,7 +238,8 @@ export async function reveal(event: EventJson): Promise<void> {
 /** Shows the newest rows now, wherever the reader is. */
 export function showNewest(): void {
   const { window, query } = get();
-  if (window.atNewest) set(({ toTop }) => ({ window: release(window), toTop: toTop + 1 }));
+  if (useApp.getState().route.around !== undefined) navigate({ around: undefined });
+  else if (window.atNewest) set(({ toTop }) => ({ window: release(window), toTop: toTop + 1 }));
   else if (query !== undefined) openQuery(query);
 }
 
@@ -301,8 +264,8 @@ export function runQuery(query: string): void {
   const text = query.trim();
   rememberQuery(text);
   const { route } = useApp.getState();
-  if (route.view === 'timeline' && route.query === text) openQuery(text);
-  else navigate({ view: 'timeline', query: text, eventId: undefined, tab: undefined });
+  if (route.view === 'timeline' && route.query === text && route.around === undefined) openQuery(text);
+  else navigate({ view: 'timeline', query: text, eventId: undefined, tab: undefined, around: undefined });
 }
 
 /** Selects an event; steps between events do not pile up in the history. */
@@ -313,4 +276,9 @@ export function selectEvent(eventId: string | undefined): void {
     { eventId, tab: eventId === undefined ? undefined : route.tab },
     route.eventId !== undefined && eventId !== undefined,
   );
+}
+
+/** Shows what was recorded around an event, unfiltered; "back" returns to the query. */
+export function showAround(eventId: string): void {
+  navigate({ view: 'timeline', around: eventId, eventId });
 }

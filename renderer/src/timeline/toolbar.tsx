@@ -7,10 +7,12 @@ import { useApp } from '../store.ts';
 import { zoneName } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { IconButton } from '../ui/primitives.tsx';
+import { DisplayMenu } from './display-menu.tsx';
 import { totalOf } from './histogram-model.ts';
 import { zoomOut } from './histogram.tsx';
 import { endsInPast, timeOf, withTime } from './query-text.ts';
-import { runQuery, setPaused, useTimeline } from './timeline-store.ts';
+import { useTimeline } from './timeline-state.ts';
+import { runQuery, setPaused } from './timeline-store.ts';
 
 const RANGES = [
   ['last:15m', 'time.15m'],
@@ -23,7 +25,8 @@ const RANGES = [
 function TimeMenu() {
   const query = useApp((state) => state.route.query);
   const bound = timeOf(query);
-  const known = RANGES.find(([text]) => text === bound);
+  const around = useApp((state) => state.route.around !== undefined);
+  const known = around ? undefined : RANGES.find(([text]) => text === bound);
   const name = known ? t(known[1]) : t('time.custom');
   return (
     <DropdownMenu.Root modal={false}>
@@ -53,7 +56,7 @@ function TimeMenu() {
 
 function LiveButton() {
   const paused = useTimeline((state) => state.paused);
-  const fixed = useApp((state) => endsInPast(state.route.query));
+  const fixed = useApp(({ route }) => route.around !== undefined || endsInPast(route.query));
   const connected = useApp((state) => state.connection.state === 'open');
   const live = !paused && !fixed && connected;
   let text = t('live.live');
@@ -96,6 +99,7 @@ export function Toolbar() {
       {histogram ? (
         <IconButton icon="zoomOut" label={t('histogram.zoomOut')} onClick={() => zoomOut(histogram)} />
       ) : null}
+      <DisplayMenu />
       <TimeMenu />
       <LiveButton />
     </div>

@@ -24,6 +24,13 @@ const PATHS = {
   keyboard: 'M1.5 4h13v8h-13zM4 6.5h.1M6.7 6.5h.1M9.3 6.5h.1M12 6.5h.1M5 9.5h6',
   check: 'M3 8.5l3.5 3.5L13 4.5',
   clock: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2M8 4.8V8l2.2 1.6',
+  pin: 'M6 2h4l-.5 4.5L12 9H4l2.5-2.5zM8 9v5',
+  around: 'M8 6.5v3M2 4h12M2 12h12M5 8h.1M8 8h.1M11 8h.1',
+  columns: 'M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10',
+  star: 'M8 2l1.8 3.8 4.2.5-3.1 2.8.8 4.1L8 11.2l-3.7 2 .8-4.1L2 6.3l4.2-.5z',
+  tree: 'M3 3h4M5 3v10h3M5 8h3M10 8h3M10 13h3',
+  mark: 'M3 3h10v10H3zM5.5 8l2 2 3.5-4',
+  trash: 'M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.5 8.5h6l.5-8.5',
   warning: 'M8 2.2 14.5 13.5h-13zM8 6.5v3M8 11.5v.1',
 } as const;
 export type IconName = keyof typeof PATHS;

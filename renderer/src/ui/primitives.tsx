@@ -30,8 +30,16 @@ export function IconButton({
   );
 }
 
-/** Copies `text` exactly as it is; says so for a moment. */
-export function CopyButton({ text, label }: { text: string; label?: string }) {
+/** Copies `text` exactly as it is; says so for a moment. With `words` the label is shown, not only said. */
+export function CopyButton({
+  text,
+  label,
+  words = false,
+}: {
+  text: string | (() => string);
+  label?: string;
+  words?: boolean;
+}) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return undefined;
@@ -39,15 +47,19 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
     return () => clearTimeout(timer);
   }, [done]);
   const name = label ?? t('common.copy');
+  const copy = (): void => {
+    const exact = typeof text === 'string' ? text : text();
+    void navigator.clipboard.writeText(exact).then(() => setDone(true));
+  };
   return (
     <>
-      <IconButton
-        icon={done ? 'check' : 'copy'}
-        label={name}
-        onClick={() => {
-          void navigator.clipboard.writeText(text).then(() => setDone(true));
-        }}
-      />
+      {words ? (
+        <button type="button" className="button" onClick={copy}>
+          <Icon name={done ? 'check' : 'copy'} /> {name}
+        </button>
+      ) : (
+        <IconButton icon={done ? 'check' : 'copy'} label={name} onClick={copy} />
+      )}
       <span className="visually-hidden" role="status">
         {done ? t('common.copied') : ''}
       </span>

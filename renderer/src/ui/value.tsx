@@ -4,7 +4,10 @@ import { menuHost } from './menu-host.ts';
 import { t } from '../i18n/i18n.ts';
 import { openValueMenu, useApp } from '../store.ts';
 import { addClause, clauseText } from '../timeline/query-text.ts';
-import { runQuery } from '../timeline/timeline-store.ts';
+import { FIELD_NAMES } from '../timeline/fields.ts';
+import { FACET_FIELDS } from '../timeline/overview.ts';
+import { refreshOverview, runQuery } from '../timeline/timeline-store.ts';
+import { setPanel, toggleColumn, toggleFacetField, usePrefs } from '../prefs.ts';
 import { Icon } from './icon.tsx';
 import { clip, neutralise } from './neutralise.ts';
 import { SafeText } from './text.tsx';
@@ -41,6 +44,34 @@ export function Value({
     >
       {children ?? <SafeText text={value} />}
     </button>
+  );
+}
+
+/** Any field can be a column of the list or be counted beside it. */
+function FieldItems({ field }: { field: string }) {
+  const column = usePrefs((prefs) => prefs.columns.includes(field));
+  const facet = usePrefs((prefs) => prefs.facetFields.includes(field));
+  const usual = (FACET_FIELDS as readonly string[]).includes(field);
+  return (
+    <>
+      {FIELD_NAMES.includes(field) ? (
+        <DropdownMenu.Item className="menu-item" onSelect={() => toggleColumn(field)}>
+          <Icon name="columns" /> {t(column ? 'value.columnOff' : 'value.column')}
+        </DropdownMenu.Item>
+      ) : null}
+      {usual ? null : (
+        <DropdownMenu.Item
+          className="menu-item"
+          onSelect={() => {
+            toggleFacetField(field);
+            setPanel('facets', { open: true });
+            void refreshOverview();
+          }}
+        >
+          <Icon name="facets" /> {t(facet ? 'value.facetOff' : 'value.facet')}
+        </DropdownMenu.Item>
+      )}
+    </>
   );
 }
 
@@ -82,6 +113,7 @@ export function ValueMenu() {
               <DropdownMenu.Item className="menu-item" onSelect={() => runQuery(clauseText(field, value))}>
                 <Icon name="search" /> {t('value.only')}
               </DropdownMenu.Item>
+              <FieldItems field={field} />
               <DropdownMenu.Item className="menu-item" onSelect={() => copy(clauseText(field, value))}>
                 <Icon name="link" /> {t('value.copyField')}
               </DropdownMenu.Item>

@@ -7,8 +7,10 @@ import { t } from '../../i18n/i18n.ts';
 import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
 import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
+import { togglePin } from '../marks.ts';
 import { indexOf, rowAt } from '../page-window.ts';
-import { reveal, selectEvent, useTimeline } from '../timeline-store.ts';
+import { useTimeline } from '../timeline-state.ts';
+import { reveal, selectEvent, showAround } from '../timeline-store.ts';
 import { AncestryTab } from './ancestry-tab.tsx';
 import { FieldsTab } from './fields-tab.tsx';
 import { ProofTab } from './proof-tab.tsx';
@@ -53,6 +55,18 @@ function Failure({ error, again }: { error: AgentError; again: () => void }) {
   );
 }
 
+function PinButton({ eventId }: { eventId: string }) {
+  const pinned = useApp((state) => state.route.pins.includes(eventId));
+  return (
+    <IconButton
+      icon="pin"
+      label={t(pinned ? 'marks.unpin' : 'marks.pin')}
+      pressed={pinned}
+      onClick={() => togglePin(eventId)}
+    />
+  );
+}
+
 export function DetailPanel({ eventId }: { eventId: string }) {
   const tab = currentTab(useApp((state) => state.route.tab));
   const early = useEarly(eventId);
@@ -84,7 +98,9 @@ export function DetailPanel({ eventId }: { eventId: string }) {
               </Tabs.Trigger>
             ))}
           </Tabs.List>
-          <CopyButton text={location.href} label={t('detail.copyLink')} />
+          <IconButton icon="around" label={t('around.show')} onClick={() => showAround(eventId)} />
+          <PinButton eventId={eventId} />
+          <CopyButton text={() => location.href} label={t('detail.copyLink')} />
           <IconButton icon="close" label={t('detail.close')} onClick={() => selectEvent(undefined)} />
         </div>
         {error && !detail ? <Failure error={error} again={again} /> : null}

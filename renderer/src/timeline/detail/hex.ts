@@ -27,8 +27,8 @@ export function hexLines(hex: string, limit: number): HexLine[] {
 }
 
 /** JSON in which every character outside printable ASCII is an escape: exact, and inert on any screen. */
-export function exactJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
+export function exactJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(
     /[^\n\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
