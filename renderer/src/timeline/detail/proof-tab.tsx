@@ -61,7 +61,7 @@ export function ProofTab({ detail, complete }: { detail: EventDetail; complete: 
       <section className="detail-section">
         <p className="dim">{t('detail.proof.verify')}</p>
         <CodeLine
-          code={`sentinel audit verify${dataDir === undefined ? '' : ` --data ${shellQuote(dataDir)}`}`}
+          code={`sentinel wal verify${dataDir === undefined ? '' : ` --data ${shellQuote(dataDir)}`}`}
         />
       </section>
     </>
