@@ -44,7 +44,6 @@ export class RotatingFile {
   }
 
   #rotate(): void {
-    closeSync(this.#fd);
     rmSync(`${this.#path}.${this.#maxFiles}`, { force: true });
     for (let index = this.#maxFiles - 1; index >= 0; index--) {
       const from = index === 0 ? this.#path : `${this.#path}.${index}`;
@@ -54,8 +53,12 @@ export class RotatingFile {
         // A rotated file that is not there needs no move.
       }
     }
-    this.#fd = openSync(this.#path, 'a', 0o640);
-    this.#size = fstatSync(this.#fd).size;
+    // Opened before the old one is closed: if this fails, the next line must not go to a descriptor that by then may be
+    // somebody else's.
+    const next = openSync(this.#path, 'a', 0o640);
+    closeSync(this.#fd);
+    this.#fd = next;
+    this.#size = fstatSync(next).size;
   }
 
   close(): void {

@@ -27,6 +27,7 @@ export class Retention {
   readonly #headers: Readonly<Record<Lane, HeaderCache>> = { security: new Map(), observability: new Map() };
   #ticks = 0;
   #busy = false;
+  #cursorsFailed = false;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
@@ -41,9 +42,7 @@ export class Retention {
 
   /** To be called each second: writes the cursors, and every ten seconds looks after one lane. */
   tick(): void {
-    for (const lane of ['security', 'observability'] as const) {
-      this.#options.logs.cursors[lane].write(this.#cursors[lane]);
-    }
+    this.#writeCursors();
     if (this.#ticks++ % EVERY_TICKS !== 0 || this.#busy) return;
     this.#busy = true;
     const lane: Lane = (this.#ticks / EVERY_TICKS) & 1 ? 'security' : 'observability';
@@ -54,6 +53,20 @@ export class Retention {
       .finally(() => {
         this.#busy = false;
       });
+  }
+
+  /** A full disk must not end the agent: a stale cursor file costs reading records again, never a record. */
+  #writeCursors(): void {
+    try {
+      for (const lane of ['security', 'observability'] as const) {
+        this.#options.logs.cursors[lane].write(this.#cursors[lane]);
+      }
+      this.#cursorsFailed = false;
+    } catch (error) {
+      if (!this.#cursorsFailed)
+        this.#options.log.warn({ error: String(error) }, 'the cursor files cannot be written');
+      this.#cursorsFailed = true;
+    }
   }
 
   async #look(lane: Lane): Promise<void> {

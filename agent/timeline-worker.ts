@@ -129,6 +129,18 @@ function catchUp(upTo: LanePositions | undefined): void {
 
 function report(): void {
   reportTimer = undefined;
+  try {
+    postStored();
+  } catch (error) {
+    post({
+      kind: 'problem',
+      code: 'timeline_read',
+      message: `the timeline cannot be read: ${(error as Error).message}`,
+    });
+  }
+}
+
+function postStored(): void {
   const nowNs = BigInt(Date.now()) * 1_000_000n;
   const rejected = engine.rejected - reportedRejected;
   reportedRejected = engine.rejected;

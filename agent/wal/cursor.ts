@@ -52,20 +52,22 @@ export class CursorFile {
     // A generation below the one in the file would never be read back.
     if (!this.#known) this.read();
     if (seq === this.#seq && this.#generation > 0n) return;
-    this.#generation += 1n;
-    this.#seq = seq;
+    const generation = this.#generation + 1n;
     const slot = Buffer.alloc(SLOT);
     MAGIC.copy(slot);
-    slot.writeBigUInt64LE(this.#generation, 8);
+    slot.writeBigUInt64LE(generation, 8);
     slot.writeBigUInt64LE(BigInt(seq), 16);
     slot.writeUInt32LE(crc32c(0, slot, 0, 28), 28);
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o750 });
     const fd = openSync(this.path, openFlags(this.path), 0o640);
     try {
-      writeSync(fd, slot, 0, SLOT, Number(this.#generation % 2n) * SLOT);
+      writeSync(fd, slot, 0, SLOT, Number(generation % 2n) * SLOT);
     } finally {
       closeSync(fd);
     }
+    // Only now: a write that failed (full disk) is tried again with the next call.
+    this.#generation = generation;
+    this.#seq = seq;
   }
 }
 

@@ -56,6 +56,10 @@ export async function startAgent(dataDir: string, args: readonly string[] = []):
   }
   const { sensorTier } = JSON.parse(readFileSync(readyFile, 'utf8')) as { sensorTier: string };
   rmSync(readyFile, { force: true });
+  let isEnding = false;
+  child.once('exit', (code, signal) => {
+    if (!isEnding) console.error(`the agent ended on its own (${code ?? signal}):\n${stderr}`);
+  });
   const client = await connectAgent(dataPaths(dataDir).socket);
   return {
     pid: child.pid ?? 0,
@@ -64,6 +68,7 @@ export async function startAgent(dataDir: string, args: readonly string[] = []):
     signal: (signal) => void child.kill(signal),
     stderr: () => stderr,
     end: async (signal) => {
+      isEnding = true;
       const ended = exitOf(child);
       child.kill(signal);
       const code = await ended;

@@ -11,6 +11,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { writeReplayFile } from '../../agent/sensors/replay-file.ts';
 import { generateWorkload } from '../../agent/sensors/workload.ts';
+import { openTimeline } from '../../agent/store/timeline.ts';
 import { RecordType } from '../../agent/wal/types.ts';
 import { allEvents, allGaps, eventually, ROOT } from './agent-process.ts';
 import {
@@ -195,12 +196,17 @@ describe('hostile surroundings of the agent', () => {
       // The observability lane is hit first.
       expect(health.wal.find((log) => log.lane === 'security')?.state).toBe('ok');
       rmSync(filler);
-      const after = await eventually('everything has arrived and both logs are well', async () => {
-        const snapshot = await agent.client.call('health.get', {});
-        const { security, observability } = snapshot.totals;
-        const isWell = snapshot.wal.every((log) => log.state === 'ok');
-        return isWell && security + observability === total ? snapshot : undefined;
-      });
+      const after = await eventually(
+        'everything has arrived and both logs are well',
+        async () => {
+          const snapshot = await agent.client.call('health.get', {});
+          const { security, observability } = snapshot.totals;
+          const isWell = snapshot.wal.every((log) => log.state === 'ok');
+          const isStored = snapshot.sinks.every((sink) => sink.lagRecords < 1000);
+          return isWell && isStored && security + observability === total ? snapshot : undefined;
+        },
+        120_000,
+      );
       await sleep(1500);
       expect(await agent.end('SIGTERM')).toBe(0);
       const paths = dataPaths(data);
@@ -209,6 +215,10 @@ describe('hostile surroundings of the agent', () => {
         .filter((record) => record.type === RecordType.sensor).length;
       const dropped = Object.values(after.observabilityLane.dropped).reduce((sum, count) => sum + count, 0);
       expect(kept + dropped).toBe(total);
+      // What could not be stored while the disk was full was stored afterwards.
+      const timeline = openTimeline(paths.timeline);
+      expect(timeline.counts().events).toBeGreaterThanOrEqual(kept);
+      timeline.close();
       report(`full disk: ${kept} of ${total} records kept, ${dropped} shed and counted`);
     },
   );
