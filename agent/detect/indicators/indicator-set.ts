@@ -11,7 +11,7 @@ import type { Address } from '../address.ts';
 import { clip } from '../text.ts';
 import { FingerprintTable, Hasher } from './fingerprints.ts';
 import { MAX_LINES } from './read.ts';
-import { canonicalUrl } from './value.ts';
+import { asciiHost, canonicalUrl } from './value.ts';
 import type { Indicator } from './value.ts';
 
 const HASH = 1;
@@ -20,6 +20,7 @@ const DOMAIN = 3;
 const URL = 4;
 const PATH = 5;
 const FOLDER = 6;
+const NAME = 7;
 /** Networks: NETWORK + prefix length, IPv6 at + 200. */
 const NETWORK = 100;
 const V6 = 200;
@@ -47,6 +48,7 @@ export class IndicatorSet {
   readonly #defaultLevel: Severity;
   #urls = 0;
   #folders = 0;
+  #names = 0;
 
   constructor(expected = 16, defaultLevel: Severity = 'high') {
     this.#table = new FingerprintTable(expected);
@@ -90,6 +92,9 @@ export class IndicatorSet {
         if (folder) this.#folders += 1;
         return this.#textKey(folder ? FOLDER : PATH, indicator.value);
       }
+      case 'name':
+        this.#names += 1;
+        return this.#textKey(NAME, indicator.value);
       case 'address':
         return this.#addressKey(ADDRESS, indicator.address, indicator.address.v4 ? 32 : 128);
       case 'network': {
@@ -144,7 +149,7 @@ export class IndicatorSet {
 
   /** A name or any parent of it; the most specific wins. */
   findDomain(name: string): IndicatorHit | undefined {
-    const lower = name.toLowerCase();
+    const lower = asciiHost(name.toLowerCase());
     const text = lower.endsWith('.') ? lower.slice(0, -1) : lower;
     const hasher = this.#hasher.start(DOMAIN);
     let best = -1;
@@ -161,6 +166,12 @@ export class IndicatorSet {
   findPath(path: string): IndicatorHit | undefined {
     const ref = this.#table.find(this.#textKey(PATH, path));
     if (ref !== -1) return this.#hit('path', path, ref);
+    if (this.#names > 0) {
+      const named = this.#table.find(
+        this.#textKey(NAME, path.slice(path.lastIndexOf('/') + 1).toLowerCase()),
+      );
+      if (named !== -1) return this.#hit('name', path, named);
+    }
     if (this.#folders === 0) return undefined;
     for (let end = path.lastIndexOf('/'); end >= 0; end = end === 0 ? -1 : path.lastIndexOf('/', end - 1)) {
       const found = this.#table.find(this.#textKey(FOLDER, path.slice(0, end + 1)));
@@ -238,6 +249,7 @@ const NAMES: Readonly<Record<Indicator['kind'], string>> = {
   domain: 'domain',
   url: 'URL',
   path: 'path',
+  name: 'file name',
 };
 
 /** A hit as a detection; its source names the file and line of the indicator. */

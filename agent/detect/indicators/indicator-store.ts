@@ -34,6 +34,8 @@ export interface IndicatorReport {
 export class IndicatorStore {
   #set = new IndicatorSet();
   #stamp = '';
+  /** When the first of the indicators in use counts no more. */
+  #nextExpiryMs = Infinity;
   #loading: Promise<IndicatorReport> | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #options: Required<IndicatorOptions>;
@@ -83,7 +85,7 @@ export class IndicatorStore {
   async #poll(onReload: ((report: IndicatorReport) => void) | undefined): Promise<void> {
     if (this.#loading) return;
     const { stamp } = await this.#files();
-    if (stamp === this.#stamp) return;
+    if (stamp === this.#stamp && Date.now() < this.#nextExpiryMs) return;
     const report = await this.reload();
     onReload?.(report);
   }
@@ -113,6 +115,7 @@ export class IndicatorStore {
 
   async #load(): Promise<IndicatorReport> {
     const { files, bytes, stamp, missing } = await this.#files();
+    this.#nextExpiryMs = Infinity;
     const report: IndicatorReport = {
       loaded: 0,
       duplicates: 0,
@@ -157,6 +160,7 @@ export class IndicatorStore {
           else if (set.add(result.indicator, id, result.line, result.level)) {
             report.loaded += 1;
             entry.loaded += 1;
+            this.#nextExpiryMs = Math.min(this.#nextExpiryMs, result.expiresMs ?? Infinity);
           } else report.duplicates += 1;
         }
       }

@@ -99,7 +99,7 @@ function readComparison(
 function kindOfPath(path: string): Indicator['kind'] | undefined {
   const hash = /^(?:file|artifact):hashes\.'?([^']+)'?$/.exec(path);
   if (hash) return 'hash';
-  if (path === 'file:name') return undefined;
+  if (path === 'file:name') return 'name';
   const found = /^(ipv4-addr|ipv6-addr|domain-name|url):value$/.exec(path);
   if (found) return kindNamed(found[1] as string);
   if (path === 'network-traffic:dst_ref.value') return 'address';
