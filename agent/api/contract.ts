@@ -160,7 +160,8 @@ export interface Histogram {
 
 export interface Facet {
   field: string;
-  values: { value: string; count: number }[];
+  /** `label`: how to show the value when people call it something else (rules: value is the id, label the title). */
+  values: { value: string; count: number; label?: string }[];
   /** True when only the newest part of the result was counted. */
   approximate: boolean;
 }

@@ -17,7 +17,8 @@ import { PartitionView, partitionsWithin, type Reader } from './view.ts';
 
 export interface FieldFacet {
   field: string;
-  values: { value: string; count: number }[];
+  /** `label`: what a person calls the value, when that is something else (rules: value is the id, label the title). */
+  values: { value: string; count: number; label?: string }[];
   approximate: boolean;
 }
 
@@ -43,6 +44,8 @@ function valueAt(columns: readonly Column[], place: ColumnPlace, row: number): n
 class FieldCounter {
   readonly field: Field;
   readonly counts = new Map<string, number>();
+  /** Titles of rules by id, as the first match that was looked at has them. */
+  private readonly labels = new Map<string, string>();
   /** Not all matches were looked at. */
   cut = false;
   private readonly place: ReturnType<typeof placeOf>;
@@ -81,7 +84,16 @@ class FieldCounter {
 
   private addValues(event: SentinelEvent): void {
     const { field } = this;
-    const value = field.name === 'rule' ? event.detections?.map(({ title }) => title) : field.get(event);
+    if (field.name === 'rule') {
+      const ids = new Set<string>();
+      for (const { ruleId, title } of event.detections ?? []) {
+        ids.add(ruleId);
+        if (!this.labels.has(ruleId)) this.labels.set(ruleId, title);
+      }
+      for (const id of ids) addTo(this.counts, id, 1);
+      return;
+    }
+    const value = field.get(event);
     if (value === undefined) return;
     for (const one of typeof value === 'object' ? new Set(value) : [String(value)])
       addTo(this.counts, one, 1);
@@ -162,7 +174,10 @@ class FieldCounter {
     const values = [...this.counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     return {
       field: this.field.name,
-      values: values.slice(0, Math.max(1, limit)).map(([value, count]) => ({ value, count })),
+      values: values.slice(0, Math.max(1, limit)).map(([value, count]) => {
+        const label = this.labels.get(value);
+        return label === undefined ? { value, count } : { value, count, label };
+      }),
       approximate: approximate || this.cut,
     };
   }

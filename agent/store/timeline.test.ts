@@ -68,12 +68,12 @@ function everything(timeline: Timeline, text: string, limit = 3): SentinelEvent[
 
 const FACETS = FIELDS.map((field) => field.name);
 
-/** Facets by brute force: each event counts once for each of its values; rules are shown by title. */
+/** Facets by brute force: each event counts once for each of its values; rules by id. */
 function facetsOf(events: readonly SentinelEvent[]): FieldFacet[] {
   return FIELDS.map((field) => {
     const counts = new Map<string, number>();
     for (const event of events) {
-      let value = field.name === 'rule' ? event.detections?.map((one) => one.title) : field.get(event);
+      let value = field.name === 'rule' ? event.detections?.map((one) => one.ruleId) : field.get(event);
       if (field.name === 'severity') value = event.severity;
       const values = value === undefined ? [] : typeof value === 'object' ? value : [String(value)];
       for (const one of new Set(values)) counts.set(one, (counts.get(one) ?? 0) + 1);
@@ -127,7 +127,11 @@ describe('timeline', () => {
             const total = histogram.buckets.flat().reduce((sum, count) => sum + count, 0);
             expect([text, total]).toEqual([text, expected.length]);
             const facets = timeline.facets(query, FACETS, 1000, { nowNs: SAMPLE_NOW, budgetMs: 60_000 });
-            expect([text, facets]).toEqual([text, facetsOf(expected)]);
+            const plain = facets.map((facet) => ({
+              ...facet,
+              values: facet.values.map(({ value, count }) => ({ value, count })),
+            }));
+            expect([text, plain]).toEqual([text, facetsOf(expected)]);
           }
           expect(timeline.integrityCheck()).toEqual([]);
           timeline.close();
@@ -318,6 +322,15 @@ describe('timeline', () => {
       { field: 'type', values: [{ value: 'process', count: 30 }], approximate: false },
       { field: 'severity', values: [{ value: 'info', count: 30 }], approximate: false },
     ]);
+    const found = { title: 'Curl used', level: 'low' as const, attack: [], clauses: [], source: 'bundled' };
+    timeline.addDetections(2, [{ ...found, ruleId: 'r-1' }], 90);
+    timeline.addDetections(4, [{ ...found, ruleId: 'r-1' }], 91);
+    timeline.addDetections(4, [{ ...found, ruleId: 'r-2', title: 'bash' }], 92);
+    expect(timeline.facets(parseQuery(''), ['rule'], 5)[0]?.values).toEqual([
+      { value: 'r-1', count: 2, label: 'Curl used' },
+      { value: 'r-2', count: 1, label: 'bash' },
+    ]);
+    expect(everything(timeline, 'rule:r-1')).toHaveLength(2);
     expect(timeline.valuesOf('image', 'cur', 5)).toEqual(['/usr/bin/curl']);
     expect(timeline.valuesOf('type', 'net', 5)).toEqual(['network']);
     expect(timeline.valuesOf('action', '', 5)).toEqual(['exec']);

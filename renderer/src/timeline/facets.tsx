@@ -19,9 +19,6 @@ import { refreshOverview, runQuery } from './timeline-store.ts';
 
 const OPEN_BY_DEFAULT: ReadonlySet<string> = new Set(['type', 'severity', 'image', 'user', 'rule']);
 
-/** Rules are counted by id and by title; the title is the one to read. */
-const RULE_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
-
 /** Words of the console for values that are its own. */
 function wordOf(field: 'type' | 'severity', value: string): string | undefined {
   return tryMessage(`${field === 'type' ? 'type' : 'sev'}.${value}`);
@@ -32,10 +29,19 @@ function FacetText({ value }: { value: string }) {
   return value.includes('/') ? <MiddleEllipsis text={value} /> : <EndEllipsis text={value} />;
 }
 
-function FacetValue({ field, value, n, of }: { field: string; value: string; n: number; of: number }) {
+interface ValueProps {
+  field: string;
+  value: string;
+  /** What people call the value: of a rule its title. */
+  label: string | undefined;
+  n: number;
+  of: number;
+}
+
+function FacetValue({ field, value, label, n, of }: ValueProps) {
   const query = useApp((state) => state.route.query);
   const included = hasClause(query, field, value);
-  const shown = neutralise(value);
+  const shown = neutralise(label ?? value);
   const severity =
     field === 'severity' && SEVERITY_ORDER.includes(value as Severity) ? (value as Severity) : undefined;
   const word = field === 'type' || field === 'severity' ? wordOf(field, value) : undefined;
@@ -52,7 +58,7 @@ function FacetValue({ field, value, n, of }: { field: string; value: string; n: 
       >
         <span className="facet-bar" style={{ width: `${Math.min(1, n / Math.max(1, of)) * 100}%` }} />
         {severity ? <SeverityGlyph severity={severity} decorative /> : null}
-        <span className="facet-text">{word ?? <FacetText value={value} />}</span>
+        <span className="facet-text">{word ?? <FacetText value={label ?? value} />}</span>
         <span className="facet-count num">{shortCount(n)}</span>
       </button>
       <button
@@ -71,7 +77,7 @@ function FacetValue({ field, value, n, of }: { field: string; value: string; n: 
 function FacetGroup({ field }: { field: string }) {
   const facet = useTimeline((state) => state.facets[field]);
   const open = usePrefs((prefs) => prefs.facets[field] ?? OPEN_BY_DEFAULT.has(field));
-  const values = (facet?.values ?? []).filter(({ value }) => field !== 'rule' || !RULE_ID.test(value));
+  const values = facet?.values ?? [];
   // A bar is the value's share of everything the query finds, so a full one means "all of it".
   const found = useTimeline((state) =>
     state.histogram?.buckets.reduce((sum, each) => sum + totalOf(each), 0),
@@ -106,6 +112,7 @@ function FacetGroup({ field }: { field: string }) {
               key={value.value}
               field={field}
               value={value.value}
+              label={value.label}
               n={value.count}
               of={Math.max(found ?? 0, most)}
             />
