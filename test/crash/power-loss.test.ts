@@ -1,7 +1,7 @@
 /** Power loss at any moment, with and without failing writes: nothing acknowledged may be lost. Mutants must be caught. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWal } from '../../agent/wal/open.ts';
@@ -26,7 +26,11 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 interface Fault {
   FAIL_WRITE?: string;
   FAIL_SYNC?: string;
+  FAIL_ERRNO?: string;
+  SHORT_WRITE?: string;
 }
+
+const ENOSPC = `${constants.errno.ENOSPC}`;
 
 function traceOf(driver: string, direct: boolean, fault: Fault = {}): TraceEvent[] {
   const dir = mkdtempSync(join(scratch, 'run-'));
@@ -75,6 +79,8 @@ describe.skipIf(!canBuild)('power loss, native writer (skipped: needs g++)', () 
     ['O_DIRECT|O_DSYNC', true, 1800, {}],
     ['write + fdatasync', false, 1400, {}],
     ['a write that fails with EIO, O_DIRECT', true, 600, { FAIL_WRITE: '12' }],
+    ['a full disk (ENOSPC) at a write, O_DIRECT', true, 400, { FAIL_WRITE: '12', FAIL_ERRNO: ENOSPC }],
+    ['a write that is cut short', true, 400, { SHORT_WRITE: '4' }],
     ['a sync that fails with EIO and drops its pages', false, 600, { FAIL_SYNC: '9' }],
   ])('%s: nothing acknowledged is lost in any state', (_name, direct, states, fault) => {
     const events = traceOf(buildDriver(), direct, fault);
@@ -134,15 +140,59 @@ describe.skipIf(!canBuild)('power loss, native writer (skipped: needs g++)', () 
       false,
       { FAIL_SYNC: '9' },
     ],
+    [
+      {
+        name: 'forget-one-EIO',
+        file: 'segment_file.cc',
+        from: 'return fdatasync(file.fd) == 0 ? 0 : errno;',
+        to: 'return fdatasync(file.fd) == 0 || errno == EIO ? 0 : errno;',
+      },
+      false,
+      { FAIL_SYNC: '9' },
+    ],
+    [
+      {
+        name: 'acknowledge-on-a-full-disk',
+        file: 'segment_file.cc',
+        from: 'if (errno == EINTR) continue;',
+        to: 'if (errno == EINTR) continue; if (errno == ENOSPC) return 0;',
+      },
+      true,
+      { FAIL_WRITE: '12', FAIL_ERRNO: ENOSPC },
+    ],
+    [
+      {
+        name: 'take-a-short-write-for-a-whole-one',
+        file: 'segment_file.cc',
+        from: 'data += n;',
+        to: 'if (static_cast<size_t>(n) < len) return 0; data += n;',
+      },
+      true,
+      { SHORT_WRITE: '4' },
+    ],
+    [
+      {
+        name: 'write-on-in-the-failed-segment',
+        file: 'writer.cc',
+        from: 'segment_bad_ = true;',
+        to: 'segment_bad_ = false; segment_used_ += padded; segment_fresh_ = false; if (block) { head_.seq += block->count; durable_seq_ = head_.seq; } return true;',
+      },
+      true,
+      { FAIL_WRITE: '12' },
+    ],
   ];
-  it.each(mutants)('the checker catches the mutant $name', (mutant, direct, fault) => {
+  const named = mutants.map(([mutant, direct, fault]) => ({ name: mutant.name, mutant, direct, fault }));
+  it.each(named)('the checker catches the mutant $name', ({ mutant, direct, fault }) => {
     const totals = replay(traceOf(buildDriver(mutant), direct, fault), 400, 11);
     expect(totals.lost).toBeGreaterThan(10);
   });
 });
 
-/** The real file system, every operation written down; `mistake` leaves something out. */
-function tracingFs(events: TraceEvent[], mistake?: 'no-datasync' | 'no-directory-sync'): WalFs {
+type JsMistake = 'no-datasync' | 'no-directory-sync' | 'forget-one-EIO';
+
+/** The real file system, every operation written down; `mistake` leaves something out; sync `failing` gives EIO. */
+function tracingFs(events: TraceEvent[], mistake?: JsMistake, failing = 0): WalFs {
+  let syncs = 0;
   const log = (op: number, file: number, offset = 0, bytes?: Buffer): void => {
     events.push({ op, dsync: false, failed: false, file, offset, length: bytes?.length ?? 0, bytes });
   };
@@ -162,6 +212,11 @@ function tracingFs(events: TraceEvent[], mistake?: 'no-datasync' | 'no-directory
         },
         async datasync() {
           if (mistake === 'no-datasync') return;
+          if (++syncs === failing) {
+            events.push({ op: Op.sync, dsync: false, failed: true, file: number, offset: 0, length: 0 });
+            if (mistake === 'forget-one-EIO') return;
+            throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+          }
           await file.datasync();
           log(Op.sync, number);
         },
@@ -184,10 +239,10 @@ function tracingFs(events: TraceEvent[], mistake?: 'no-datasync' | 'no-directory
   };
 }
 
-async function traceOfJs(mistake?: 'no-datasync' | 'no-directory-sync'): Promise<TraceEvent[]> {
+async function traceOfJs(mistake?: JsMistake, failing = 0): Promise<TraceEvent[]> {
   const events: TraceEvent[] = [];
   const dir = mkdtempSync(join(scratch, 'js-'));
-  const { writer } = await openWal({ ...crashOptions(dir), fs: tracingFs(events, mistake) });
+  const { writer } = await openWal({ ...crashOptions(dir), fs: tracingFs(events, mistake, failing) });
   for (let seq = 1; seq <= RECORDS;) {
     const batch = Array.from({ length: Math.min(1 + (seq % 5), RECORDS - seq + 1) }, (_, i) => ({
       type: 2,
@@ -210,10 +265,16 @@ describe('power loss, JS writer', () => {
     expect(totals).toMatchObject({ ...NONE, acknowledged: RECORDS });
   });
 
-  it.each(['no-datasync', 'no-directory-sync'] as const)(
-    'the checker catches the mutant %s',
-    async (mistake) => {
-      expect(replay(await traceOfJs(mistake), 400, 17).lost).toBeGreaterThan(10);
-    },
-  );
+  it('nor after a sync that failed with EIO and dropped its pages', async () => {
+    const totals = replay(await traceOfJs(undefined, 12), 400 * LOOPS, 19);
+    expect(totals).toMatchObject({ ...NONE, acknowledged: RECORDS });
+  });
+
+  it.each([
+    ['no-datasync', 0],
+    ['no-directory-sync', 0],
+    ['forget-one-EIO', 12],
+  ] as const)('the checker catches the mutant %s', async (mistake, failing) => {
+    expect(replay(await traceOfJs(mistake, failing), 400, 17).lost).toBeGreaterThan(10);
+  });
 });

@@ -22,6 +22,8 @@ export interface TraceEvent {
   /** The write was durable when it returned (O_DSYNC). */
   dsync: boolean;
   failed: boolean;
+  /** Failed before anything was written. */
+  untouched?: boolean;
   file: number;
   offset: number;
   length: number;
@@ -39,6 +41,7 @@ export function parseTrace(raw: Buffer): TraceEvent[] {
       op: raw[at] as number,
       dsync: (flags & 1) !== 0,
       failed: (flags & 4) !== 0,
+      untouched: (flags & 8) !== 0,
       file: raw.readUInt32LE(at + 4),
       offset: Number(raw.readBigUInt64LE(at + 8)),
       length,
@@ -102,7 +105,9 @@ export class Disk {
         file.volatile.push(event);
         break;
       case Op.writeEnd:
-        if (event.dsync || event.failed) this.#settle(file, file.volatile.length - 1, event.failed ? 0.5 : 1);
+        if (event.untouched) file.volatile.pop();
+        else if (event.dsync || event.failed)
+          this.#settle(file, file.volatile.length - 1, event.failed ? 0.5 : 1);
         break;
       case Op.sync:
         // After a failed sync the pages count as clean: what did not reach the disk never will.

@@ -1,6 +1,7 @@
 /* LD_PRELOAD: writes down, in order, every call that changes files under $TRACE_DIR, and acknowledgements on fd 1, to
- * $TRACE_FILE. With $FAIL_SYNC=N the N-th fdatasync, with $FAIL_WRITE=N the N-th durable pwrite reports EIO.
- * Event: u8 kind, u8 flags (1 O_DSYNC, 2 zeros, 4 failed), u16 0, u32 file, u64 offset, u32 length, u32 0, then bytes. */
+ * $TRACE_FILE. With $FAIL_SYNC=N the N-th fdatasync, with $FAIL_WRITE=N the N-th durable pwrite reports EIO, or
+ * $FAIL_ERRNO; with $SHORT_WRITE=N the N-th durable pwrite of two pages or more writes one page.
+ * Event: u8 kind, u8 flags (1 O_DSYNC, 2 zeros, 4 failed, 8 nothing of it was written), u16 0, u32 file, u64 offset, u32 length, u32 0, then bytes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,7 +19,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int out = -1;
 static struct { char path[256]; int dsync; } files[4096];
 static int of_fd[4096];
-static int known, syncs, writes;
+static int known, syncs, writes, long_writes;
 
 static int real_open(const char *path, int flags, mode_t mode) {
   static int (*call)(const char *, int, ...);
@@ -70,11 +71,13 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at) {
   if (!call) *(void **)&call = dlsym(RTLD_NEXT, "pwrite");
   if (fd >= 4096 || of_fd[fd] <= 0) return call(fd, p, n, at);
   const int flags = (files[of_fd[fd]].dsync ? 1 : 0) | (zeros(p, n) ? 2 : 0);
+  const char *fail = getenv("FAIL_WRITE"), *cut = getenv("SHORT_WRITE");
+  if ((flags & 1) && cut && n >= 8192 && ++long_writes == atoi(cut)) n = 4096;
   emit(WRITE_START, flags, of_fd[fd], (uint64_t)at, p, (uint32_t)n);
-  const char *fail = getenv("FAIL_WRITE");
   if ((flags & 1) && fail && ++writes == atoi(fail)) {
-    emit(WRITE_END, flags | 4 | 2, of_fd[fd], (uint64_t)at, 0, (uint32_t)n);
-    errno = EIO;
+    const int error = getenv("FAIL_ERRNO") ? atoi(getenv("FAIL_ERRNO")) : EIO;
+    emit(WRITE_END, flags | 4 | 2 | (error == ENOSPC ? 8 : 0), of_fd[fd], (uint64_t)at, 0, (uint32_t)n);
+    errno = error;
     return -1;
   }
   const ssize_t got = call(fd, p, n, at);
