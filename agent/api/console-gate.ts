@@ -2,9 +2,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { ConsoleAuth, Visitor } from './console-auth.ts';
 import { WEBSOCKET_PATH } from './contract.ts';
-import type { ApiCounters, RefusalReason } from './limits.ts';
+import { type ApiCounters, type RefusalReason, TokenBucket } from './limits.ts';
 
 export const SIGN_IN_PATH = '/sign-in';
+const GUESSES_PER_SECOND = 1;
+const GUESS_BURST = 20;
 
 export interface Refused {
   ok: false;
@@ -21,6 +23,7 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'There is nothing here',
   405: 'Refused',
   421: 'Refused',
+  429: 'Too many wrong addresses',
 };
 const EXPLANATIONS: Readonly<Record<number, string>> = {
   401: 'Each console address signs in one browser, once, within a few minutes. Get a fresh one with <code>sentinel console</code>.',
@@ -28,6 +31,7 @@ const EXPLANATIONS: Readonly<Record<number, string>> = {
   404: 'Open the <a href="/">console</a>.',
   405: 'The console only answers GET.',
   421: 'The console only answers on 127.0.0.1 and localhost.',
+  429: 'Get a fresh address with <code>sentinel console</code>; it works at once.',
 };
 
 /** Sent with every answer. */
@@ -65,6 +69,8 @@ export class ConsoleGate {
   readonly #counters: ApiCounters;
   readonly #hosts: ReadonlySet<string>;
   readonly #cookieName: string;
+  /** Wrong tokens. A right one works however many wrong ones came: nobody can lock the owner out by guessing. */
+  readonly #guesses = new TokenBucket(GUESSES_PER_SECOND, GUESS_BURST, performance.now());
 
   constructor(port: number, auth: ConsoleAuth, counters: ApiCounters) {
     this.#auth = auth;
@@ -106,8 +112,7 @@ export class ConsoleGate {
       `${request.headers['sec-purpose']} ${request.headers['purpose']}`,
     );
     const token = /^token=([\w-]{1,128})$/.exec(query)?.[1];
-    if (token === undefined || request.method !== 'GET' || lookingAhead)
-      return this.refuse('console_token', 401);
+    if (token === undefined || request.method !== 'GET' || lookingAhead) return this.#wrongToken();
     const result = this.#auth.exchange(token);
     // Not a redirect: after one that began on another site the browser would hold the Strict cookie back, while a
     // navigation begun by this page is our own.
@@ -122,7 +127,13 @@ export class ConsoleGate {
     }
     // Reloading the address in the browser that it signed in is no failure.
     const visitor = this.#auth.visitorOf(cookieOf(request.headers.cookie, this.#cookieName));
-    return visitor ? { ok: true, page: signedIn } : this.refuse('console_token', 401);
+    return visitor ? { ok: true, page: signedIn } : this.#wrongToken();
+  }
+
+  #wrongToken(): Refused {
+    return this.#guesses.take(performance.now())
+      ? this.refuse('console_token', 401)
+      : this.refuse('console_guessing', 429);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ConsoleAuth, Visitor } from './console-auth.ts';
 import { type ConsoleFile, readConsoleFiles } from './console-files.ts';
 import { ConsoleGate, securityHeaders } from './console-gate.ts';
 import { type Transport, WEBSOCKET_PATH } from './contract.ts';
-import type { RefusalReason } from './limits.ts';
+import { type RefusalReason, TokenBucket } from './limits.ts';
 import type { ApiServer } from './server.ts';
 
 export interface ConsoleSiteOptions {
@@ -28,6 +28,8 @@ export interface ConsoleSite {
 /** Time an idle kept-alive socket stays. */
 const KEEP_ALIVE_MS = 5000;
 const MAX_HEADER_BYTES = 8 * 1024;
+const PINGS_PER_SECOND = 10;
+const PING_BURST = 50;
 
 /** Reads the files and gets ready to serve. Throws a SentinelError if the console was not built. */
 export function openSite(options: ConsoleSiteOptions): ConsoleSite {
@@ -44,6 +46,7 @@ export function openSite(options: ConsoleSiteOptions): ConsoleSite {
     noServer: true,
     maxPayload: limits.maxRequestBytes,
     perMessageDeflate: false,
+    autoPong: false,
     clientTracking: false,
   });
 
@@ -99,6 +102,8 @@ function answer(
   const verdict = gate.checkRequest(request, path, query);
   if (!verdict.ok) {
     if (verdict.status === 405) extra['Allow'] = 'GET, HEAD';
+    // Whoever was refused needs a new connection for the next try, and gets in line for it.
+    response.shouldKeepAlive = false;
     sendPage(verdict.status, verdict.page);
     return false;
   }
@@ -151,6 +156,15 @@ function serveWebSocket(ws: WebSocket, server: ApiServer, visitor: Visitor, ping
     ws.ping();
   }, pingIntervalMs);
   ping.unref();
+  const pings = new TokenBucket(PINGS_PER_SECOND, PING_BURST, performance.now());
+  ws.on('ping', (data: Buffer) => {
+    // Pongs that nobody reads would pile up in the agent.
+    if (pings.take(performance.now()) && ws.bufferedAmount < server.limits.maxBacklogBytes) ws.pong(data);
+    else {
+      server.counters.refuse('rate');
+      ws.terminate();
+    }
+  });
   ws.on('pong', () => {
     alive = true;
   });

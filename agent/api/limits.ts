@@ -60,6 +60,7 @@ export type RefusalReason =
   | 'console_path'
   | 'console_session'
   | 'console_token'
+  | 'console_guessing'
   | 'console_protocol';
 
 const BUCKET_MS = 5000;
