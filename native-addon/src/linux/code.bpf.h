@@ -46,7 +46,7 @@ int on_bpf(struct trace_event_raw_sys_exit *ctx)
       }
     }
   }
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_init_module")
@@ -67,7 +67,7 @@ int on_init_module(struct trace_event_raw_sys_exit *ctx)
   r->a[0] = argument(regs, 1);
   r->ret = ctx->ret;
   append_user(s, &r->s2, (const char *)argument(regs, 2));
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_finit_module")
@@ -92,7 +92,7 @@ int on_finit_module(struct trace_event_raw_sys_exit *ctx)
   if (file)
     append_file_path(s, &r->s1, file);
   append_user(s, &r->s2, (const char *)argument(regs, 1));
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_delete_module")
@@ -113,7 +113,7 @@ int on_delete_module(struct trace_event_raw_sys_exit *ctx)
   r->a[0] = argument(regs, 1);
   r->ret = ctx->ret;
   append_user(s, &r->s1, (const char *)argument(regs, 0));
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_kexec_load")
@@ -131,7 +131,7 @@ int on_kexec(struct trace_event_raw_sys_exit *ctx)
   r = (void *)s->buf;
   r->a[0] = argument(registers(), 3);
   r->ret = ctx->ret;
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 #endif

@@ -80,13 +80,13 @@ static __always_inline int finish_file(struct scratch *s, u32 hook, bool watched
 
   if (watched) {
     h->flags |= SN_F_WATCHED;
-    return finish(s, hook, SN_RING_SECURITY, 0);
+    return finish(s, hook, SN_RING_SECURITY);
   }
   if (current_is_noise()) {
     release(s);
     return 0;
   }
-  return finish(s, hook, SN_RING_OBSERVABILITY, 0);
+  return finish(s, hook, SN_RING_OBSERVABILITY);
 }
 
 /* Enough of struct file for what is asked of each of them. */

@@ -108,7 +108,7 @@ int on_setid(struct trace_event_raw_sys_exit *ctx)
     r->a[2] = before->effective;
     r->a[3] = before->permitted;
   }
-  finish(s, hook, SN_RING_SECURITY, 0);
+  finish(s, hook, SN_RING_SECURITY);
 out:
   bpf_map_delete_elem(&asked, &key);
   return 0;
@@ -137,7 +137,7 @@ int on_mount(struct trace_event_raw_sys_exit *ctx)
   append_user(s, &r->s2, (const char *)argument(regs, 1));
   if (argument(regs, 2))
     append_user(s, &r->s3, (const char *)argument(regs, 2));
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_move_mount")
@@ -157,7 +157,7 @@ int on_move_mount(struct trace_event_raw_sys_exit *ctx)
   regs = registers();
   append_user(s, &r->s1, (const char *)argument(regs, 1));
   append_user(s, &r->s2, (const char *)argument(regs, 3));
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_umount")
@@ -177,7 +177,7 @@ int on_umount(struct trace_event_raw_sys_exit *ctx)
   regs = registers();
   r->a[0] = argument(regs, 1);
   append_user(s, &r->s2, (const char *)argument(regs, 0));
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_unshare")
@@ -195,7 +195,7 @@ int on_unshare(struct trace_event_raw_sys_exit *ctx)
   if (!s)
     return 0;
   ((struct sn_rare *)s->buf)->a[0] = flags;
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_setns")
@@ -210,7 +210,7 @@ int on_setns(struct trace_event_raw_sys_exit *ctx)
   if (!s)
     return 0;
   ((struct sn_rare *)s->buf)->a[0] = argument(registers(), 1);
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_chroot")
@@ -225,7 +225,7 @@ int on_chroot(struct trace_event_raw_sys_exit *ctx)
   if (!s)
     return 0;
   append_user(s, &((struct sn_rare *)s->buf)->s1, (const char *)argument(registers(), 0));
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 #endif

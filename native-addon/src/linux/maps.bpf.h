@@ -18,6 +18,9 @@
 /* Bytes of a kernel structure that are copied at once, to be taken apart here: one copy costs as much as one field. */
 #define SN_RAW_BYTES 128
 
+/* One record in this many looks at how full its ring is. */
+#define SN_FILL_CHECK 64
+
 #define PF_KTHREAD 0x00200000
 
 /* Keeps the compiler from reasoning about a value, so that a bound which it thinks redundant stays for the verifier. */

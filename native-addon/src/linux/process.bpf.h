@@ -56,7 +56,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
   r->creator_pid = parent_tgid;
   r->creator_start = parent->group_leader->start_boottime;
   copy_comm(r->comm, child);
-  return finish(s, 1, SN_RING_SECURITY, 0);
+  return finish(s, 1, SN_RING_SECURITY);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -94,7 +94,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
     r->status = signal->flags & SN_SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
     r->ppid = task->real_parent->tgid;
     copy_comm(r->comm, leader);
-    finish(s, 3, SN_RING_SECURITY, 0);
+    finish(s, 3, SN_RING_SECURITY);
   }
   return 0;
 }
@@ -265,7 +265,7 @@ int BPF_PROG(on_exec, struct task_struct *task, s32 old_pid, struct linux_binprm
     }
   }
   append_cgroup(s, &r->cgroup_path, task->cgroups->dfl_cgrp->kn);
-  return finish(s, 2, SN_RING_SECURITY, 1);
+  return finish(s, 2, SN_RING_SECURITY);
 }
 
 static __always_inline bool task_in_scope(struct task_struct *task)

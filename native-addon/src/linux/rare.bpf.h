@@ -91,7 +91,7 @@ int on_ptrace(struct trace_event_raw_sys_exit *ctx)
   task = bpf_get_current_task_btf();
   if (request == 0) {
     fill_target(s, task->parent);
-    return finish(s, hook, SN_RING_SECURITY, 1);
+    return finish(s, hook, SN_RING_SECURITY);
   }
   /* The tracee by its entry in our list: the newest is first, which makes an attach exact in any pid namespace. */
   r->target_pid = pid;
@@ -104,7 +104,7 @@ int on_ptrace(struct trace_event_raw_sys_exit *ctx)
   bpf_loop(SN_TRACED_MAX, traced_step, &s, 0);
   if (w->done)
     fill_target(s, (void *)w->dentry - bpf_core_field_offset(struct task_struct, ptrace_entry));
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_process_vm_writev")
@@ -122,7 +122,7 @@ int on_vm_write(struct trace_event_raw_sys_exit *ctx)
   r = (void *)s->buf;
   r->target_pid = argument(registers(), 0);
   r->ret = ctx->ret;
-  return finish(s, hook, SN_RING_SECURITY, 1);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 /* ---- memory ---- */
@@ -145,7 +145,7 @@ int on_memfd(struct trace_event_raw_sys_exit *ctx)
   r->a[0] = argument(regs, 1);
   r->ret = ctx->ret;
   append_user(s, &r->s1, (const char *)argument(regs, 0));
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_mmap")
@@ -174,7 +174,7 @@ int on_mmap(struct trace_event_raw_sys_exit *ctx)
     if (file)
       append_file_path(s, &r->s1, file);
   }
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp/syscalls/sys_exit_mprotect")
@@ -195,7 +195,7 @@ int on_mprotect(struct trace_event_raw_sys_exit *ctx)
   r->a[0] = argument(regs, 0);
   r->a[1] = argument(regs, 1);
   r->a[2] = argument(regs, 2);
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 #endif

@@ -32,10 +32,11 @@ struct sn_config {
 
 /* Value of the memory-mapped `control` map. */
 struct sn_control {
-  __u32 idle[2]; /* by ring: 2 = the next record wakes the reader, 1 = an urgent one does. Kernel clears, reader sets. */
+  __u32 idle[2]; /* by ring: the next record wakes the reader. Kernel clears, reader sets, here and below. */
   __u32 stopped;  /* nothing is recorded any more; detaching takes seconds */
   __u32 own_tgid; /* never recorded; 0 until snapshot_tasks ran, which knows it in any pid namespace */
   __u32 spawning; /* the next child of own_tgid is the keeper */
+  __u32 napping; /* a ring that is a quarter full wakes the reader */
   __u32 keeper_tgid; /* process that keeps the hooks for us: not recorded either */
 };
 

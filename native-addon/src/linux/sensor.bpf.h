@@ -180,14 +180,42 @@ static __always_inline void begin(struct scratch *s, u8 type, struct task_struct
   s->off = size;
 }
 
-/* Sends the record off and gives the slot back. `urgent`: something waits for this record. */
-static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
+/* Wakes the reader if it asked for that. It asks before it looks at the rings a last time, and we look after the record
+ * is in: so one of us sees the other. A wake-up needs something to commit: an empty record, discarded. */
+static __always_inline void wake_reader(u32 ring, u64 n)
+{
+  struct sn_control *ctl = controls();
+  void *nothing;
+
+  if (!ctl)
+    return;
+  if (ctl->idle[ring]) {
+    ctl->idle[ring] = 0;
+  } else {
+    u64 used;
+    /* A reader that naps must be up before there is no room; how much there is, is looked at now and then. */
+    if (!ctl->napping || n % SN_FILL_CHECK)
+      return;
+    used = ring == SN_RING_SECURITY ? bpf_ringbuf_query(&rb_sec, BPF_RB_AVAIL_DATA)
+                                    : bpf_ringbuf_query(&rb_obs, BPF_RB_AVAIL_DATA);
+    if (used < (ring == SN_RING_SECURITY ? SN_RING_SEC_BYTES : SN_RING_OBS_BYTES) / 4)
+      return;
+    ctl->napping = 0;
+  }
+  if (ring == SN_RING_SECURITY)
+    nothing = bpf_ringbuf_reserve(&rb_sec, 8, 0);
+  else
+    nothing = bpf_ringbuf_reserve(&rb_obs, 8, 0);
+  if (nothing)
+    bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Sends the record off and gives the slot back. */
+static __noinline int finish(struct scratch *s, u32 hook, u32 ring)
 {
   struct sn_header *h = (void *)s->buf;
   struct sn_cpu *cpu = this_cpu();
-  struct sn_control *ctl;
   u32 off = s->off, len;
-  u64 wake = BPF_RB_NO_WAKEUP;
   u64 n;
   long err;
 
@@ -214,24 +242,17 @@ static __noinline int finish(struct scratch *s, u32 hook, u32 ring, u32 urgent)
       goto out;
     }
   }
-  ctl = controls();
-  if (ctl) {
-    u32 idle = ctl->idle[ring];
-    if (idle == 2 || (idle == 1 && urgent)) {
-      ctl->idle[ring] = 0;
-      wake = BPF_RB_FORCE_WAKEUP;
-    }
-  }
   if (ring == SN_RING_SECURITY)
-    err = bpf_ringbuf_output(&rb_sec, s->buf, len, wake);
+    err = bpf_ringbuf_output(&rb_sec, s->buf, len, BPF_RB_NO_WAKEUP);
   else
-    err = bpf_ringbuf_output(&rb_obs, s->buf, len, wake);
+    err = bpf_ringbuf_output(&rb_obs, s->buf, len, BPF_RB_NO_WAKEUP);
   if (err) {
     __sync_fetch_and_add(&cpu->hook[hook].lost_full[ring], 1);
     __sync_fetch_and_add(&cpu->lost, 1);
     cpu->hook[hook].last_lost_ns = h->ts;
   } else {
     __sync_fetch_and_add(&cpu->hook[hook].emitted[ring], 1);
+    wake_reader(ring, n);
   }
 out:
   release(s);

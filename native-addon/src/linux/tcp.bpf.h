@@ -141,7 +141,7 @@ static __always_inline void record_flow(u8 type, struct sock *sk, const struct f
     }
     r->duration_ns = r->h.ts - flow->since;
   }
-  finish(s, 6, SN_RING_OBSERVABILITY, 0);
+  finish(s, 6, SN_RING_OBSERVABILITY);
 }
 
 /* A connect whose outcome cannot be waited for, because `flows` is full. */
@@ -158,7 +158,7 @@ static __always_inline void record_attempt(struct sock *sk)
   r->direction = SN_DIR_OUT;
   r->h.flags |= SN_F_NONBLOCK;
   current_comm(r->comm);
-  finish(s, 6, SN_RING_OBSERVABILITY, 0);
+  finish(s, 6, SN_RING_OBSERVABILITY);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -196,7 +196,7 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old_state, int new_state)
     r->direction = SN_DIR_LISTEN;
     __builtin_memset(r->daddr, 0, sizeof(r->daddr));
     current_comm(r->comm);
-    return finish(s, 6, SN_RING_SECURITY, 0);
+    return finish(s, 6, SN_RING_SECURITY);
   }
   flow = bpf_map_lookup_elem(&flows, &key);
   ctl = controls();
@@ -249,7 +249,7 @@ int on_accept(struct trace_event_raw_sys_exit *ctx)
   }
   r->direction = SN_DIR_IN;
   current_comm(r->comm);
-  finish(s, hook, SN_RING_OBSERVABILITY, 0);
+  finish(s, hook, SN_RING_OBSERVABILITY);
   /* Without room the end of this connection will be missing, and that is counted. */
   if (BPF_CORE_READ(sk, __sk_common.skc_state) != SN_STATE_CLOSE && !note_flow(sk, 1))
     lose_blind(hook);

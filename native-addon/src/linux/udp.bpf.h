@@ -82,7 +82,7 @@ static __always_inline int record_datagram(struct bpf_sock_addr *ctx, u8 type, u
   struct scratch *s = begin_datagram(ctx, type, hook, v6);
 
   if (s)
-    finish(s, hook, SN_RING_OBSERVABILITY, 0);
+    finish(s, hook, SN_RING_OBSERVABILITY);
   return 1;
 }
 
@@ -195,7 +195,7 @@ int on_egress(struct __sk_buff *skb)
       s->off = sizeof(*r) + rest + 1;
     }
   }
-  finish(s, 13, SN_RING_OBSERVABILITY, 0);
+  finish(s, 13, SN_RING_OBSERVABILITY);
   return 1;
 }
 

@@ -36,7 +36,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
   r = (void *)s->buf;
   r->a[0] = sig;
   fill_target(s, task);
-  return finish(s, 5, ours ? SN_RING_SECURITY : SN_RING_OBSERVABILITY, ours);
+  return finish(s, 5, ours ? SN_RING_SECURITY : SN_RING_OBSERVABILITY);
 }
 
 /* ---- io_uring, whose operations no system call tracepoint sees ---- */
@@ -121,7 +121,7 @@ static __always_inline int record_uring(struct io_kiocb *req, u32 hook)
   r->a[1] = fd;
   append_filename(s, &r->s1, from);
   append_filename(s, &r->s2, to);
-  return finish(s, hook, SN_RING_SECURITY, 0);
+  return finish(s, hook, SN_RING_SECURITY);
 }
 
 SEC("tp_btf/io_uring_submit_req")
