@@ -156,6 +156,7 @@ export class HealthBuilder {
       })),
       latency: {
         kernelToDecision: s.pipeline.kernelToDecision.percentiles(),
+        kernelToObserved: s.pipeline.kernelToObserved.percentiles(),
         kernelToDurable: s.pipeline.kernelToDurable.percentiles(),
         detect: s.pipeline.detectTime.percentiles(),
       },

@@ -39,7 +39,10 @@ const SENSOR_STREAM = 'sensor';
 const SAMPLE = 16;
 
 export class Pipeline implements SensorSink {
+  /** Of security records and of ordinary ones that a rule matched. */
   readonly kernelToDecision = new LatencyHistogram();
+  /** Of ordinary records, which the sensor hands over in larger batches. */
+  readonly kernelToObserved = new LatencyHistogram();
   readonly kernelToDurable = new LatencyHistogram();
   readonly detectTime = new LatencyHistogram();
   readonly totals = { security: 0, observability: 0, detections: 0, rejected: 0 };
@@ -96,7 +99,7 @@ export class Pipeline implements SensorSink {
       this.#complete(event, seq);
       const detections = this.#detector.evaluate(event);
       if (detections !== undefined) this.#detected(event, seq, detections);
-      this.#measure(event.tsNs);
+      this.#measure(this.kernelToDecision, event.tsNs);
       if (index === batch.count - 1 && seq !== 0)
         this.#parts.security.release(seq, this.#onReleased, event.tsNs);
     }
@@ -126,7 +129,8 @@ export class Pipeline implements SensorSink {
       if (all || interest.in(bytes, offset)) {
         if (this.#observe(bytes, offset, length, wallOffsetNs)) levels[index] = SKIP;
       } else this.#passBy(bytes, offset, length);
-      if (index % SAMPLE === 0) this.#measure(recordBootNs(bytes, offset) + wallOffsetNs);
+      if (index % SAMPLE === 0)
+        this.#measure(this.kernelToObserved, recordBootNs(bytes, offset) + wallOffsetNs);
       offset += length;
     }
     offsets[index] = offset;
@@ -158,6 +162,7 @@ export class Pipeline implements SensorSink {
     const detections = this.#detector.evaluate(event);
     if (detections === undefined) return false;
     this.#promote(event, bytes.subarray(offset, offset + length), detections);
+    this.#measure(this.kernelToDecision, event.tsNs);
     return true;
   }
 
@@ -223,8 +228,8 @@ export class Pipeline implements SensorSink {
     if (records.length > 0) this.#parts.security.append(records, true);
   }
 
-  #measure(tsNs: bigint): void {
-    this.kernelToDecision.record(Number(this.#parts.nowNs() - tsNs) / 1000);
+  #measure(histogram: LatencyHistogram, tsNs: bigint): void {
+    histogram.record(Number(this.#parts.nowNs() - tsNs) / 1000);
   }
 
   readonly #onReleased = (_outcome: ReleaseOutcome, tsNs: bigint): void => {

@@ -348,7 +348,13 @@ export interface HealthSnapshot {
     synthetic: number;
   };
   sinks: { name: string; lane: Lane; cursorSeq: string; lagRecords: number }[];
-  latency: { kernelToDecision: Percentiles; kernelToDurable: Percentiles; detect: Percentiles };
+  /** Decision: security records and what rules matched; observed: ordinary records, which come in larger batches. */
+  latency: {
+    kernelToDecision: Percentiles;
+    kernelToObserved: Percentiles;
+    kernelToDurable: Percentiles;
+    detect: Percentiles;
+  };
   agent: {
     pid: number;
     cpuPercent: number;

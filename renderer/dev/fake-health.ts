@@ -140,6 +140,7 @@ export function fakeHealth(
     ],
     latency: {
       kernelToDecision: { p50Us: 84, p99Us: 612, count: total },
+      kernelToObserved: { p50Us: 24_000, p99Us: 49_000, count: total },
       kernelToDurable: { p50Us: 1904, p99Us: 5210, count: total },
       detect: { p50Us: 7.4, p99Us: 19, count: total * 7 },
     },

@@ -107,7 +107,8 @@ export async function startRecorder(
     const ended = (): boolean =>
       events.some((event) => event.action === 'exit' && event.process?.pid === child.pid);
     while (!ended() && Date.now() < deadline) await settle(5);
-    await settle(30);
+    // Ordinary records may be handed over 50 ms late.
+    await settle(120);
     return { events: take(), pid: child.pid ?? -1, stdout, exitCode };
   };
   return {

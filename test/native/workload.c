@@ -747,6 +747,40 @@ static void run_cloneparent(int argc, char **argv)
     ;
 }
 
+/* Starts EXE with one argument under the process id `pid`, which must be free; waits for its end. */
+static void live_as(pid_t pid, const char *exe, const char *argument)
+{
+  struct {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+  } args = {.exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = 1};
+  pid_t child = syscall(SYS_clone3, &args, sizeof(args));
+  check(child >= 0, "clone3 with a chosen process id");
+  if (child == 0) {
+    char *const argv[] = {(char *)exe, (char *)argument, NULL};
+    execv(exe, argv);
+    _exit(127);
+  }
+  check(child == pid, "the chosen process id");
+  reap(child);
+}
+
+/* reuse EXE1 EXE2: two lives of one process id, the second as a grandchild. Prints it and the second one's parent. */
+static void run_reuse(int argc, char **argv)
+{
+  pid_t pid = fork(), other;
+  if (pid == 0)
+    _exit(0);
+  reap(pid);
+  live_as(pid, argv[0], "first");
+  other = fork();
+  if (other == 0) {
+    live_as(pid, argv[1], "second");
+    _exit(0);
+  }
+  printf("%d %d\n", pid, other);
+  reap(other);
+}
+
 static void run_sleep(int argc, char **argv)
 {
   usleep(atoi(argv[0]) * 1000);
@@ -774,7 +808,7 @@ static const struct {
     {"kill", 0, run_kill},         {"module", 0, run_module},
     {"uring", 1, run_uring},       {"read", 1, run_read},
     {"bomb", 1, run_bomb},         {"cloneparent", 0, run_cloneparent},
-    {"sleep", 1, run_sleep},
+    {"sleep", 1, run_sleep},       {"reuse", 2, run_reuse},
 };
 
 int main(int argc, char **argv)

@@ -88,7 +88,7 @@ export function SinksSection({ health }: { health: HealthSnapshot }) {
 }
 
 export function LatencySection({ health }: { health: HealthSnapshot }) {
-  const names = ['kernelToDecision', 'kernelToDurable', 'detect'] as const;
+  const names = ['kernelToDecision', 'kernelToObserved', 'kernelToDurable', 'detect'] as const;
   return (
     <Section title={t('health.latency')}>
       <table className="table">

@@ -349,6 +349,7 @@ export const en = {
   'health.lagNone': 'up to date',
   'health.latency': 'Latency',
   'health.latency.kernelToDecision': 'Kernel event to decision',
+  'health.latency.kernelToObserved': 'Kernel event to observed (ordinary events)',
   'health.latency.kernelToDurable': 'Kernel event to durable',
   'health.latency.detect': 'Detection of one event',
   'health.p50': 'p50',

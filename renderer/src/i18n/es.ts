@@ -352,6 +352,7 @@ export const es: Messages = {
   'health.lagNone': 'al día',
   'health.latency': 'Latencia',
   'health.latency.kernelToDecision': 'Del núcleo a la decisión',
+  'health.latency.kernelToObserved': 'Del núcleo a observado (eventos corrientes)',
   'health.latency.kernelToDurable': 'Del núcleo a duradero',
   'health.latency.detect': 'Detección de un evento',
   'health.p50': 'p50',
