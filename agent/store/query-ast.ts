@@ -109,3 +109,5 @@ export class QueryError extends Error {
 export const MAX_QUERY_LENGTH = 8192;
 export const MAX_QUERY_DEPTH = 50;
 export const MAX_QUERY_TERMS = 512;
+/** `?` in one value: each is a step at every place of a text. */
+export const MAX_ONES = 32;

@@ -7,7 +7,9 @@ import {
   ANY,
   MAX_QUERY_DEPTH,
   MAX_QUERY_LENGTH,
+  MAX_ONES,
   MAX_QUERY_TERMS,
+  ONE,
   QueryError,
   and,
   literalOf,
@@ -298,6 +300,7 @@ class Parser {
     this.index += 1;
     if (next.kind === 'field') return this.fieldTerm(next);
     if (next.unterminated) fail('the quotation mark is never closed: add one at the end of the value', next);
+    checkPattern(next);
     const [only] = next.pattern;
     if (next.pattern.length === 1 && only === ANY) return ALL;
     return { kind: 'text', pattern: next.pattern };
@@ -332,9 +335,15 @@ class Parser {
       }
     }
     if (next.kind !== 'value') fail(`a value of ${name.text} is missing here`, next);
+    checkPattern(next);
     this.index += 1;
     return { name, op, value: next };
   }
+}
+
+function checkPattern(value: Token): void {
+  const ones = value.pattern.reduce<number>((count, part) => (part === ONE ? count + 1 : count), 0);
+  if (ones > MAX_ONES) fail(`more than ${MAX_ONES} ? in one value: write * for a longer run`, value);
 }
 
 /** Tree of a query; an empty text asks for everything. Throws `QueryError`. */

@@ -34,6 +34,8 @@ function findFrom(text: string, from: number, segment: Segment): number {
     const at = text.indexOf(segment, from);
     return at < 0 ? -1 : at + segment.length;
   }
+  // Without this every place of a long text would be tried before it is found that a literal is nowhere.
+  for (const part of segment) if (part !== ONE && text.indexOf(part, from) < 0) return -1;
   for (let start = from; start <= text.length; start += 1) {
     const end = matchAt(text, start, segment);
     if (end >= 0) return end;
@@ -46,7 +48,11 @@ function matchEnd(text: string, from: number, segment: Segment): boolean {
   if (typeof segment === 'string') {
     return text.length - segment.length >= from && text.endsWith(segment);
   }
-  for (let start = from; start <= text.length; start += 1) {
+  const tail = segment.at(-1);
+  if (typeof tail === 'string' && !text.endsWith(tail)) return false;
+  // A code point is at most two units, so an earlier start cannot end at the end.
+  const units = segment.reduce<number>((sum, part) => sum + (part === ONE ? 2 : part.length), 0);
+  for (let start = Math.max(from, text.length - units); start <= text.length; start += 1) {
     if (matchAt(text, start, segment) === text.length) return true;
   }
   return false;

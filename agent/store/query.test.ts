@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../event.ts';
-import { MAX_QUERY_DEPTH, QueryError } from './query-ast.ts';
+import { ANY, MAX_QUERY_DEPTH, ONE, QueryError, pattern, type Pattern, type QueryNode } from './query-ast.ts';
 import { checkQuery } from './query-check.ts';
 import { matches } from './query-match.ts';
 import { parseQuery } from './query-parser.ts';
+import { wholeTest } from './query-pattern.ts';
 import { printQuery } from './query-print.ts';
 import { arbitraryQuery } from './query-samples.ts';
 
@@ -152,6 +153,8 @@ describe('query language', () => {
     expect(errorOf('not '.repeat(deep)).message).toContain('nested');
     expect(errorOf('a '.repeat(600)).message).toContain('terms');
     expect(errorOf('a'.repeat(9000)).message).toContain('shorten');
+    expect(errorOf(`a ${'?'.repeat(33)}`)).toMatchObject({ offset: 2, length: 33 });
+    expect(errorOf(`cmd:(a or x${'?b'.repeat(33)})`)).toMatchObject({ offset: 10, length: 67 });
     expect(parseQuery(`${'('.repeat(40)}a${')'.repeat(40)}`)).toEqual(parseQuery('a'));
   });
 
@@ -170,6 +173,50 @@ describe('query language', () => {
     ['"not"', '"not"'],
   ])('prints %s canonically', (text, canonical) => {
     expect(printQuery(parseQuery(text))).toBe(canonical);
+  });
+
+  it('is tested with every kind of node', () => {
+    const kinds: Record<QueryNode['kind'], true> = {
+      all: true,
+      and: true,
+      or: true,
+      not: true,
+      text: true,
+      match: true,
+      compare: true,
+      range: true,
+      cidr: true,
+      has: true,
+      time: true,
+    };
+    const seen = new Set<string>();
+    const visit = (node: QueryNode): void => {
+      seen.add(node.kind);
+      if (node.kind === 'and' || node.kind === 'or') for (const item of node.items) visit(item);
+      if (node.kind === 'not') visit(node.item);
+    };
+    for (const node of fc.sample(arbitraryQuery(), 1000)) visit(node);
+    expect([...seen].toSorted()).toEqual(Object.keys(kinds).toSorted());
+  });
+
+  it('matches wildcards as a search that tries every split does', () => {
+    const part = fc.constantFrom('a', 'b', 'ab', '😀', ANY, ONE);
+    const text = fc.array(fc.constantFrom('a', 'b', '😀'), { maxLength: 9 }).map((parts) => parts.join(''));
+    const naive = (parts: Pattern, rest: readonly string[]): boolean => {
+      const [first, ...others] = parts;
+      if (first === undefined) return rest.length === 0;
+      if (first === ONE) return rest.length > 0 && naive(others, rest.slice(1));
+      if (first === ANY) return naive(others, rest) || (rest.length > 0 && naive(parts, rest.slice(1)));
+      const wanted = Array.from(first);
+      return wanted.every((char, at) => rest[at] === char) && naive(others, rest.slice(wanted.length));
+    };
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), text, (parts, value) => {
+        const normal = pattern(parts as Pattern);
+        expect(wholeTest(normal)(value)).toBe(naive(normal, Array.from(value)));
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it('gives every tree back from its printed text', () => {
