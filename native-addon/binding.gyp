@@ -17,6 +17,8 @@
         "src/hash/file_hash.cc",
         "src/linux/proc_reader.cc",
         "src/linux/proc_connector.cc",
+        "src/linux/proc_socket.cc",
+        "src/linux/proc_tracker.cc",
         "src/wal/crc32c.cc",
         "src/wal/format.cc",
         "src/wal/segment_file.cc",

@@ -38,10 +38,10 @@ export type HashFileResult =
 export interface NativeProcConnector {
   /** Subscribes. @throws Error saying what is missing. */
   start(): void;
-  /** What was collected since the last call. Losses count messages by CPU, exactly. */
+  /** What was collected since the last call. Losses count messages, exactly; `cpu` where it is known. */
   take(): {
     batches: { bytes: Buffer; count: number }[];
-    losses: { cpu: number; count: number; fromBootNs: bigint; toBootNs: bigint }[];
+    losses: { cpu?: number; count: number; fromBootNs: bigint; toBootNs: bigint }[];
   };
   /** Ends the thread; what it collected can still be taken. */
   stop(): void;

@@ -117,7 +117,7 @@ export class ProcConnectorSensor implements Sensor {
         lane: 'security',
         cause: 'netlink_overrun',
         hook: 'netlink connector',
-        cpu,
+        ...(cpu === undefined ? {} : { cpu }),
         count,
         fromNs: fromBootNs + offset,
         toNs: toBootNs + offset,
