@@ -10,10 +10,11 @@ import { openAgentApi, type AgentApi } from './agent-api.ts';
 import { HealthBuilder, type HealthSources } from './agent-health.ts';
 import { Checkpointer } from './audit/checkpoint.ts';
 import type { HealthSnapshot } from './api/contract.ts';
+import { groupId, SOCKET_GROUP } from './api/socket-server.ts';
 import type { ApiServer } from './api/server.ts';
 import type { Role } from './api/services.ts';
 import type { Config } from './config.ts';
-import { dataPaths, lockDataDir, nextEpoch } from './data-dir.ts';
+import { dataPaths, lockDataDir, nextEpoch, protectDataDir } from './data-dir.ts';
 import { describeError, ErrorCounters } from './errors.ts';
 import { eventToJson } from './event-json.ts';
 import { eventIdOf, type SentinelEvent } from './event.ts';
@@ -82,6 +83,7 @@ async function compose(
   const paths = dataPaths(dataDir);
   const lock = lockDataDir(dataDir);
   undo.push(() => lock.release());
+  protectDataDir(dataDir, groupId(SOCKET_GROUP), lock.isOurs);
 
   const logFile = new RotatingFile(paths.log, settings['log.maxBytes'], settings['log.maxFiles']);
   undo.push(() => logFile.close());

@@ -1,5 +1,16 @@
 /** The data folder: where it is, what is in it, and the lock that lets only one agent write to it. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -44,14 +55,42 @@ function pipeName(dataDir: string): string {
 }
 
 /** Like a recursive mkdir, which for ever tries again where a file system (/proc) has no place for a new folder. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
+function makeFolder(path: string): boolean {
+  if (existsSync(path)) return false;
   const parent = dirname(path);
   if (parent !== path) makeFolder(parent);
   mkdirSync(path, { mode: 0o750 });
+  return true;
+}
+
+/**
+ * Nobody but the agent's user reads what is stored; `groupGid` may pass through the folder to the socket, and cannot
+ * list it. A folder that was there before keeps its mode (it may be anybody's), what Sentinel has in it does not.
+ */
+export function protectDataDir(dataDir: string, groupGid: number | undefined, isOurs: boolean): void {
+  if (process.platform === 'win32') return;
+  const uid = process.getuid?.();
+  const { socket, publicKey: _, ...stored } = dataPaths(dataDir);
+  const folders = new Set([join(dataDir, 'wal'), join(dataDir, 'keys'), dirname(stored.log)]);
+  for (const path of [
+    ...folders,
+    ...Object.values(stored),
+    `${stored.timeline}-wal`,
+    `${stored.timeline}-shm`,
+  ]) {
+    const stat = path === socket ? undefined : lstatSync(path, { throwIfNoEntry: false });
+    if (!stat || stat.uid !== uid || (stat.mode & 0o077) === 0) continue;
+    if (stat.isDirectory()) chmodSync(path, 0o700);
+    else if (stat.isFile()) chmodSync(path, 0o600);
+  }
+  if (!isOurs) return;
+  if (uid === 0 && groupGid !== undefined) chownSync(dataDir, 0, groupGid);
+  chmodSync(dataDir, uid === 0 && groupGid !== undefined ? 0o710 : 0o700);
 }
 
 export interface DataLock {
+  /** The folder was made now, or is the service's own. */
+  readonly isOurs: boolean;
   release(): void;
 }
 
@@ -71,8 +110,9 @@ function ownerOf(path: string): string {
  */
 export function lockDataDir(dataDir: string): DataLock {
   const paths = dataPaths(dataDir);
+  let isOurs = resolve(dataDir) === SYSTEM_DATA_DIR;
   try {
-    makeFolder(resolve(dataDir));
+    isOurs = makeFolder(resolve(dataDir)) || isOurs;
     if (!statSync(dataDir).isDirectory()) throw new SentinelError('enotdir', `${dataDir} is not a folder`);
     writeFileSync(join(dataDir, '.write-test'), '');
     rmSync(join(dataDir, '.write-test'));
@@ -105,6 +145,7 @@ export function lockDataDir(dataDir: string): DataLock {
   writeFileSync(paths.owner, `${JSON.stringify({ pid: process.pid })}\n`, { mode: 0o644 });
   const held = database;
   return {
+    isOurs,
     release: () => {
       rmSync(paths.owner, { force: true });
       held.close();

@@ -12,6 +12,7 @@ import { describeError } from './errors.ts';
  * Wrong flags or settings are told like an agent that cannot start.
  */
 export async function runDesktopHost(parent: ParentPort, argv: readonly string[]): Promise<void> {
+  if (process.platform !== 'win32') process.umask(0o077);
   try {
     const { values } = parseCommand(argv, CONFIG_FLAGS);
     const dataDir = dataDirOf(values);

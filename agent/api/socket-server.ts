@@ -39,7 +39,8 @@ export interface SocketServer {
   close(): Promise<void>;
 }
 
-const DEFAULT_GROUP = 'sentinel';
+/** Its members may read over the socket. */
+export const SOCKET_GROUP = 'sentinel';
 /** sockaddr_un.sun_path holds 108 bytes with its NUL. */
 const MAX_SUN_PATH_BYTES = 107;
 
@@ -91,7 +92,7 @@ export function roleOf(
 export async function listenOnSocket(options: SocketServerOptions): Promise<SocketServer> {
   const { path, server } = options;
   const isPipe = path.startsWith('\\\\.\\pipe\\');
-  const groupGid = isPipe ? undefined : groupId(options.group ?? DEFAULT_GROUP);
+  const groupGid = isPipe ? undefined : groupId(options.group ?? SOCKET_GROUP);
   const short = isPipe ? { path, release: () => {} } : shortSocketPath(path);
   const net = createServer((socket) => serve(socket, options, groupGid));
   try {
@@ -179,7 +180,7 @@ function serve(socket: Socket, options: SocketServerOptions, groupGid: number | 
   }
   if (!role) {
     server.counters.refuse('peer');
-    const message = `this agent answers only root, its own user and members of the group ${options.group ?? DEFAULT_GROUP}`;
+    const message = `this agent answers only root, its own user and members of the group ${options.group ?? SOCKET_GROUP}`;
     socket.on('error', () => {});
     socket.end(encodeFrame(JSON.stringify({ id: 0, error: { code: 'forbidden', message } })));
     socket.resume();

@@ -35,6 +35,8 @@ Settings: sentinel config show.
     });
     if (positionals.length > 0)
       throw new UsageError(`run takes no ${JSON.stringify(positionals[0])}`, 'see sentinel run --help');
+    // What the agent stores is for its own user; the socket is opened to its group on purpose.
+    if (process.platform !== 'win32') process.umask(0o077);
     const config = configFrom(values);
     const agent = await startAgent({ dataDir: dataDirOf(values), config });
     const stopped = new Promise<string>((resolve) => {

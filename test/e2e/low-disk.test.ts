@@ -33,7 +33,7 @@ describe('a disk that is nearly full at start', () => {
       }
       mounts.push(disk);
       const filler = join(disk, 'filler');
-      spawnSync('fallocate', ['-l', `${400 - freeMiB}M`, filler]);
+      spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M', `count=${400 - freeMiB}`]);
       const { bavail, bsize } = statfsSync(disk);
       expect(Math.round((bavail * bsize) / MIB)).toBe(freeMiB);
 
