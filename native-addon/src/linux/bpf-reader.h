@@ -29,10 +29,10 @@ constexpr int64_t kSecondNs = 1000000000;
 constexpr int64_t kRateWindowNs = kSecondNs / 10;
 constexpr double kRestRate = 200, kBusyRate = 3000, kQuietSecurityRate = 100;
 // What a record may wait for company, by lane: see Rest().
-constexpr int kSecurityNapMs = 4, kBusyNapMs = 3;
+constexpr int kNapMs = 3;
 constexpr int64_t kObservabilityNapNs = kSecondNs / 20;
-// The part of its time for which the scheduler gives the reader the processor, once it is its turn: who asks for little
-// gets it sooner. Since Linux 6.12, ignored before.
+// For how long at once the reader and the main thread ask for the processor: who asks for little gets it sooner when
+// others want it too, and no larger share. Since Linux 6.12, ignored before.
 constexpr uint64_t kSliceNs = 100000;
 
 // struct sched_attr of sched_setattr(2), which the C library does not have.
@@ -93,6 +93,7 @@ class Reader {
   }
 
   void Start(Napi::Env env, Napi::Function deliver) {
+    AskForShortSlices();
     event_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
     // Edge-triggered: only the kernel's wake-ups count. Level-triggered, records that arrive unannounced while we
@@ -251,6 +252,7 @@ class Reader {
     __atomic_store_n(&loader.control->idle[1], observability, __ATOMIC_SEQ_CST);
   }
 
+  // Of the calling thread.
   static void AskForShortSlices() {
     sched_attr_v0 attributes{};
     attributes.size = sizeof attributes;
@@ -288,8 +290,8 @@ class Reader {
   // Sleeps until there is something to do. A hand-over to JavaScript costs two context switches and a turn of the event
   // loop, some 80 us, whatever it carries; so the more there is to come, the more it should carry.
   //   at rest            every record wakes us: decided within 0.2 ms
-  //   little security    a security record is delivered at once, but 4 ms after the last one; the rest within 50 ms
-  //   more of it         security records gather for 4 ms and take along what else there is
+  //   little security    a security record is delivered at once, but 3 ms after the last one; the rest within 50 ms
+  //   more of it         security records gather for 3 ms and take along what else there is
   //   much load          everything gathers for 3 ms, so that decisions stay within 5 ms
   // However long the nap, a ring that is a quarter full ends it.
   void Rest() {
@@ -299,7 +301,7 @@ class Reader {
       if (Empty()) Sleep(500);
       return;
     }
-    Nap(rate < kBusyRate ? kSecurityNapMs : kBusyNapMs);
+    Nap(kNapMs);
     if (rate >= kBusyRate) return;
     while (!stopping_ && sn_ring_used(&loader.rings[0]) == 0 && RingsNearlyEmpty()) {
       const int64_t left = last_drain_ns_ + kObservabilityNapNs - Now(CLOCK_BOOTTIME);
@@ -309,7 +311,7 @@ class Reader {
         if (sn_ring_used(&loader.rings[0]) == 0) Nap(static_cast<int>(left / 1000000));
         return;
       }
-      Nap(kSecurityNapMs);
+      Nap(kNapMs);
     }
   }
 
