@@ -6,7 +6,8 @@ import { verifyGap } from '../audit/gap.ts';
 import { dataPaths } from '../data-dir.ts';
 import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
 import { createVerifier, type SignatureVerifier } from '../identity/identity.ts';
-import { type VerifyReport, verifyWal } from '../wal/verify.ts';
+import type { VerifyReport } from '../wal/verify-report.ts';
+import { verifyWal } from '../wal/verify.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 
 function loadVerifier(paths: readonly string[]): SignatureVerifier {

@@ -1,5 +1,5 @@
 /** Segment files in a lane's folder: names, listing, headers, whole images (raw or compressed). Read-only. */
-import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DecodedHeader, HEADER_BYTES, type SegmentHeader, decodeHeader } from './format.ts';
 import { SeekableFile } from './seekable.ts';
@@ -47,11 +47,11 @@ export function readHeader(file: SegmentFileInfo): DecodedHeader {
   }
 }
 
-/** The whole segment, uncompressed. */
-export function readImage(file: SegmentFileInfo): Buffer {
-  if (!file.compressed) return readFileSync(file.path);
+/** The whole segment, uncompressed; in `reuse`, if that is large enough for a raw one. */
+export function readImage(file: SegmentFileInfo, reuse?: Buffer): Buffer {
   const source = openSegment(file);
   try {
+    if (reuse && source instanceof RawFile) return source.readInto(reuse);
     return source.read(0, source.size());
   } finally {
     source.close();
@@ -87,15 +87,23 @@ export function tryOpen(file: SegmentFileInfo): { source: SegmentSource; header:
 
 class RawFile implements SegmentSource {
   readonly #fd: number;
-  readonly #path: string;
 
   constructor(path: string) {
-    this.#path = path;
     this.#fd = openSync(path, 'r');
   }
 
+  /** The whole file, in `buffer` if it fits. */
+  readInto(buffer: Buffer): Buffer {
+    const size = this.size();
+    return this.#fill(size <= buffer.length ? buffer.subarray(0, size) : Buffer.allocUnsafe(size), 0);
+  }
+
   read(offset: number, length: number): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
+    return this.#fill(Buffer.allocUnsafe(length), offset);
+  }
+
+  #fill(bytes: Buffer, offset: number): Buffer {
+    const { length } = bytes;
     let have = 0;
     while (have < length) {
       const got = readSync(this.#fd, bytes, have, length - have, offset + have);
@@ -106,7 +114,7 @@ class RawFile implements SegmentSource {
   }
 
   size(): number {
-    return statSync(this.#path).size;
+    return fstatSync(this.#fd).size;
   }
 
   close(): void {

@@ -22,77 +22,7 @@ import { crc32c } from './crc32c.ts';
 import { type Scan, scanSegment } from './scan.ts';
 import { type SegmentFileInfo, listSegments, readHeader, readImage } from './segments.ts';
 import { RecordType, type WalRecord } from './types.ts';
-
-export const FINDING_KINDS = [
-  'header_copy',
-  'header_lost',
-  'foreign_segment',
-  'unreadable_segment',
-  'missing_segment',
-  'commit_damaged',
-  'record_damaged',
-  'chain_broken',
-  'numbers_broken',
-  'checkpoint_invalid',
-  'checkpoint_mismatch',
-  'gap_invalid',
-  'torn_tail',
-] as const;
-
-export interface WalFinding {
-  kind: (typeof FINDING_KINDS)[number];
-  /** `note`: expected after a crash or a failed write; does not make the report fail. */
-  level: 'error' | 'note';
-  segment: number;
-  /** Byte inside the (uncompressed) segment. */
-  offset: number;
-  commitNo?: number;
-  seq?: number;
-  detail: string;
-}
-
-export interface WalCheckpointCheck {
-  lane: string;
-  upToSeq: number;
-  commitNo: number;
-  /** Hex. */
-  chain: string;
-  valid: boolean;
-}
-
-export interface VerifyOptions {
-  /** Reads a checkpoint record and checks its signature; undefined if the payload is not a checkpoint. */
-  checkCheckpoint?: (payload: Buffer) => WalCheckpointCheck | undefined;
-  /** Whether a gap record is signed by a known key. */
-  checkGap?: (payload: Buffer) => boolean;
-  /** Findings kept; further ones are only counted. Default 1000. */
-  maxFindings?: number;
-}
-
-export interface VerifyReport {
-  dir: string;
-  /** No finding of level error. */
-  ok: boolean;
-  lane: string;
-  segments: number;
-  compressedSegments: number;
-  bytes: number;
-  commits: number;
-  records: number;
-  /** 0 for an empty log. */
-  firstSeq: number;
-  lastSeq: number;
-  epochs: number;
-  checkpoints: number;
-  gaps: number;
-  /** Records up to this one are covered by a valid checkpoint signature; 0 for none. */
-  coveredUpToSeq: number;
-  /** The log ends with a closing commit. */
-  cleanShutdown: boolean;
-  findings: WalFinding[];
-  /** All findings, also those not kept. */
-  findingCount: number;
-}
+import type { VerifyOptions, VerifyReport, WalFinding } from './verify-report.ts';
 
 /** A checkpoint signs a commit of the last second or so; older ones than this cannot be looked up any more. */
 const REMEMBERED_COMMITS = 100_000;
@@ -116,6 +46,9 @@ class Walk {
   readonly #remembered = new Map<number, { chain: string; lastSeq: number }>();
   #previous: { number: number; nextSeq: number; nextCommit: number; chain: Buffer | undefined } | undefined;
   #epoch = -1;
+  #device: string | undefined;
+  /** Raw segments are read into this one after the other. */
+  #image: Buffer = Buffer.alloc(0);
 
   constructor(dir: string, options: VerifyOptions) {
     this.#options = options;
@@ -156,18 +89,26 @@ class Walk {
     this.report.bytes += image.length;
     if (header === undefined) {
       const detail = `neither header copy of ${basename(file.path)} is valid: nothing in it can be checked`;
-      this.#find({ kind: 'header_lost', level: 'error', segment: file.number, offset: 0, detail });
+      this.#find({ ...this.#startOf(file), kind: 'header_lost', detail });
       return;
     }
     for (const copy of badCopies) {
       const detail = `header copy ${copy + 1} of 2 does not verify; the other one does`;
-      this.#find({ kind: 'header_copy', level: 'error', segment: file.number, offset: copy * 4096, detail });
+      const seq = header.baseSeq;
+      this.#find({
+        kind: 'header_copy',
+        level: 'error',
+        segment: file.number,
+        offset: copy * 4096,
+        seq,
+        detail,
+      });
     }
     this.#checkHeader(header, file);
     this.#epoch = header.epoch;
     const next = following?.number === file.number + 1 ? nextHeader(following) : undefined;
     const scan = scanSegment(image, header, next?.firstCommit);
-    this.#checkScan(scan, header, next);
+    this.#checkScan(scan, header, next, image.length);
     this.#checkCommits(image, scan, header);
     const last = scan.commits.at(-1);
     this.report.cleanShutdown = last !== undefined && (last.flags & CommitFlag.cleanClose) !== 0;
@@ -179,9 +120,16 @@ class Walk {
     };
   }
 
+  /** Start of a segment that does not say what it holds: its first record should follow the last one met. */
+  #startOf(file: SegmentFileInfo): Omit<WalFinding, 'kind' | 'detail'> {
+    return { level: 'error', segment: file.number, offset: 0, seq: this.#previous?.nextSeq ?? 1 };
+  }
+
   #read(file: SegmentFileInfo): Buffer | undefined {
     try {
-      return readImage(file);
+      const image = readImage(file, this.#image);
+      if (!file.compressed && image.length > this.#image.length) this.#image = image;
+      return image;
     } catch (error) {
       // Compressed or removed by retention since the listing.
       const again = listSegments(this.report.dir).find((other) => other.number === file.number);
@@ -190,17 +138,20 @@ class Walk {
         if (again === undefined && this.#previous === undefined) return undefined;
       }
       const detail = (error as Error).message;
-      this.#find({ kind: 'unreadable_segment', level: 'error', segment: file.number, offset: 0, detail });
+      this.#find({ ...this.#startOf(file), kind: 'unreadable_segment', detail });
       return undefined;
     }
   }
 
   #checkHeader(header: SegmentHeader, file: SegmentFileInfo): void {
     const { report } = this;
-    const at = { level: 'error', segment: file.number, offset: 0 } as const;
+    const at = { level: 'error', segment: file.number, offset: 0, seq: header.baseSeq } as const;
     if (report.lane === '') report.lane = header.lane;
-    if (header.lane !== report.lane || header.segment !== file.number) {
-      const detail = `header says segment ${header.segment} of the ${header.lane} lane`;
+    this.#device ??= header.deviceId;
+    if (header.lane !== report.lane || header.segment !== file.number || header.deviceId !== this.#device) {
+      const detail =
+        `header says segment ${header.segment} of the ${header.lane} lane of device ${header.deviceId}, ` +
+        `this should be segment ${file.number} of the ${report.lane} lane of device ${this.#device}`;
       this.#find({ ...at, kind: 'foreign_segment', detail });
     }
     if (header.epoch !== this.#epoch) report.epochs++;
@@ -250,7 +201,7 @@ class Walk {
     }
   }
 
-  #checkScan(scan: Scan, header: SegmentHeader, next: SegmentHeader | undefined): void {
+  #checkScan(scan: Scan, header: SegmentHeader, next: SegmentHeader | undefined, bytes: number): void {
     const segment = header.segment;
     for (const hole of scan.holes) {
       this.#find({
@@ -271,6 +222,10 @@ class Walk {
         `commits ${scan.nextCommit} to ${next.firstCommit - 1} (records ${scan.nextSeq} to ${next.baseSeq - 1}) ` +
         'do not verify; the next segment follows them';
       this.#find({ ...place, kind: 'commit_damaged', level: 'error', detail });
+    } else if (scan.tornBytes > 0 && bytes !== header.segmentBytes) {
+      // Cut to what it holds when it was finished; nothing is ever written to it after that.
+      const detail = `${scan.tornBytes} bytes were added behind the last commit of a finished segment`;
+      this.#find({ ...place, kind: 'trailing_bytes', level: 'error', detail });
     } else if (scan.tornBytes > 0) {
       const detail =
         next === undefined
