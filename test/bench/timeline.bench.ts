@@ -186,6 +186,20 @@ function measure(folder: string, rows: number, figures: Figure[]): void {
   );
   const middle = `${END_NS - DAY_NS / 2n}.0`;
   report('page in the middle of the record', timed(30, page('', { before: middle })), 50);
+  let after: string | undefined = middle;
+  report(
+    'page by page upwards',
+    timed(50, () => {
+      after = timeline.query(all, { limit: 200, after, nowNs: END_NS }).newer;
+    }),
+    50,
+  );
+  const some = timeline.query(all, { limit: 50, before: middle, nowNs: END_NS }).events;
+  report(
+    'around an event',
+    timed(30, (n) => void timeline.around(some[n % some.length]?.eventId ?? 0, 50, 50)),
+    50,
+  );
   const histogram = (text: string): (() => void) => {
     const node = parseQuery(text);
     return () => void timeline.histogram(node, END_NS - DAY_NS, END_NS, 200, { nowNs: END_NS });
@@ -207,6 +221,11 @@ function measure(folder: string, rows: number, figures: Figure[]): void {
   report(
     'process tree',
     timed(50, (n) => void timeline.tree(pids[n % pids.length]?.process?.pid ?? 1)),
+    50,
+  );
+  report(
+    'ancestors and subtree of a process',
+    timed(50, (n) => void timeline.ancestors(pids[n % pids.length]?.process ?? { pid: 1, startNs: 0n })),
     50,
   );
   const slices = timed(40, () => void timeline.prune({ maxBytes: bytes * rows * 0.9, nowNs: END_NS }));
