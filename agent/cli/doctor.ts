@@ -7,14 +7,7 @@ import { dataPaths } from '../data-dir.ts';
 import { describeError } from '../errors.ts';
 import { consoleDir, rulesDir } from '../resources.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
-
-interface Check {
-  name: string;
-  /** `warn` costs a feature, `fail` the main job. */
-  result: 'ok' | 'warn' | 'fail';
-  detail: string;
-  remedy?: string;
-}
+import { clockCheck, kernelCheck, permissionCheck, type Check } from './doctor-machine.ts';
 
 /** Linux capability numbers the eBPF sensor needs (capability.h). */
 const NEEDED_CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21, CAP_PERFMON: 38, CAP_BPF: 39 } as const;
@@ -36,7 +29,7 @@ function capabilities(): Check {
 }
 
 function linuxChecks(): Check[] {
-  const checks: Check[] = [capabilities()];
+  const checks: Check[] = [kernelCheck(), capabilities()];
   checks.push(
     existsSync('/sys/kernel/btf/vmlinux')
       ? { name: 'kernel types (BTF)', result: 'ok', detail: '/sys/kernel/btf/vmlinux' }
@@ -154,6 +147,10 @@ async function allChecks(dataDir: string): Promise<Check[]> {
   else
     checks.push({ name: 'sensor', result: 'warn', detail: `no kernel sensor for ${process.platform} yet` });
   checks.push(dataCheck(dataDir));
+  const permissions = permissionCheck(dataDir);
+  if (permissions) checks.push(permissions);
+  const paths = dataPaths(dataDir);
+  checks.push(clockCheck([paths.securityLog, paths.observabilityLog]));
   checks.push(
     rulesDir()
       ? { name: 'bundled rules', result: 'ok', detail: 'found' }

@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--quick] [--json]`: runs one bench, or all; exit 1 if a figure misses its budget. */
 import { existsSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Figure } from './figure.ts';
@@ -17,6 +18,12 @@ const unknown = names.filter((name) => !existsSync(join(import.meta.dirname, `${
 if (unknown.length > 0) {
   process.stderr.write(`bench: no bench named ${unknown.join(', ')}; there are: ${available.join(', ')}\n`);
   process.exit(2);
+}
+
+// Called without npm, nothing has built the agent that some benches run: an old one would answer in its place.
+if (process.env['npm_lifecycle_event'] !== 'bench') {
+  const bootstrap = join(import.meta.dirname, '..', '..', 'build', 'bootstrap.mjs');
+  if (spawnSync(process.execPath, [bootstrap], { stdio: ['ignore', 2, 2] }).status !== 0) process.exit(1);
 }
 
 let missed = 0;
