@@ -51,6 +51,55 @@ it('drops what it was drafted from and nothing else', () => {
   expect(set.filters[0]).toMatchObject({ hits: 1, owner: 'ann', reason: 'build server' });
 });
 
+it('drops any event it was drafted from, and keeps one with another value', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => value.isWellFormed());
+  const nasty = fc
+    .array(
+      fc.constantFrom(
+        '\\',
+        '*',
+        '?',
+        ' ',
+        '\n',
+        '\r',
+        "'",
+        '"',
+        ': ',
+        '#',
+        '%',
+        '\u0085',
+        '\u2028',
+        '\0',
+        'é',
+        '😀',
+      ),
+      {
+        maxLength: 8,
+      },
+    )
+    .map((list) => list.join(''));
+  const first = loadRules([{ path: 'r.yml', text: RULE, source: 'x' }]);
+  const plain = new Detector(first);
+  fc.assert(
+    fc.property(fc.oneof(text, nasty), fc.oneof(text, nasty), (tail, user) => {
+      const event = curl(`http${tail}`, user);
+      const clauses = plain.evaluate(event)?.[0]?.clauses ?? [];
+      const draft = { owner: 'a', reason: 'b', expires: '2999-12-31', fields: { User: user } };
+      const exception = draftException(first.rules[0] as LoadedRule, { clauses }, draft);
+      const set = loadRules([
+        { path: 'r.yml', text: RULE, source: 'x' },
+        { path: 'e.yml', text: exception, source: 'x' },
+      ]);
+      expect(set.failed).toEqual([]);
+      const detector = new Detector(set);
+      expect(detector.evaluate(event)).toBeUndefined();
+      expect(detector.evaluate(curl(`http${tail}1`, user))).toHaveLength(1);
+      expect(detector.evaluate(curl(`http${tail}`, `${user}1`))).toHaveLength(1);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 it('refuses to silence a rule altogether', () => {
   const rule = { id: 'r', title: 'r', logsource: { product: 'linux' } };
   expect(() =>

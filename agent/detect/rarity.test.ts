@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../event.ts';
 import { RarityModel } from './rarity.ts';
@@ -134,5 +135,78 @@ describe('state', () => {
       pairs: [1, ['x', 'a', 'b', 1], ['parent-child', 'a', 'b', -1], null],
     };
     expect(RarityModel.import(odd).export(1n).pairs).toEqual([]);
+  });
+});
+
+describe('whatever was seen before', () => {
+  /** Sightings of few programs over up to a year, not in order of time. */
+  const history = fc.array(
+    fc.record({
+      parent: fc.constantFrom('/a', '/b', '/c'),
+      child: fc.constantFrom('/x', '/y', '/z'),
+      hours: fc.integer({ min: -100, max: 8760 }),
+    }),
+    { maxLength: 120 },
+  );
+  const learn = (seen: { parent: string; child: string; hours: number }[]): RarityModel => {
+    const model = new RarityModel();
+    for (const { parent, child, hours } of seen) model.observe(exec(parent, child, at(hours)));
+    return model;
+  };
+  const at = (hours: number): bigint => START + (BigInt(hours) * DAY_NS) / 24n;
+  const now = at(8760);
+
+  it('scores lie between 0 and 1, and counts say what they say', () => {
+    fc.assert(
+      fc.property(history, (seen) => {
+        const found = learn(seen).score(exec('/a', '/x', now));
+        expect(found?.score).toBeGreaterThanOrEqual(0);
+        expect(found?.score).toBeLessThan(1);
+        // Independent of the model: each sighting counts half per half-life.
+        const weigh = (list: typeof seen): number =>
+          list.reduce((sum, { hours }) => sum + 2 ** (-(8760 - hours) / 24 / 14), 0);
+        const ofParent = seen.filter(({ parent }) => parent === '/a');
+        expect(found?.features[0]?.leftCount).toBeCloseTo(weigh(ofParent), 6);
+        const ofPair = ofParent.filter(({ child }) => child === '/x');
+        expect(found?.features[0]?.pairCount).toBeCloseTo(weigh(ofPair), 6);
+      }),
+    );
+  });
+
+  it('one more sighting makes a pair no rarer, and its siblings no more usual, once the parent is known', () => {
+    const known = fc.constant(Array.from({ length: 60 }, () => ({ parent: '/a', child: '/y', hours: 8759 })));
+    fc.assert(
+      fc.property(fc.tuple(history, known), (parts) => {
+        const model = learn(parts.flat());
+        const score = (child: string): number => model.score(exec('/a', child, now))?.score ?? 0;
+        const [pair, sibling] = [score('/x'), score('/z')];
+        model.observe(exec('/a', '/x', now));
+        expect(score('/x')).toBeLessThanOrEqual(pair + 1e-9);
+        expect(score('/z')).toBeGreaterThanOrEqual(sibling - 1e-9);
+      }),
+    );
+  });
+
+  it('the order of sightings does not matter, nor a restart in between', () => {
+    fc.assert(
+      fc.property(history, (seen) => {
+        const score = (model: RarityModel): number => model.score(exec('/a', '/x', now))?.score ?? 0;
+        const expected = score(learn(seen));
+        expect(score(learn(seen.toReversed()))).toBeCloseTo(expected, 6);
+        const stored = JSON.parse(JSON.stringify(learn(seen).export(now))) as unknown;
+        expect(score(RarityModel.import(stored))).toBeCloseTo(expected, 1);
+      }),
+    );
+  });
+
+  it('a file with impossible counts gives no impossible scores', () => {
+    const pairs = [
+      ['parent-child', '/a', '/x', 1e308],
+      ['parent-child', '/a', '/y', 1e308],
+      ['parent-child', '/a', '/z', Number.NaN],
+    ];
+    const model = RarityModel.import({ version: 1, timeNs: START.toString(), halfLifeDays: 14, pairs });
+    for (const child of ['/x', '/y', '/z', '/new'])
+      expect(model.score(exec('/a', child, now))?.score).toBeLessThan(1);
   });
 });

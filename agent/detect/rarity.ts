@@ -21,6 +21,8 @@ const MAX_LEFTS = 5000;
 const HALF_TRUST = 20;
 const CANDIDATES = 8;
 const MAX_KEY = 300;
+/** Largest count taken from a file: what is larger was not counted here. */
+const MAX_COUNT = 1e12;
 const DAY_NS = 86_400_000_000_000;
 const DEFAULT_HALF_LIFE_DAYS = 14;
 
@@ -187,8 +189,8 @@ export class RarityModel {
       const [name, left, right, count] = Array.isArray(entry) ? (entry as unknown[]) : [];
       const kind = RARITY_KINDS.indexOf(name as RarityKind);
       if (kind === -1 || typeof left !== 'string' || typeof right !== 'string') continue;
-      if (typeof count === 'number' && count > 0 && Number.isFinite(count))
-        model.#count(kind, left, right, count * weight);
+      if (typeof count === 'number' && count > 0)
+        model.#count(kind, left, right, Math.min(count, MAX_COUNT) * weight);
     }
     return model;
   }
