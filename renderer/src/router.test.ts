@@ -12,6 +12,10 @@ describe('addresses', () => {
       around: fc.option(fc.nat().map(String), { nil: undefined }),
       aroundRows: fc.constant(DEFAULT_AROUND_ROWS),
       pins: fc.uniqueArray(fc.nat().map(String), { maxLength: MAX_PINS }),
+      process: fc.option(
+        fc.tuple(fc.nat(), fc.nat()).map(([pid, start]) => `${pid}-${start}`),
+        { nil: undefined },
+      ),
     });
     fc.assert(
       fc.property(route, (value) => {

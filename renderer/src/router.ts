@@ -1,8 +1,8 @@
 /**
- * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB&around=EVENT&n=ROWS&pin=EVENT,EVENT`. Everything a person would send to a colleague is in them; how panels
+ * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB&around=EVENT&n=ROWS&pin=EVENT,EVENT&p=PROCESS`. Everything a person would send to a colleague is in them; how panels
  * are sized is not.
  */
-export const VIEWS = ['timeline', 'detections', 'policies', 'dlp', 'health'] as const;
+export const VIEWS = ['timeline', 'processes', 'detections', 'policies', 'dlp', 'health'] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {
@@ -17,6 +17,8 @@ export interface Route {
   aroundRows: number;
   /** Events kept at the top of the list. */
   pins: readonly string[];
+  /** The process whose tree is shown: `PID-START`. */
+  process: string | undefined;
 }
 
 export const AROUND_ROWS = [10, 50, 200] as const;
@@ -33,6 +35,7 @@ export function parseRoute(hash: string): Route {
   const view = VIEWS.find((candidate) => candidate === path) ?? 'timeline';
   const params = new URLSearchParams(search);
   const rows = Number(params.get('n'));
+  const process = params.get('p');
   const pins = (params.get('pin') ?? '').split(',').filter((id) => EVENT_ID.test(id));
   return {
     view,
@@ -42,6 +45,7 @@ export function parseRoute(hash: string): Route {
     around: eventIn(params.get('around')),
     aroundRows: AROUND_ROWS.find((choice) => choice === rows) ?? DEFAULT_AROUND_ROWS,
     pins: [...new Set(pins)].slice(0, MAX_PINS),
+    process: process !== null && /^\d{1,10}-\d{1,20}$/.test(process) ? process : undefined,
   };
 }
 
@@ -55,6 +59,7 @@ export function formatRoute(route: Route): string {
     if (route.aroundRows !== DEFAULT_AROUND_ROWS) params.set('n', String(route.aroundRows));
   }
   if (route.pins.length > 0) params.set('pin', route.pins.join(','));
+  if (route.process !== undefined) params.set('p', route.process);
   const search = params.toString();
   return `#/${route.view}${search === '' ? '' : `?${search}`}`;
 }

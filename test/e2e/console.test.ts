@@ -169,7 +169,7 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
     it(`has no accessibility fault in any view, ${theme}`, async () => {
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
       const found: string[] = [];
-      for (const view of ['timeline', 'detections', 'policies', 'dlp', 'health']) {
+      for (const view of ['timeline', 'processes', 'detections', 'policies', 'dlp', 'health']) {
         await go(`#/${view}`);
         await page.locator('h1').first().waitFor({ state: 'attached' });
         await page.waitForTimeout(500);

@@ -5,6 +5,7 @@ import { usePrefs } from '../prefs.ts';
 import { DetectionsView } from '../detections/detections-view.tsx';
 import { DlpView } from '../dlp/dlp-view.tsx';
 import { PoliciesView } from '../policies/policies-view.tsx';
+import { ProcessesView } from '../processes/processes-view.tsx';
 import type { View } from '../router.ts';
 import { useApp } from '../store.ts';
 import { QueryBar } from '../timeline/query-bar.tsx';
@@ -28,6 +29,7 @@ const HealthView = lazy(() =>
 
 const VIEW: Record<View, React.ComponentType> = {
   timeline: TimelineView,
+  processes: ProcessesView,
   detections: DetectionsView,
   policies: PoliciesView,
   dlp: DlpView,

@@ -1,6 +1,7 @@
 /** Everything that can be done by name. */
 import { LOCALES, t } from '../i18n/i18n.ts';
 import { DENSITIES, STACKINGS, THEMES, TIME_STYLES, setPanel, setPrefs, usePrefs } from '../prefs.ts';
+import { showProcessOf } from '../processes/process-store.ts';
 import { VIEWS } from '../router.ts';
 import { navigate, showOverlay, useApp } from '../store.ts';
 import { currentRow } from '../timeline/list-keys.ts';
@@ -22,6 +23,7 @@ function onRow(): Command[] {
   if (useApp.getState().route.view !== 'timeline' || eventId === undefined) return [];
   return [
     { id: 'around', title: t('around.show'), keys: 'a', run: () => showAround(eventId) },
+    { id: 'process', title: t('processes.show'), keys: 'p', run: () => showProcessOf(eventId) },
     { id: 'pin', title: t('palette.pin'), keys: 'b', run: () => togglePin(eventId) },
     { id: 'mark', title: t('marks.toggle'), keys: 'x', run: () => toggleMark(eventId) },
   ];

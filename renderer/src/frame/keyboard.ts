@@ -1,6 +1,7 @@
 /** Keys that work wherever focus is, unless it is where text is typed. */
 import { useEffect } from 'react';
 import { setPanel, usePrefs } from '../prefs.ts';
+import { showProcessOf } from '../processes/process-store.ts';
 import { VIEWS } from '../router.ts';
 import { navigate, showOverlay, useApp } from '../store.ts';
 import { stepTab } from '../timeline/detail/detail-panel.tsx';
@@ -63,6 +64,8 @@ function timelineKey(key: string, target: EventTarget | null): boolean {
       return onRow(togglePin);
     case 'a':
       return onRow(showAround);
+    case 'p':
+      return onRow(showProcessOf);
     case '[':
       stepTab(-1);
       return true;
@@ -89,7 +92,7 @@ function timelineKey(key: string, target: EventTarget | null): boolean {
 
 function singleKey(key: string, target: EventTarget | null): boolean {
   const digit = VIEWS[Number(key) - 1];
-  if (/^[1-5]$/.test(key) && digit) {
+  if (/^[1-6]$/.test(key) && digit) {
     navigate({ view: digit, eventId: undefined, tab: undefined });
     return true;
   }

@@ -4,6 +4,7 @@ import type { View } from '../router.ts';
 
 export const GO_KEYS: Readonly<Record<string, View>> = {
   t: 'timeline',
+  r: 'processes',
   d: 'detections',
   p: 'policies',
   l: 'dlp',
@@ -19,8 +20,8 @@ export const KEY_GROUPS: readonly KeyGroup[] = [
   {
     title: 'keys.group.everywhere',
     keys: [
-      ['1 2 3 4 5', 'keys.views'],
-      ['g t d p l h', 'keys.goto'],
+      ['1 2 3 4 5 6', 'keys.views'],
+      ['g t r d p l h', 'keys.goto'],
       ['/', 'keys.query'],
       ['Ctrl K', 'keys.palette'],
       ['?', 'keys.help'],
@@ -38,11 +39,19 @@ export const KEY_GROUPS: readonly KeyGroup[] = [
       ['Shift ↑ ↓', 'keys.markMore'],
       ['b', 'keys.pin'],
       ['a', 'keys.around'],
+      ['p', 'keys.process'],
       ['Space', 'keys.pause'],
       ['f', 'keys.facets'],
     ],
   },
   { title: 'keys.group.detail', keys: [['[ ]', 'keys.tabs']] },
+  {
+    title: 'keys.group.tree',
+    keys: [
+      ['→ ←', 'keys.treeOpen'],
+      ['Enter', 'keys.treeFocus'],
+    ],
+  },
   {
     title: 'keys.group.query',
     keys: [

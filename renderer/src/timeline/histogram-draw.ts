@@ -29,7 +29,8 @@ export interface Marks {
 
 const pad = (value: number): string => String(value).padStart(2, '0');
 
-function tickText(ms: number, stepMs: number): string {
+/** A moment as precisely as ticks that far apart need. */
+export function tickText(ms: number, stepMs: number): string {
   const date = new Date(ms);
   if (stepMs >= 86_400_000) return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
   const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}`;

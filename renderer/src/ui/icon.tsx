@@ -28,8 +28,9 @@ const PATHS = {
   around: 'M8 6.5v3M2 4h12M2 12h12M5 8h.1M8 8h.1M11 8h.1',
   columns: 'M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10',
   star: 'M8 2l1.8 3.8 4.2.5-3.1 2.8.8 4.1L8 11.2l-3.7 2 .8-4.1L2 6.3l4.2-.5z',
-  tree: 'M3 3h4M5 3v10h3M5 8h3M10 8h3M10 13h3',
+  processes: 'M3 3h4M5 3v10h3M5 8h3M10 8h3M10 13h3',
   mark: 'M3 3h10v10H3zM5.5 8l2 2 3.5-4',
+  reload: 'M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3',
   trash: 'M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.5 8.5h6l.5-8.5',
   warning: 'M8 2.2 14.5 13.5h-13zM8 6.5v3M8 11.5v.1',
 } as const;

@@ -3,9 +3,8 @@ import type { EventDetail, ProcessRefJson } from '../../../../agent/api/contract
 import { t } from '../../i18n/i18n.ts';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
-import { addClause } from '../query-text.ts';
+import { entityOf, showProcess } from '../../processes/process-store.ts';
 import { commandLine } from '../sentence.ts';
-import { runQuery } from '../timeline-store.ts';
 
 /** An ancestor's command line is context: its beginning is enough until asked. */
 const COMMAND_LIMIT = 160;
@@ -18,8 +17,8 @@ function Node({ process, depth, own }: { process: ProcessRefJson; depth: number;
         <button
           type="button"
           className="ancestor-name"
-          title={t('detail.pivot.process')}
-          onClick={() => runQuery(addClause('', 'pid', String(process.pid)))}
+          title={t('processes.show')}
+          onClick={() => showProcess(entityOf(process))}
         >
           <SafeText text={process.name} limit={80} />
         </button>

@@ -2,10 +2,12 @@
 import type { EventDetail, EventJson } from '../../../../agent/api/contract.ts';
 import { t, tn, tryMessage } from '../../i18n/i18n.ts';
 import { absoluteTime, bytes, count } from '../../ui/format.ts';
+import { Icon } from '../../ui/icon.tsx';
 import { Ago } from '../../ui/time.tsx';
 import { SeverityWord } from '../../ui/severity.tsx';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
+import { entityOf, showProcess } from '../../processes/process-store.ts';
 import { Sentence } from '../event-row.tsx';
 import { truncationOf } from '../fields.ts';
 import { addClause } from '../query-text.ts';
@@ -167,11 +169,12 @@ function Facts({ event }: { event: EventJson }) {
 }
 
 function Related({ detail }: { detail: EventDetail }) {
-  const pid = detail.event.process?.pid;
+  const { process } = detail.event;
   const entries = Object.entries(detail.related).filter(([, n]) => n > 0);
-  if (pid === undefined) return null;
+  if (process === undefined) return null;
+  const { pid } = process;
   const query = addClause('', 'pid', String(pid));
-  const image = detail.event.process?.executable;
+  const image = process.executable;
   return (
     <section className="detail-section">
       {entries.length === 0 ? null : <h3>{t('detail.related')}</h3>}
@@ -186,6 +189,9 @@ function Related({ detail }: { detail: EventDetail }) {
             {tryMessage(`type.${type}`) ?? type} <span className="num dimmer">{count(n)}</span>
           </button>
         ))}
+        <button type="button" className="button" onClick={() => showProcess(entityOf(process))}>
+          <Icon name="processes" /> {t('processes.show')}
+        </button>
         <button type="button" className="button" onClick={() => runQuery(query)}>
           {t('detail.pivot.process')}
         </button>

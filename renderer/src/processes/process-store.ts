@@ -1,0 +1,132 @@
+/** What the Processes view knows: the tree that was opened, which row the reader is on, how rows are ordered and coloured. */
+import { create } from 'zustand';
+import { AgentError } from '../agent-client.ts';
+import type { ProcessRefJson } from '../../../agent/api/contract.ts';
+import { agent, navigate, useApp } from '../store.ts';
+import { indexOf, rowAt } from '../timeline/page-window.ts';
+import { useTimeline } from '../timeline/timeline-state.ts';
+import { type Sort, type Tree, addChildren, change, openTree } from './tree-model.ts';
+
+const PAGE = 500;
+
+export const COLOURINGS = ['severity', 'user', 'session'] as const;
+export type Colouring = (typeof COLOURINGS)[number];
+
+export interface ProcessState {
+  tree: Tree | undefined;
+  status: 'loading' | 'ready' | 'none' | 'failed';
+  error: string | undefined;
+  cursor: string | undefined;
+  sort: Sort;
+  colouring: Colouring;
+}
+
+export const useProcesses = create<ProcessState>(() => ({
+  tree: undefined,
+  status: 'loading',
+  error: undefined,
+  cursor: undefined,
+  sort: 'start',
+  colouring: 'severity',
+}));
+
+const get = useProcesses.getState;
+const set = useProcesses.setState;
+let scope = new AbortController();
+
+/** What names a process in the tree. */
+export function entityOf(process: Pick<ProcessRefJson, 'pid' | 'startNs'>): string {
+  return `${process.pid}-${process.startNs}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The process to begin with when the address names none: the one that most recently ran a program. */
+async function newest(signal: AbortSignal): Promise<string | undefined> {
+  const { events } = await agent().call(
+    'events.query',
+    { query: 'type:process and action:exec', limit: 1 },
+    signal,
+  );
+  const process = events[0]?.process;
+  return process && entityOf(process);
+}
+
+/** Opens the tree around a process; returns what to do when the view is left. */
+export function enterProcesses(entityId: string | undefined): () => void {
+  scope.abort();
+  scope = new AbortController();
+  const { signal } = scope;
+  const known = entityId === undefined ? undefined : get().tree?.branches.get(entityId);
+  set(
+    known
+      ? { cursor: entityId, status: 'ready' }
+      : { tree: undefined, status: 'loading', error: undefined, cursor: entityId },
+  );
+  void open(entityId, signal);
+  return () => scope.abort();
+}
+
+async function open(entityId: string | undefined, signal: AbortSignal): Promise<void> {
+  try {
+    const focus = entityId ?? (await newest(signal));
+    if (focus === undefined) {
+      set({ status: 'none' });
+      return;
+    }
+    const { node, ancestors } = await agent().call('tree.ancestors', { entityId: focus }, signal);
+    set({ tree: openTree(node, ancestors), status: 'ready', error: undefined, cursor: node.entityId });
+    if (node.children > 0) await loadChildren(node.entityId);
+  } catch (error) {
+    if (signal.aborted) return;
+    const gone = error instanceof AgentError && error.code === 'not_found';
+    set({ status: gone ? 'none' : 'failed', tree: undefined, error: messageOf(error) });
+  }
+}
+
+/** Loads the next page of a process's children. */
+export async function loadChildren(id: string): Promise<void> {
+  const { tree } = get();
+  const branch = tree?.branches.get(id);
+  const { signal } = scope;
+  if (!tree || !branch || branch.loading || (!branch.unread && branch.more === undefined)) return;
+  set({ tree: change(tree, id, { loading: true, failed: undefined, expanded: true }) });
+  try {
+    const params = { entityId: id, limit: PAGE, ...(branch.unread ? {} : { after: branch.more }) };
+    const page = await agent().call('tree.children', params, signal);
+    set((state) => ({ tree: state.tree && addChildren(state.tree, id, page) }));
+  } catch (error) {
+    if (signal.aborted) return;
+    const failed = messageOf(error);
+    set((state) => ({ tree: state.tree && change(state.tree, id, { loading: false, failed }) }));
+  }
+}
+
+export function setExpanded(id: string, expanded: boolean): void {
+  const { tree } = get();
+  const branch = tree?.branches.get(id);
+  if (!tree || !branch) return;
+  set({ tree: change(tree, id, { expanded }) });
+  if (expanded && branch.unread && branch.children.length === 0) void loadChildren(id);
+}
+
+/** Goes to the tree of a process; its row is open and its life is the time axis. */
+export function showProcess(entityId: string): void {
+  navigate({ view: 'processes', process: entityId, eventId: undefined, tab: undefined, around: undefined });
+}
+
+/** Reads the tree again as it is now. */
+export function reloadTree(): void {
+  const { process } = useApp.getState().route;
+  set({ tree: undefined, status: 'loading' });
+  enterProcesses(process);
+}
+
+/** Goes from an event in the timeline to the tree of the process that did it. */
+export function showProcessOf(eventId: string): void {
+  const { window } = useTimeline.getState();
+  const process = rowAt(window, indexOf(window, eventId))?.process;
+  if (process) showProcess(entityOf(process));
+}

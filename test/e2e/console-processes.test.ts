@@ -1,0 +1,150 @@
+/**
+ * The process tree in a browser against a real agent: from an event to its process, up to its ancestors, down through
+ * thousands of children, and back to what a process did. What the tree shows is compared with what was started.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Page } from 'playwright-core';
+import { type TestContext, afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import { socketPathOf } from '../../agent/api/socket-server.ts';
+import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
+import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
+
+if (browserPath === undefined)
+  console.warn('SKIPPED: the process tree in a browser: no Chromium is installed');
+const MARK = `tree-e2e-${process.pid}`;
+const CHILDREN = 1800;
+/** A parent with many children, one of them with a child and a detection below it. */
+const SCRIPT = `: ${MARK}
+for ((n = 0; n < ${CHILDREN}; n++)); do /bin/true; done
+/bin/bash -c 'cat /etc/shadow > /dev/null; echo inner'
+read line`;
+
+let agent: AgentProcess;
+let api: ApiClient;
+let browser: TestBrowser;
+let page: Page;
+let parent: ChildProcess;
+let tree = '';
+
+const grid = () => page.locator('#process-tree');
+const row = (text: string | RegExp) => page.locator('.row[data-process]').filter({ hasText: text });
+/** The last child: a shell with a child of its own. */
+const inner = () => row("bash -c 'cat /etc/shadow");
+const cat = () =>
+  page.locator('.row[data-process]').filter({ has: page.locator('.say-actor', { hasText: /^cat$/ }) });
+const params = (): URLSearchParams => new URLSearchParams(page.url().split('?')[1]);
+
+describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', { timeout: 40_000 }, () => {
+  beforeAll(async () => {
+    agent = await startAgentProcess({ args: ['--scope', `pid:${process.pid}`, '--console', 'on'] });
+    api = await connectAgent(socketPathOf(agent.dataDir));
+    browser = await openBrowser();
+    page = await browser.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.goto(agent.consoleUrl!);
+    await page.locator('#event-list').waitFor();
+    parent = spawn('/bin/bash', ['-c', SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
+    await once(parent.stdout!, 'data');
+  }, 60_000);
+  afterAll(async () => {
+    parent?.stdin?.end();
+    await browser?.close();
+    api?.close();
+    await agent?.stop();
+    agent?.remove();
+  });
+  beforeEach((context: TestContext) => {
+    if (agent.sensorTier === 'lsm' || agent.sensorTier === 'tracepoint') return;
+    context.skip(`SKIPPED: the ${agent.sensorTier} sensor of this machine misses short processes`);
+  });
+
+  it('is one key away from an event, with the ancestors above', async () => {
+    const query = `pid:${parent.pid} and action:exec`;
+    await page.evaluate(`location.hash = ${JSON.stringify(`#/timeline?q=${encodeURIComponent(query)}`)}`);
+    await page.locator('.row[data-event]').filter({ hasText: MARK }).first().click();
+    await page.keyboard.press('p');
+    await row(MARK).first().waitFor();
+    tree = params().get('p') ?? '';
+    expect(tree).toMatch(new RegExp(`^${parent.pid}-\\d+$`));
+    // This test started the shell.
+    const above = page.locator(`.row[data-process^="${process.pid}-"]`);
+    await above.waitFor();
+    expect(Number(await above.getAttribute('aria-level'))).toBe(
+      Number(await page.locator('[data-focus]').getAttribute('aria-level')) - 1,
+    );
+  });
+
+  it('loads thousands of children as they are scrolled to, and draws only those on screen', async () => {
+    await expect
+      .poll(async () => (await api.call('tree.children', { entityId: tree, limit: 1 })).total, {
+        timeout: 20_000,
+      })
+      .toBe(CHILDREN + 1);
+    await page.getByRole('button', { name: 'Read again' }).click();
+    await row('true').first().waitFor();
+    await grid().focus();
+    await expect
+      .poll(
+        async () => {
+          await page.keyboard.press('End');
+          return inner().count();
+        },
+        { timeout: 20_000, interval: 100 },
+      )
+      .toBe(1);
+    expect(await page.locator('.row[data-process]').count()).toBeLessThan(90);
+    // The axis, the ancestors, the shell and every child, and nothing left to load below the shell.
+    const rowCount = Number(await grid().getAttribute('aria-rowcount'));
+    expect(rowCount).toBeGreaterThan(CHILDREN + 3);
+    await page.keyboard.press('Home');
+    await row('true').first().waitFor();
+  });
+
+  it('opens, closes and moves by the keys of a tree', async () => {
+    await grid().focus();
+    await page.locator(`.row[data-process="${tree}"]`).click();
+    const focus = page.locator('[data-focus]');
+    expect(await focus.getAttribute('aria-expanded')).toBe('true');
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => focus.getAttribute('aria-expanded')).toBe('false');
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => focus.getAttribute('aria-expanded')).toBe('true');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    await expect
+      .poll(() => page.locator('.row[data-process][aria-selected=true]').getAttribute('data-process'))
+      .toMatch(new RegExp(`^${process.pid}-`));
+    await page.locator(`.row[data-process="${tree}"]`).locator('.tree-toggle').click();
+  });
+
+  it('puts the worst first, with badges of what happened below, and colours with a legend', async () => {
+    await page.getByLabel('Sort by').selectOption('severity');
+    await inner().waitFor();
+    const below = page.locator(`.row[data-process="${tree}"] ~ .row[data-process]`).first();
+    await expect
+      .poll(() => below.getAttribute('data-process'))
+      .toBe(await inner().getAttribute('data-process'));
+    expect(await inner().locator('.badge').first().getAttribute('title')).toMatch(/detection/);
+    await page.getByLabel('Colour by').selectOption('user');
+    const { node } = await api.call('tree.ancestors', { entityId: tree });
+    await expect.poll(() => page.locator('.legend').innerText()).toContain(node.process.user ?? '');
+    await page.getByLabel('Sort by').selectOption('start');
+  });
+
+  it('leads to a child, and from a process to its events', async () => {
+    await page.getByLabel('Sort by').selectOption('severity');
+    const id = (await inner().getAttribute('data-process')) ?? '';
+    await inner().click();
+    await page.getByRole('button', { name: 'Show its tree and life' }).click();
+    await expect.poll(() => params().get('p')).toBe(id);
+    await cat().click();
+    await page.locator('.process-panel').getByRole('button', { name: 'Detections' }).click();
+    await page.locator('.row[data-event]').filter({ hasText: '/etc/shadow' }).first().waitFor();
+    await page.goBack();
+    await expect.poll(() => params().get('p')).toBe(id);
+    await cat().waitFor();
+    expect(browser.complaints()).toEqual([]);
+  });
+});
