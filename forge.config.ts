@@ -5,6 +5,8 @@
  *
  * SENTINEL_ELECTRON_ZIP_DIR: folder with electron-vVERSION-PLATFORM-ARCH.zip, for machines that cannot download it.
  */
+import { FuseV1Options, FuseVersion } from '@electron/fuses';
+import { FusesPlugin } from '@electron-forge/plugin-fuses';
 import { VitePlugin } from '@electron-forge/plugin-vite';
 
 const zipDir = process.env['SENTINEL_ELECTRON_ZIP_DIR'];
@@ -29,6 +31,18 @@ const config = {
       ],
       // Built by build/vite.renderer.config.ts, the same files that the loopback console serves.
       renderer: [],
+    }),
+    // Burnt into the binary: it runs this app and nothing else. The agent host is a utility process, which needs no
+    // RunAsNode.
+    new FusesPlugin({
+      version: FuseVersion.V1,
+      [FuseV1Options.RunAsNode]: false,
+      [FuseV1Options.EnableCookieEncryption]: true,
+      [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
+      [FuseV1Options.EnableNodeCliInspectArguments]: false,
+      [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: true,
+      [FuseV1Options.OnlyLoadAppFromAsar]: true,
+      [FuseV1Options.GrantFileProtocolExtraPrivileges]: false,
     }),
   ],
 };

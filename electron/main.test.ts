@@ -208,13 +208,14 @@ describe('main process', () => {
       'Recording everything',
       undefined,
       'Abrir consola',
+      'Iniciar con la sesión',
       'Salir y dejar de registrar',
     ]);
     fake.hosts[0]?.emit('message', {
       type: 'status',
       status: { mode: 'attached', level: 'degraded', sentence: 'x' },
     });
-    expect(menu()[3]?.label).toBe('Salir (el servicio sigue registrando)');
+    expect(menu()[4]?.label).toBe('Salir (el servicio sigue registrando)');
     expect(fake.trays[0]?.tip).toBe('Sentinel: x');
   });
 

@@ -4,6 +4,7 @@
  *
  * `--hidden` starts without a window (autostart); what follows `--` are flags of `sentinel run` for the agent host.
  */
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import {
   app,
@@ -21,6 +22,7 @@ import {
 } from 'electron';
 import { consoleAnswer } from '../agent/desktop-console.ts';
 import { AgentLink } from './agent-link.ts';
+import { createAutostart } from './autostart.ts';
 import { CONSOLE_SCHEME, guardContents, guardSession, isTrustedSender, PORT_CHANNEL } from './guards.ts';
 import { createTray } from './tray.ts';
 import { ConsoleWindow, windowOptions } from './window.ts';
@@ -80,7 +82,17 @@ function start(): void {
     Menu.setApplicationMenu(null);
     showStatus = createTray(
       { Tray, Menu, nativeImage },
-      { openConsole: () => consoleWindow.open(), quit: () => app.quit(), locale: app.getLocale() },
+      {
+        openConsole: () => consoleWindow.open(),
+        quit: () => app.quit(),
+        autostart: createAutostart({
+          app,
+          platform: process.platform,
+          executable: process.execPath,
+          configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
+        }),
+        locale: app.getLocale(),
+      },
     );
     link.start();
     if (!process.argv.includes('--hidden')) consoleWindow.open();

@@ -1,5 +1,6 @@
 /** The tray: how recording goes, the console on request, and an honest way out. */
 import type { Menu, MenuItemConstructorOptions, NativeImage, Tray } from 'electron';
+import type { Autostart } from './autostart.ts';
 import type { HostStatus } from '../agent/desktop.ts';
 import { TRAY_ICON_PX, trayBitmap } from './tray-icon.ts';
 
@@ -17,6 +18,7 @@ export interface TrayHost {
 export interface TrayActions {
   openConsole: () => void;
   quit: () => void;
+  autostart: Autostart;
   /** BCP 47, for example es-MX. */
   locale: string;
 }
@@ -24,11 +26,13 @@ export interface TrayActions {
 const TEXTS = {
   en: {
     open: 'Open console',
+    autostart: 'Start with the session',
     quitHosted: 'Quit and stop recording',
     quitAttached: 'Quit (the service keeps recording)',
   },
   es: {
     open: 'Abrir consola',
+    autostart: 'Iniciar con la sesión',
     quitHosted: 'Salir y dejar de registrar',
     quitAttached: 'Salir (el servicio sigue registrando)',
   },
@@ -41,6 +45,12 @@ export function trayMenu(status: HostStatus, actions: TrayActions): MenuItemCons
     { label: status.sentence, enabled: false },
     { type: 'separator' },
     { label: texts.open, click: actions.openConsole },
+    {
+      label: texts.autostart,
+      type: 'checkbox',
+      checked: actions.autostart.isOn(),
+      click: (item) => actions.autostart.set(item.checked),
+    },
     {
       label: status.mode === 'hosted' ? texts.quitHosted : texts.quitAttached,
       click: actions.quit,
