@@ -43,7 +43,11 @@ export function ebpfBlindSpots(hooks: readonly HookStatus[], readOpens: boolean)
   spots.push(
     {
       what: 'memory that becomes executable after it was written',
-      why: 'only memory that is writable and executable at once is recorded',
+      why: 'only memory that is writable and executable at once is recorded; not a page made executable after it was written, nor two mappings of one file',
+    },
+    {
+      what: 'connections over unix sockets, VSOCK and packet sockets, and the chroot call',
+      why: 'only IPv4 and IPv6 are recorded; the files used meanwhile are',
     },
     {
       what: 'names that are resolved over TLS, HTTPS or D-Bus',
