@@ -7,7 +7,7 @@
 import { loadCore } from '../native-addon/index.ts';
 import { AgentRules } from './rules-setup.ts';
 import { openAgentApi, type AgentApi } from './agent-api.ts';
-import { HealthBuilder, type HealthSources } from './agent-health.ts';
+import { HealthBuilder } from './agent-health.ts';
 import { Checkpointer } from './audit/checkpoint.ts';
 import type { HealthSnapshot } from './api/contract.ts';
 import { groupId, SOCKET_GROUP } from './api/socket-server.ts';
@@ -17,14 +17,14 @@ import type { Config } from './config.ts';
 import { dataPaths, lockDataDir, nextEpoch, protectDataDir } from './data-dir.ts';
 import { describeError, ErrorCounters } from './errors.ts';
 import { eventToJson } from './event-json.ts';
-import { eventIdOf, type SentinelEvent } from './event.ts';
+import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
-import { ObservabilityLane } from './lanes/observability.ts';
-import { SecurityLane } from './lanes/security.ts';
 import { createLog, RotatingFile } from './log.ts';
-import { METRICS_STREAM, metricsImputation, MetricsStream } from './metrics.ts';
+import { startMetrics } from './metrics-lane.ts';
+import { appendJson, openLanes } from './open-lanes.ts';
+import { openTimeline } from './open-timeline.ts';
 import { openLogs } from './open-logs.ts';
 import { Pipeline } from './pipeline.ts';
 import { ContainerTable } from './sensors/containers.ts';
@@ -36,7 +36,6 @@ import { parseScope } from './sensor-scope.ts';
 import { serveMetrics } from './prometheus.ts';
 import { collectGarbage } from './resident.ts';
 import { Retention } from './retention.ts';
-import { TimelineClient } from './timeline-client.ts';
 import { VERSION } from './version.ts';
 import { RecordType, Schema, type WalRecordInput } from './wal/types.ts';
 import { watchRecord } from './watched-until.ts';
@@ -58,7 +57,8 @@ export interface RunningAgent {
 }
 
 const TICK_MS = 1000;
-const NS_PER_DAY = 86_400_000_000_000n;
+/** Between two returns of freed memory to the system; one takes half a millisecond. */
+const TRIM_TICKS = 10;
 
 /**
  * Starts an agent on a data folder.
@@ -118,34 +118,10 @@ async function compose(
   });
   undo.push(() => gaps.flush());
 
-  // Lanes.
-  const security = new SecurityLane(logs.security, {
-    onAlarm: (error) => {
-      errors.count('security_log_failed');
-      log.error({ reason: error.message }, 'the security log cannot be written');
-    },
-    onGap: (gap) => gaps.record({ lane: 'security', ...gap }),
-  });
+  // Lanes, and who runs here: first record of this run.
+  const { security, observability } = openLanes({ logs, settings, gaps, errors, log });
   undo.push(() => security.close());
-  const observability = new ObservabilityLane(logs.observability, {
-    maxBufferBytes: settings['observability.maxBufferBytes'],
-    maxBatchRecords: settings['observability.maxBatchRecords'],
-    maxBatchMs: settings['observability.maxBatchMs'],
-    onShed: ({ cause, count, level, stream, fromNs, toNs }) => {
-      errors.count(`shed_${cause}`, count);
-      gaps.record({
-        lane: 'observability',
-        cause,
-        count,
-        fromNs,
-        toNs,
-        detail: `${level} records of ${stream}`,
-      });
-    },
-  });
   undo.push(() => observability.close());
-
-  // Who runs here: first record of this run; then the holes that recovery found, and the time nobody watched.
   const epochRecord = {
     bootId: host.bootId,
     deviceId: identity.deviceId,
@@ -153,17 +129,7 @@ async function compose(
     version: VERSION,
     keyId: identity.keyId,
   };
-  security.append(
-    [
-      {
-        type: RecordType.epoch,
-        schema: Schema.jsonV1,
-        wallNs: startedNs,
-        payload: Buffer.from(JSON.stringify(epochRecord)),
-      },
-    ],
-    true,
-  );
+  appendJson(security, RecordType.epoch, startedNs, epochRecord, true);
 
   // Detection.
   const rules = await AgentRules.load(dataDir, settings);
@@ -178,14 +144,7 @@ async function compose(
     native: core.ok ? core.addon : undefined,
     maxBytes: settings['sensor.hashMaxBytes'],
     onHash: (hash, seqs) => {
-      const text = JSON.stringify(hash, (_, value: unknown) =>
-        typeof value === 'bigint' ? value.toString() : value,
-      );
-      const payload = Buffer.from(text, 'utf8');
-      security.append(
-        [{ type: RecordType.hash, schema: Schema.jsonV1, wallNs: wallNowNs(), payload }],
-        false,
-      );
+      appendJson(security, RecordType.hash, wallNowNs(), hash, false);
       pipeline.lateHashes(hash, seqs);
     },
   });
@@ -202,12 +161,6 @@ async function compose(
   });
 
   // Timeline, in its worker.
-  const stored = { security: 0, observability: 0 };
-  const timelineState: HealthSources['timeline'] = {
-    running: true,
-    cursors: stored,
-    gaps24h: { count: 0, lostRecords: 0 },
-  };
   const retention = new Retention({
     dataDir,
     logs,
@@ -216,36 +169,15 @@ async function compose(
     maxAgeDays: settings['wal.maxAgeDays'],
     log,
   });
-  const timeline = new TimelineClient(
-    {
-      dataDir,
-      processCache: settings['sensor.processCache'],
-      maxTimelineBytes: settings['timeline.maxBytes'],
-      maxTimelineAgeNs: BigInt(settings['timeline.maxAgeDays']) * NS_PER_DAY,
-    },
-    {
-      onStored: (cursors, rejected, gaps24h) => {
-        timelineState.cursors = cursors;
-        timelineState.gaps24h = gaps24h;
-        retention.stored(cursors);
-        if (rejected > 0) errors.count('timeline_rejected', rejected);
-      },
-      onProblem: (code, message) => {
-        errors.count(code);
-        log.error({ code }, message);
-        timelineState.running = timeline.running;
-      },
-      onTrouble: (trouble) => {
-        timelineState.problem = trouble;
-        if (!trouble) log.info({}, 'the timeline takes records again');
-      },
-    },
-  );
-  undo.push(() => timeline.close());
-  timelineState.cursors = await timeline.ready();
-  retention.stored(timelineState.cursors);
-  undo.push(logs.security.onDurable((seq) => timeline.durable('security', seq)));
-  undo.push(logs.observability.onDurable((seq) => timeline.durable('observability', seq)));
+  const { timeline, state: timelineState } = await openTimeline({
+    dataDir,
+    settings,
+    logs,
+    retention,
+    errors,
+    log,
+    undo,
+  });
 
   // Sensor: the best this machine allows.
   const { sensor, tried } = await selectSensor({
@@ -265,14 +197,7 @@ async function compose(
   undo.push(() => sensor.stop());
   undo.push(() => void security.append([watchRecord('watch_end', wallNowNs())], false));
 
-  // The first stream of the observability lane: what the machine and the agent use.
-  observability.allowImputation(METRICS_STREAM, metricsImputation(settings['metrics.intervalMs']));
-  const metrics = new MetricsStream({
-    intervalMs: settings['metrics.intervalMs'],
-    dataDir,
-    onSample: (event) => offerEvent(observability, METRICS_STREAM, event),
-  });
-  metrics.start();
+  const metrics = startMetrics(observability, dataDir, settings['metrics.intervalMs']);
   undo.push(() => metrics.stop());
 
   // The Local API and what it shows.
@@ -326,22 +251,15 @@ async function compose(
     undo.push(() => metricsServer.close());
   }
 
+  let ticks = 0;
   const timer = setInterval(() => {
     const stepNs = resyncWallClock();
-    if (stepNs !== 0n) {
-      const nowNs = wallNowNs();
-      gaps.record({
-        lane: 'security',
-        cause: 'clock_step',
-        count: 0,
-        fromNs: nowNs - stepNs,
-        toNs: nowNs,
-        detail: `${stepNs} ns`,
-      });
-    }
+    if (stepNs !== 0n) gaps.record(clockStep(stepNs, wallNowNs()));
     health.tick();
     for (const checkpoint of checkpoints) checkpoint.sign();
     retention.tick();
+    ticks += 1;
+    if (ticks % TRIM_TICKS === 0 && core.ok) core.addon.trimHeap();
   }, TICK_MS);
   undo.push(() => clearInterval(timer));
 
@@ -368,21 +286,14 @@ async function compose(
   };
 }
 
+/** The time that a stepped wall clock skipped or tells twice. */
+function clockStep(stepNs: bigint, nowNs: bigint): GapInfo {
+  const detail = `${stepNs} ns`;
+  return { lane: 'security', cause: 'clock_step', count: 0, fromNs: nowNs - stepNs, toNs: nowNs, detail };
+}
+
 /** The record of an event that user space made. */
 function recordOf(event: SentinelEvent): WalRecordInput {
   const payload = Buffer.from(JSON.stringify(eventToJson(event)), 'utf8');
   return { type: RecordType.event, schema: Schema.jsonV1, wallNs: event.tsNs, payload };
-}
-
-/** Offers an event that user space made to the observability lane. */
-function offerEvent(lane: ObservabilityLane, stream: string, event: SentinelEvent): void {
-  lane.offer({
-    stream,
-    level: 'info',
-    tsNs: event.tsNs,
-    bytes: Buffer.from(JSON.stringify(eventToJson(event)), 'utf8'),
-    type: RecordType.event,
-    schema: Schema.jsonV1,
-    cpu: 0xffff,
-  });
 }

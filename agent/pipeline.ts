@@ -37,6 +37,8 @@ interface PipelineParts {
 const SENSOR_STREAM = 'sensor';
 /** Of observability records, one in this many has its latency measured. */
 const SAMPLE = 16;
+/** Of security batches without detections, at most one in this time has its way to the disk measured. */
+const RELEASE_SAMPLE_MS = 50;
 
 export class Pipeline implements SensorSink {
   /** Of security records and of ordinary ones that a rule matched. */
@@ -51,6 +53,7 @@ export class Pipeline implements SensorSink {
   #interest: Interest;
   /** Of the last record passed by: one process makes many in a row. */
   #lastPid = 0;
+  #releasedMs = Number.NEGATIVE_INFINITY;
   #offsets = new Uint32Array(1024);
   #levels = new Uint8Array(1024);
 
@@ -80,6 +83,7 @@ export class Pipeline implements SensorSink {
   #securityBatch(batch: SensorBatch): void {
     const { bytes, wallOffsetNs } = batch;
     const firstSeq = batch.firstSeq === 0 ? this.#appendRaw(batch) : batch.firstSeq;
+    const before = this.totals.detections;
     let offset = 0;
     for (let index = 0; index < batch.count; index++) {
       const length = recordLength(bytes, offset);
@@ -101,7 +105,7 @@ export class Pipeline implements SensorSink {
       if (detections !== undefined) this.#detected(event, seq, detections);
       this.#measure(this.kernelToDecision, event.tsNs);
       if (index === batch.count - 1 && seq !== 0)
-        this.#parts.security.release(seq, this.#onReleased, event.tsNs);
+        this.#release(seq, event.tsNs, this.totals.detections > before);
     }
     this.totals.security += batch.count;
   }
@@ -226,6 +230,17 @@ export class Pipeline implements SensorSink {
     this.totals.detections += detections.length * seqs.length;
     const records = seqs.filter((seq) => seq !== 0).map((seq) => detectionRecord(seq, detections, nowNs));
     if (records.length > 0) this.#parts.security.append(records, true);
+  }
+
+  /**
+   * Gates a batch on the durability of its last record. Nothing waits for a batch without detections: of those, only
+   * enough go through the gate to measure how long durability takes.
+   */
+  #release(seq: number, tsNs: bigint, detected: boolean): void {
+    const nowMs = performance.now();
+    if (!detected && nowMs - this.#releasedMs < RELEASE_SAMPLE_MS) return;
+    this.#releasedMs = nowMs;
+    this.#parts.security.release(seq, this.#onReleased, tsNs);
   }
 
   #measure(histogram: LatencyHistogram, tsNs: bigint): void {

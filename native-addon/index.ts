@@ -66,7 +66,7 @@ export interface CoreAddon {
   crc32c: (seed: number, bytes: Uint8Array, start: number, end: number) => number;
   /** BLAKE3, 32 bytes; keyed if a 32-byte key is given. */
   blake3: (bytes: Uint8Array, key?: Uint8Array) => Buffer;
-  /** Returns freed memory of the C heap to the system. A few ms. */
+  /** Returns freed memory of the C heap to the system: half a millisecond under load. */
   trimHeap: () => void;
 }
 

@@ -56,13 +56,13 @@ async function bareNode(seconds: number): Promise<Use> {
   }
 }
 
-async function agentAt(rate: number, seconds: number): Promise<Use & { sensor: string }> {
+async function agentAt(rate: number, seconds: number, settleMs: number): Promise<Use & { sensor: string }> {
   if (rate === 0) {
     // Nothing happens in the scope of a process that sleeps; the sensor is the best this machine has.
     const quiet = spawn('sleep', ['120'], { stdio: 'ignore' });
     const agent = await startAgentUnderTest(['--scope', `pid:${quiet.pid}`]);
     try {
-      await sleep(1500);
+      await sleep(settleMs);
       return { ...(await useOf(agent.pid, seconds)), sensor: agent.tier };
     } finally {
       await agent.stop();
@@ -70,10 +70,10 @@ async function agentAt(rate: number, seconds: number): Promise<Use & { sensor: s
     }
   }
   const replay = makeReplay(Math.min(rate, 20_000));
-  const loops = Math.ceil(((seconds + 10) * rate) / replay.records);
+  const loops = Math.ceil(((seconds + 10 + settleMs / 1000) * rate) / replay.records);
   const agent = await startAgentUnderTest(['--sensor', `replay:${replay.path}?rate=${rate}&loops=${loops}`]);
   try {
-    await sleep(1500);
+    await sleep(settleMs);
     return { ...(await useOf(agent.pid, seconds)), sensor: agent.tier };
   } finally {
     await agent.stop();
@@ -110,11 +110,13 @@ function figuresOf(level: Level, use: Use & { sensor: string }, bare: Use): Figu
 
 export async function run(options: BenchOptions): Promise<Figure[]> {
   const seconds = options.quick ? 4 : 15;
+  // An agent runs for weeks; in its first seconds the engine compiles what is used, which costs as much as the work.
+  const settleMs = options.quick ? 2500 : 20_000;
   const figures: Figure[] = [];
   const bare = await bareNode(options.quick ? 2 : 5);
   for (const level of LEVELS) {
     try {
-      figures.push(...figuresOf(level, await agentAt(level.rate, seconds), bare));
+      figures.push(...figuresOf(level, await agentAt(level.rate, seconds, settleMs), bare));
     } catch (error) {
       const note = `could not be measured: ${(error as Error).message.split('\n')[0]}`;
       figures.push({
