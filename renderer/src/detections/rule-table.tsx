@@ -86,7 +86,7 @@ export function RuleTable({ rules }: { rules: readonly RuleSummary[] }) {
                 ))}
               </td>
               <td className="mono dim">
-                <SafeText text={rule.logsource} limit={80} />
+                <SafeText text={rule.logsource || rule.type} limit={80} />
               </td>
               <td className="dim">
                 <SafeText text={rule.source} limit={80} />
