@@ -64,6 +64,8 @@ interface FeedOptions {
 }
 
 const CHUNK_BYTES = 256 * 1024;
+/** A step with fewer records goes on while there are more. */
+const STEP_RECORDS = 4096;
 /** Scores below this are the ordinary noise of a machine. */
 const NOTABLE_RARITY = 0.4;
 
@@ -127,14 +129,25 @@ export class TimelineFeed {
   }
 
   #read(durable: LanePositions): Batch {
-    this.#fill('security', durable.security);
-    this.#fill('observability', durable.observability);
     const batch: Batch = { events: new Map(), late: [], hashes: [], cursors: {}, taken: 0 };
+    let before: number;
+    do {
+      before = batch.taken;
+      this.#fill('security', durable.security);
+      this.#fill('observability', durable.observability);
+      this.#drain(batch);
+      // One lane ran out first: with more of it the step goes on, as a transaction of its own costs more.
+    } while (batch.taken > before && batch.taken < STEP_RECORDS);
+    return batch;
+  }
+
+  /** Takes what was read for as long as it is known which lane's record comes next. */
+  #drain(batch: Batch): void {
     for (;;) {
       const lane = this.#next();
-      if (lane === undefined) return batch;
+      if (lane === undefined) return;
       const record = this.#queue[lane][this.#at[lane]++];
-      if (!record) return batch;
+      if (!record) return;
       batch.taken += 1;
       batch.cursors[lane] = record.seq;
       this.#take(lane, record, batch);
