@@ -23,6 +23,8 @@
         "src/wal/format.cc",
         "src/wal/segment_file.cc",
         "src/wal/writer.cc",
+        "src/wal/writer_append.cc",
+        "src/wal/writer_segments.cc",
         "src/wal/wal_binding.cc",
         "src/blake3/blake3.c",
         "src/blake3/blake3_dispatch.c",

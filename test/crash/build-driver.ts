@@ -49,9 +49,8 @@ export function buildDriver(mutant?: Mutant): string {
     compile('gcc', ['-O2', '-r', '-nostdlib', ...flags, '-o', objects, ...parts]);
   }
   const driver = join(folder, 'driver');
-  const parts = ['writer.cc', 'segment_file.cc', 'format.cc', 'crc32c.cc'].map((name) =>
-    join(folder, 'src', 'wal', name),
-  );
+  const names = ['writer.cc', 'writer_append.cc', 'writer_segments.cc', 'segment_file.cc', 'format.cc'];
+  const parts = [...names, 'crc32c.cc'].map((name) => join(folder, 'src', 'wal', name));
   const main = join(import.meta.dirname, 'driver.cc');
   compile('g++', [
     '-O1',
