@@ -52,7 +52,8 @@ const KEY = 'sentinel.console';
 const MAX_HISTORY = 50;
 export const DEFAULT_COLUMNS: readonly string[] = ['rule', 'user', 'pid'];
 export const MAX_COLUMNS = 8;
-const MAX_FACET_FIELDS = 12;
+/** With the usual ten, what the agent counts in one answer. */
+const MAX_FACET_FIELDS = 6;
 const MAX_SAVED = 100;
 
 function defaults(): Prefs {

@@ -3,6 +3,7 @@
  * an event, the histogram, facets of any field, saved searches, and the hole that a stopped agent leaves in the record.
  */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
@@ -45,6 +46,11 @@ async function display(role: 'menuitemradio' | 'menuitemcheckbox', name: string)
   await page.getByRole(role, { name, exact: true }).click();
   await page.keyboard.press('Escape');
 }
+/** Freezes the agent this test started, and lets it go on. */
+const frozen = {
+  stop: (): boolean => process.kill(agent.pid, 'SIGSTOP'),
+  go: (): boolean => process.kill(agent.pid, 'SIGCONT'),
+};
 const clipboard = async (): Promise<string> => String(await page.evaluate('navigator.clipboard.readText()'));
 
 describe.skipIf(browserPath === undefined)('the timeline (needs Chromium)', { timeout: 60_000 }, () => {
@@ -234,6 +240,43 @@ describe.skipIf(browserPath === undefined)('the timeline (needs Chromium)', { ti
     await star.click();
     await page.getByRole('button', { name: 'Remove “My runs”' }).click();
     await page.getByText('No saved searches yet').waitFor();
+    await page.keyboard.press('Escape');
+  });
+
+  it('exports what the query finds, inert in a spreadsheet, and can be stopped', async () => {
+    execFileSync('/bin/echo', [`${MARK}-evil`, '=HYPERLINK("http://127.0.0.1/")', '\u001B[31m']);
+    await go(`cmd:${MARK}-evil and action:exec`);
+    await rows(`${MARK}-evil`).first().waitFor();
+    const exportButton = page.getByRole('button', { name: 'Export', exact: true });
+    const saved = async (format: string): Promise<string> => {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: format, exact: true }).click();
+      const file = await download;
+      expect(file.suggestedFilename()).toMatch(
+        new RegExp(`^sentinel-.*-\\d{8}T\\d{6}Z\\.${format.toLowerCase()}$`),
+      );
+      return readFileSync(await file.path(), 'utf8');
+    };
+    await exportButton.click();
+    const lines = (await saved('NDJSON')).trimEnd().split('\n');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).not.toContain('\u001B');
+    expect((JSON.parse(lines[0]!) as { process: { argv: string[] } }).process.argv[2]).toContain(
+      '=HYPERLINK',
+    );
+    await page.getByText('1 of 1 events').waitFor();
+    const csv = await saved('CSV');
+    expect(csv.trimEnd().split('\r\n')).toHaveLength(2);
+    expect(csv).not.toMatch(/(^|,|"|\n)[=+@]/);
+    await page.keyboard.press('Escape');
+    // A slow line: the answer to the first piece is what is waited for when it is stopped.
+    await go('');
+    await exportButton.click();
+    frozen.stop();
+    await page.getByRole('button', { name: 'NDJSON', exact: true }).click();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    frozen.go();
+    await page.getByText('Stopped. Nothing was saved.').waitFor();
     await page.keyboard.press('Escape');
   });
 

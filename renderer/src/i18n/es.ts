@@ -608,4 +608,18 @@ export const es: Messages = {
     'Aquí aparecen los procesos con los que iniciaron. En un terminal, esto inicia algunos:',
   'processes.gone': 'Este proceso no está en el registro',
   'processes.fromTimeline': 'Elegir uno en la cronología',
+  'export.label': 'Exportar',
+  'export.what': 'Guarda todos los eventos que encuentra esta consulta, del más nuevo al más antiguo:',
+  'export.whatAll': 'Guarda todos los eventos del registro, del más nuevo al más antiguo.',
+  'export.inert':
+    'Se puede abrir sin riesgo: nada en él es una fórmula para una hoja de cálculo ni una orden para un terminal.',
+  'export.events.one': '{n} evento',
+  'export.events.other': '{n} eventos',
+  'export.of': '{n} de {total} eventos',
+  'export.ofAbout': '{n} de unos {total} eventos',
+  'export.left': 'faltan {time}',
+  'export.done': 'Guardado en {time}:',
+  'export.cancelled': 'Detenido. No se guardó nada.',
+  'export.failed': 'La exportación falló y no se guardó nada.',
+  'export.cancel': 'Cancelar',
 };

@@ -2,6 +2,7 @@
 import { DropdownMenu } from 'radix-ui';
 import { menuHost } from '../ui/menu-host.ts';
 import { t, tn } from '../i18n/i18n.ts';
+import { ExportButton } from '../export/export-button.tsx';
 import { setPanel, usePrefs } from '../prefs.ts';
 import { useApp } from '../store.ts';
 import { zoneName } from '../ui/format.ts';
@@ -99,6 +100,7 @@ export function Toolbar() {
       {histogram ? (
         <IconButton icon="zoomOut" label={t('histogram.zoomOut')} onClick={() => zoomOut(histogram)} />
       ) : null}
+      <ExportButton />
       <DisplayMenu />
       <TimeMenu />
       <LiveButton />

@@ -31,6 +31,7 @@ const PATHS = {
   processes: 'M3 3h4M5 3v10h3M5 8h3M10 8h3M10 13h3',
   mark: 'M3 3h10v10H3zM5.5 8l2 2 3.5-4',
   reload: 'M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3',
+  download: 'M8 2.5v7M5 7l3 3 3-3M3 13h10',
   trash: 'M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.5 8.5h6l.5-8.5',
   warning: 'M8 2.2 14.5 13.5h-13zM8 6.5v3M8 11.5v.1',
 } as const;
