@@ -1,5 +1,5 @@
 /**
- * The five validation tests of the design, against real logs on disk, the real lanes and, where the machine allows a
+ * The validation tests of the design (failure and recovery: validation-recovery.test.ts), against real logs on disk, the real lanes and, where the machine allows a
  * kernel sensor, the real agent watching real processes. Figures that depend on the machine are printed, not asserted.
  *
  * Blind window: the time in which a process may run and leave no trace. What is asserted is that it is nowhere unstated:
@@ -23,7 +23,6 @@ import { openWal } from '../../agent/wal/open.ts';
 import { RecordFlag, RecordType, Schema } from '../../agent/wal/types.ts';
 import { allEvents, allGaps, eventually } from './agent-process.ts';
 import { press } from './lane-pressure.ts';
-import { payloadOf } from './payload.ts';
 import {
   agentOn,
   ended,
@@ -258,73 +257,6 @@ describe('backpressure (10-50k events/s within hard limits)', () => {
         `${inObservability} in the other, ${dropped} shed, peak RSS ${(peakRss / MIB).toFixed(0)} MiB`,
     );
     expect(peakRss).toBeLessThan(512 * MIB);
-  });
-});
-
-describe('failure and recovery (kill during write, 0 lost on the security lane)', () => {
-  it('keeps every acknowledged record over 15 kills, in order and unchanged', async () => {
-    const dir = newFolder();
-    let acknowledged = 0;
-    let total = 0;
-    for (let round = 1; round <= 15; round += 1) {
-      const child = start(process.execPath, [
-        join(import.meta.dirname, 'security-writer.ts'),
-        dir,
-        String(round),
-      ]);
-      let output = '';
-      child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      await eventually('the writer acknowledges', async () =>
-        output.split('\n').length > 50 ? true : undefined,
-      );
-      await sleep((round * 37) % 120);
-      child.kill('SIGKILL');
-      await ended(child);
-      const lines = output.slice(0, output.lastIndexOf('\n')).split('\n');
-      const acks = lines.slice(1).map(Number);
-      total += acks.length;
-      acknowledged = Math.max(acknowledged, ...acks);
-      const records = readLog(dir).filter((record) => record.type === RecordType.event);
-      const bySeq = new Map(records.map((record) => [record.seq, record]));
-      const lost = acks.filter((seq) => bySeq.get(seq)?.payload.equals(payloadOf(seq)) !== true);
-      expect(lost).toEqual([]);
-      expect(records.every((record, i) => i === 0 || record.seq > (records[i - 1]?.seq ?? 0))).toBe(true);
-    }
-    report(`failure and recovery: 15 kills, ${total} acknowledged records, 0 lost, last ${acknowledged}`);
-  });
-
-  it('the agent comes back with everything it had made durable, and says how long nobody watched', async () => {
-    const dir = newFolder();
-    const data = join(dir, 'data');
-    const file = join(dir, 'load.replay');
-    writeReplayFile(file, generateWorkload({ seed: 5, count: 20_000 }));
-    let durable = 0;
-    for (let round = 0; round < 3; round += 1) {
-      const agent = await agentOn(data, '--sensor', `replay:${file}?rate=8000`);
-      const until = performance.now() + 500 + round * 230;
-      while (performance.now() < until) {
-        const { wal } = await agent.client.call('health.get', {});
-        durable = Math.max(durable, Number(wal.find((log) => log.lane === 'security')?.durableSeq ?? 0));
-        await sleep(20);
-      }
-      await agent.end('SIGKILL');
-      const seqs = new Set(readLog(dataPaths(data).securityLog).map((record) => record.seq));
-      const lost = Array.from({ length: durable }, (_, i) => i + 1).filter((seq) => !seqs.has(seq));
-      expect(lost).toEqual([]);
-    }
-    const agent = await agentOn(data, '--sensor', `replay:${file}?rate=20000`);
-    const gaps = await eventually('the gaps are stored', async () => {
-      const found = (await allGaps(agent.client)).filter((gap) => gap.cause === 'agent_down');
-      return found.length >= 3 ? found : undefined;
-    });
-    expect(gaps).toHaveLength(3);
-    for (const gap of gaps) {
-      expect(BigInt(gap.toNs)).toBeGreaterThan(BigInt(gap.fromNs));
-      expect(gap.signature).toMatch(/^[A-Za-z0-9+/]{86}==$/);
-    }
-    report(
-      `failure and recovery: 3 kills of the agent, ${durable} durable security records, 0 lost, 3 signed gaps`,
-    );
   });
 });
 
