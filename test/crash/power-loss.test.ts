@@ -72,6 +72,13 @@ function replay(events: readonly TraceEvent[], states: number, seed: number): To
   return totals;
 }
 
+/** States with a loss. What is left of a failed write is drawn once for each seed, and may happen to be all of it. */
+function lossesOf(events: readonly TraceEvent[]): number {
+  let lost = 0;
+  for (let seed = 11; seed < 23; seed++) lost += replay(events, 40, seed).lost;
+  return lost;
+}
+
 const NONE = { lost: 0, silent: 0, falseGaps: 0 };
 
 describe.skipIf(!canBuild)('power loss, native writer (skipped: needs g++)', () => {
@@ -183,8 +190,7 @@ describe.skipIf(!canBuild)('power loss, native writer (skipped: needs g++)', () 
   ];
   const named = mutants.map(([mutant, direct, fault]) => ({ name: mutant.name, mutant, direct, fault }));
   it.each(named)('the checker catches the mutant $name', ({ mutant, direct, fault }) => {
-    const totals = replay(traceOf(buildDriver(mutant), direct, fault), 400, 11);
-    expect(totals.lost).toBeGreaterThan(10);
+    expect(lossesOf(traceOf(buildDriver(mutant), direct, fault))).toBeGreaterThan(10);
   });
 });
 
@@ -275,6 +281,6 @@ describe('power loss, JS writer', () => {
     ['no-directory-sync', 0],
     ['forget-one-EIO', 12],
   ] as const)('the checker catches the mutant %s', async (mistake, failing) => {
-    expect(replay(await traceOfJs(mistake, failing), 400, 17).lost).toBeGreaterThan(10);
+    expect(lossesOf(await traceOfJs(mistake, failing))).toBeGreaterThan(10);
   });
 });
