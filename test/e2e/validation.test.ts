@@ -294,7 +294,9 @@ describe('two producers with duplicates and gaps', () => {
       writeFileSync(join(dir, 'stop'), '');
       await ended(both);
       await sleep(1500);
-      const gaps = (await allGaps(agent.client)).filter((gap) => gap.cause === 'ring_full');
+      // A fast machine also reaches the limit of records a process and second; both kinds leave numbers out.
+      const isHole = (cause: string): boolean => cause === 'ring_full' || cause === 'rate_limit';
+      const gaps = (await allGaps(agent.client)).filter((gap) => isHole(gap.cause));
       await agent.end('SIGKILL');
 
       const numbers = new Map<string, Set<bigint>>();
@@ -341,7 +343,7 @@ describe('two producers with duplicates and gaps', () => {
       const sequences = new Set(events.map((event) => event.sensorSeq));
       expect(ids.size).toBe(events.length);
       expect(sequences.size).toBe(events.length);
-      const gapsAgain = (await allGaps(again.client)).filter((gap) => gap.cause === 'ring_full');
+      const gapsAgain = (await allGaps(again.client)).filter((gap) => isHole(gap.cause));
       expect(gapsAgain.map((gap) => gap.signature)).toEqual(gaps.map((gap) => gap.signature));
       report(
         `two producers: ${[...numbers].map(([key, known]) => `${key}: ${known.size}`).join(', ')} recorded, holes ` +
