@@ -17,11 +17,13 @@ export function useLoad<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
   refreshMs?: number,
+  /** Another number: what was loaded is out of date, and stays on screen until it has been loaded again. */
+  stale = 0,
 ): Load<T> {
   const session = useApp((state) => state.session);
   const [attempt, setAttempt] = useState(0);
   const [state, setState] = useState<{ key: string; data?: T; error?: AgentError }>({ key });
-  const run = `${session} ${attempt} ${key}`;
+  const run = `${session} ${attempt} ${stale} ${key}`;
   useEffect(() => {
     const abort = new AbortController();
     const start = (): void => {

@@ -1,8 +1,11 @@
 /** What matched, grouped by rule, the worst first; and which rules this machine runs. */
+import { useState } from 'react';
+import type { TriageDecision } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
+import { entityOf, showProcess } from '../processes/process-store.ts';
 import { navigate } from '../store.ts';
 import { useLoad } from '../use-load.ts';
-import { sentence } from '../timeline/sentence.ts';
+import { commandLine, sentence } from '../timeline/sentence.ts';
 import { clauseText } from '../timeline/query-text.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { count } from '../ui/format.ts';
@@ -11,64 +14,156 @@ import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { SeverityWord } from '../ui/severity.tsx';
 import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Value } from '../ui/value.tsx';
-import type { RuleGroup } from './group.ts';
+import { useTriage } from '../triage/triage-store.ts';
+import { Icon } from '../ui/icon.tsx';
+import type { ChainGroup, RuleGroup } from './group.ts';
+import { Matches } from './matches.tsx';
 import { RuleTable } from './rule-table.tsx';
 import { loadDetections } from './load.ts';
 import './detections.css';
 
 const REFRESH_MS = 5000;
 
-function Row({ group }: { group: RuleGroup }) {
-  const { latest } = group;
+interface Shown {
+  decisions: readonly TriageDecision[];
+  onlyOpen: boolean;
+}
+
+function Toggle({
+  open,
+  onClick,
+  children,
+}: {
+  open: boolean;
+  onClick: () => void;
+  children: React.ReactNode;
+}) {
   return (
-    <tr>
-      <td>
-        <SeverityWord severity={group.level} />
-      </td>
-      <td>
-        <button
-          type="button"
-          className="link-button"
-          title={t('detections.open')}
-          onClick={() => runQuery(clauseText('rule', group.id))}
-        >
-          <SafeText text={group.title} limit={200} />
-        </button>
-        {latest ? (
+    <button type="button" className="group-toggle link-button" aria-expanded={open} onClick={onClick}>
+      <Icon name={open ? 'down' : 'right'} /> {children}
+    </button>
+  );
+}
+
+function Row({ group, decisions, onlyOpen }: { group: RuleGroup } & Shown) {
+  const { latest } = group;
+  const [open, setOpen] = useState(false);
+  const query = clauseText('rule', group.id);
+  return (
+    <>
+      <tr>
+        <td>
+          <SeverityWord severity={group.level} />
+        </td>
+        <td>
+          <Toggle open={open} onClick={() => setOpen(!open)}>
+            <SafeText text={group.title} limit={200} />
+          </Toggle>
+          {latest && !open ? (
+            <button
+              type="button"
+              className="sample"
+              title={t('detections.sample')}
+              onClick={() => navigate({ view: 'timeline', query, eventId: latest.eventId, tab: 'why' })}
+            >
+              <MiddleEllipsis text={sentence(latest)} />
+            </button>
+          ) : null}
+        </td>
+        <td className="techniques">
+          {group.attack.map((technique) => (
+            <Value key={technique} value={technique} label="ATT&CK" field="attack" />
+          ))}
+        </td>
+        <td className="right num">{count(group.open)}</td>
+        <td className="right num">
+          <button
+            type="button"
+            className="link-button"
+            title={t('detections.open')}
+            onClick={() => runQuery(query)}
+          >
+            {count(group.count)}
+            {group.atLeast ? '+' : ''}
+          </button>
+        </td>
+        <td className="num nowrap">{latest ? <Ago ns={latest.tsNs} /> : null}</td>
+      </tr>
+      {open ? (
+        <tr className="group-body">
+          <td />
+          <td colSpan={5}>
+            <Matches
+              events={group.events}
+              ruleId={group.id}
+              query={query}
+              decisions={decisions}
+              onlyOpen={onlyOpen}
+            />
+          </td>
+        </tr>
+      ) : null}
+    </>
+  );
+}
+
+function ChainRow({ group, decisions, onlyOpen }: { group: ChainGroup } & Shown) {
+  const [open, setOpen] = useState(false);
+  const { process } = group;
+  const command = commandLine(process.argv ?? [], 400);
+  return (
+    <>
+      <tr>
+        <td>
+          <SeverityWord severity={group.level} />
+        </td>
+        <td>
+          <Toggle open={open} onClick={() => setOpen(!open)}>
+            <SafeText text={`${process.name} ${process.pid}`} limit={100} />
+          </Toggle>
           <button
             type="button"
             className="sample"
-            title={t('detections.sample')}
-            onClick={() =>
-              navigate({
-                view: 'timeline',
-                query: clauseText('rule', group.id),
-                eventId: latest.eventId,
-                tab: 'why',
-              })
-            }
+            title={t('processes.show')}
+            onClick={() => showProcess(entityOf(process))}
           >
-            <MiddleEllipsis text={sentence(latest)} />
+            <MiddleEllipsis text={command === '' ? (process.executable ?? t('processes.show')) : command} />
           </button>
-        ) : null}
-      </td>
-      <td className="techniques">
-        {group.attack.map((technique) => (
-          <Value key={technique} value={technique} label="ATT&CK" field="attack" />
-        ))}
-      </td>
-      <td className="right num">
-        {count(group.count)}
-        {group.atLeast ? '+' : ''}
-      </td>
-      <td className="num nowrap">{latest ? <Ago ns={latest.tsNs} /> : null}</td>
-    </tr>
+        </td>
+        <td>
+          <SafeText text={group.rules.join(', ')} limit={160} />
+        </td>
+        <td className="right num">{count(group.open)}</td>
+        <td className="right num">{count(group.events.length)}</td>
+        <td className="num nowrap">
+          <Ago ns={group.latest.tsNs} />
+        </td>
+      </tr>
+      {open ? (
+        <tr className="group-body">
+          <td />
+          <td colSpan={5}>
+            <Matches
+              events={group.events}
+              ruleId={undefined}
+              query="has:rule"
+              decisions={decisions}
+              onlyOpen={onlyOpen}
+            />
+          </td>
+        </tr>
+      ) : null}
+    </>
   );
 }
 
 export function DetectionsView() {
-  const { data, error, again } = useLoad('detections', loadDetections, REFRESH_MS);
+  const made = useTriage((state) => state.made);
+  const [by, setBy] = useState<'rule' | 'chain'>('rule');
+  const [onlyOpen, setOnlyOpen] = useState(false);
+  const { data, error, again } = useLoad('detections', loadDetections, REFRESH_MS, made);
   const total = data?.groups.reduce((sum, group) => sum + group.count, 0) ?? 0;
+  const shown: Shown = { decisions: data?.decisions ?? [], onlyOpen };
   return (
     <div className="page detections">
       <h1 className="page-title">{t('detections.title')}</h1>
@@ -92,17 +187,43 @@ export function DetectionsView() {
       ) : null}
       {data && data.groups.length > 0 ? (
         <>
-          <p className="dim">
-            {tn('detections.summary', data.groups.length, { events: tn('detections.events', total) })}
-          </p>
+          <div className="detections-bar">
+            <p className="dim">
+              {tn('detections.summary', data.groups.length, { events: tn('detections.events', total) })}
+            </p>
+            <span className="notice-actions" role="group" aria-label={t('detections.by')}>
+              {(['rule', 'chain'] as const).map((choice) => (
+                <button
+                  key={choice}
+                  type="button"
+                  className="button"
+                  aria-pressed={by === choice}
+                  onClick={() => setBy(choice)}
+                >
+                  {t(`detections.by.${choice}`)}
+                </button>
+              ))}
+            </span>
+            <label className="tree-choice">
+              <input
+                type="checkbox"
+                checked={onlyOpen}
+                onChange={(event) => setOnlyOpen(event.target.checked)}
+              />
+              {t('detections.onlyOpen')}
+            </label>
+          </div>
           <table className="table">
             <thead>
               <tr>
                 <th scope="col" className="col-level">
                   {t('detections.level')}
                 </th>
-                <th scope="col">{t('detections.rule')}</th>
-                <th scope="col">{t('detections.techniques')}</th>
+                <th scope="col">{t(by === 'rule' ? 'detections.rule' : 'processes.process')}</th>
+                <th scope="col">{t(by === 'rule' ? 'detections.techniques' : 'detections.rule')}</th>
+                <th scope="col" className="right">
+                  {t('detections.undecided')}
+                </th>
                 <th scope="col" className="right">
                   {t('detections.count')}
                 </th>
@@ -110,9 +231,13 @@ export function DetectionsView() {
               </tr>
             </thead>
             <tbody>
-              {data.groups.map((group) => (
-                <Row key={group.id} group={group} />
-              ))}
+              {by === 'rule'
+                ? data.groups
+                    .filter((group) => !onlyOpen || group.open > 0)
+                    .map((group) => <Row key={group.id} group={group} {...shown} />)
+                : data.chains
+                    .filter((group) => !onlyOpen || group.open > 0)
+                    .map((group) => <ChainRow key={group.id} group={group} {...shown} />)}
             </tbody>
           </table>
         </>

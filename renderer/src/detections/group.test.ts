@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventJson, RuleSummary, Severity } from '../../../agent/api/contract.ts';
-import { filterRules, groupByRule } from './group.ts';
+import { filterRules, groupByChain, groupByRule } from './group.ts';
 
 const hit = (id: number, ruleId: string, level: Severity): EventJson => ({
   eventId: String(id),
@@ -22,6 +22,31 @@ describe('groups', () => {
       ['a', 40, false, '9'],
     ]);
     expect(groupByRule(events, new Map(), true)[0]?.atLeast).toBe(false);
+  });
+});
+
+describe('chains', () => {
+  const ref = (pid: number, name: string) => ({ pid, startNs: String(pid), name });
+  const by = (id: number, pid: number, parent: number, level: Severity): EventJson => ({
+    ...hit(id, `r${id}`, level),
+    process: ref(pid, `p${pid}`),
+    parent: ref(parent, `p${parent}`),
+  });
+  it('put what one shell started together, with the worst level and what is still open', () => {
+    const events = [
+      by(4, 33, 20, 'low'),
+      by(3, 32, 20, 'high'),
+      by(2, 31, 20, 'low'),
+      by(1, 50, 40, 'medium'),
+    ];
+    const groups = groupByChain(events, (_, rule) => rule !== 'r3');
+    expect(groups.map((group) => [group.process.name, group.level, group.events.length, group.open])).toEqual(
+      [
+        ['p20', 'high', 3, 2],
+        ['p40', 'medium', 1, 1],
+      ],
+    );
+    expect(groups[0]?.latest.eventId).toBe('4');
   });
 });
 

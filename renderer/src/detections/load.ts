@@ -1,13 +1,16 @@
 /** What Detections shows. */
-import type { RuleSummary } from '../../../agent/api/contract.ts';
+import type { EventJson, RuleSummary, TriageDecision } from '../../../agent/api/contract.ts';
 import { agent } from '../store.ts';
-import { type RuleGroup, groupByRule } from './group.ts';
+import { decisionFor } from '../triage/triage-store.ts';
+import { type ChainGroup, type RuleGroup, groupByChain, groupByRule } from './group.ts';
 
 const EVENTS_READ = 500;
 const TOP_RULES = 200;
 
 export interface Detections {
   groups: RuleGroup[];
+  chains: ChainGroup[];
+  decisions: TriageDecision[];
   rules: RuleSummary[];
 }
 
@@ -19,5 +22,17 @@ export async function loadDetections(signal: AbortSignal): Promise<Detections> {
     agent().call('rules.list', {}, signal),
   ]);
   const counts = new Map(facets.facets[0]?.values.map(({ value, count }) => [value, count]));
-  return { groups: groupByRule(page.events, counts, page.older === undefined), rules: rules.rules };
+  const eventIds = page.events.map((event) => event.eventId);
+  const decided =
+    eventIds.length === 0
+      ? []
+      : (await agent().call('triage.list', { eventIds, limit: 1000 }, signal)).decisions;
+  const isOpen = (event: EventJson, ruleId: string): boolean =>
+    decisionFor(decided, event.eventId, ruleId) === undefined;
+  return {
+    groups: groupByRule(page.events, counts, page.older === undefined, isOpen),
+    chains: groupByChain(page.events, isOpen),
+    decisions: decided,
+    rules: rules.rules,
+  };
 }

@@ -1,5 +1,8 @@
 /** What can be done with the rows that were chosen. */
+import { Popover } from 'radix-ui';
 import { t, tn } from '../i18n/i18n.ts';
+import { TriageForm } from '../triage/triage-form.tsx';
+import { menuHost } from '../ui/menu-host.ts';
 import { CopyButton, IconButton } from '../ui/primitives.tsx';
 import { asNdjson, asText, clearMarks, markAll, markedEvents, pinMarked } from './marks.ts';
 import { useTimeline } from './timeline-state.ts';
@@ -21,6 +24,19 @@ export function SelectionBar() {
       <button type="button" className="button" onClick={markAll}>
         {t('marks.all')}
       </button>
+      <Popover.Root>
+        <Popover.Trigger className="button">{t('triage.title')}</Popover.Trigger>
+        <Popover.Portal container={menuHost()}>
+          <Popover.Content
+            className="menu triage-menu"
+            side="top"
+            sideOffset={6}
+            aria-label={t('triage.title')}
+          >
+            <TriageForm target={{ eventIds: events.map((event) => event.eventId), ruleId: undefined }} />
+          </Popover.Content>
+        </Popover.Portal>
+      </Popover.Root>
       <IconButton icon="close" label={t('marks.clear')} onClick={clearMarks} />
     </div>
   );

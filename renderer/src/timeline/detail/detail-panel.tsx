@@ -8,6 +8,7 @@ import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
 import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
 import { togglePin } from '../marks.ts';
+import { useTriage } from '../../triage/triage-store.ts';
 import { indexOf, rowAt } from '../page-window.ts';
 import { useTimeline } from '../timeline-state.ts';
 import { reveal, selectEvent, showAround } from '../timeline-store.ts';
@@ -70,8 +71,12 @@ function PinButton({ eventId }: { eventId: string }) {
 export function DetailPanel({ eventId }: { eventId: string }) {
   const tab = currentTab(useApp((state) => state.route.tab));
   const early = useEarly(eventId);
-  const { data, error, again } = useLoad(eventId, (signal) =>
-    agent().call('events.get', { eventId }, signal),
+  const made = useTriage((state) => state.made);
+  const { data, error, again } = useLoad(
+    eventId,
+    (signal) => agent().call('events.get', { eventId }, signal),
+    undefined,
+    made,
   );
   const status = useTimeline((state) => state.status);
   useEffect(() => {
@@ -110,7 +115,7 @@ export function DetailPanel({ eventId }: { eventId: string }) {
               <SummaryTab detail={detail} />
             </Tabs.Content>
             <Tabs.Content value="why" className="detail-body" tabIndex={0}>
-              <WhyTab event={detail.event} />
+              <WhyTab detail={detail} />
             </Tabs.Content>
             <Tabs.Content value="ancestry" className="detail-body" tabIndex={0}>
               <AncestryTab detail={detail} />

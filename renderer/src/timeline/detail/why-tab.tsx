@@ -1,9 +1,12 @@
 /** Which rules matched, which clause of each, on which value, shown inside the value. */
-import type { DetectionJson, EventJson } from '../../../../agent/api/contract.ts';
+import { Fragment } from 'react';
+import type { DetectionJson, EventDetail, EventJson } from '../../../../agent/api/contract.ts';
 import { t } from '../../i18n/i18n.ts';
 import { SeverityWord } from '../../ui/severity.tsx';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
+import { Decision, TriageForm } from '../../triage/triage-form.tsx';
+import { decisionFor } from '../../triage/triage-store.ts';
 import { commandLine } from '../sentence.ts';
 import { mark, needlesOf } from './highlight.ts';
 
@@ -83,7 +86,21 @@ function Rule({ detection, event }: { detection: DetectionJson; event: EventJson
   );
 }
 
-export function WhyTab({ event }: { event: EventJson }) {
+/** What was decided about this match, and the means to decide. */
+function Triage({ detail, ruleId }: { detail: EventDetail; ruleId: string }) {
+  const { eventId } = detail.event;
+  const decision = decisionFor(detail.triage ?? [], eventId, ruleId);
+  return (
+    <section className="detail-section">
+      <h3>{t('triage.title')}</h3>
+      {decision ? <Decision decision={decision} /> : null}
+      <TriageForm target={{ eventIds: [eventId], ruleId }} current={decision?.label} />
+    </section>
+  );
+}
+
+export function WhyTab({ detail }: { detail: EventDetail }) {
+  const { event } = detail;
   const detections = event.detections ?? [];
   if (detections.length === 0) {
     return (
@@ -93,5 +110,10 @@ export function WhyTab({ event }: { event: EventJson }) {
       </div>
     );
   }
-  return detections.map((detection) => <Rule key={detection.ruleId} detection={detection} event={event} />);
+  return detections.map((detection) => (
+    <Fragment key={detection.ruleId}>
+      <Rule detection={detection} event={event} />
+      <Triage detail={detail} ruleId={detection.ruleId} />
+    </Fragment>
+  ));
 }
