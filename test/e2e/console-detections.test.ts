@@ -98,6 +98,25 @@ describe.skipIf(browserPath === undefined)('detections (needs Chromium)', { time
     await expect.poll(() => page.locator('.match').count(), { timeout: 15_000 }).toBe(READS - 1);
   });
 
+  it('shows which techniques the rules cover and which matched, and finds the events of one', async () => {
+    const technique = hits[0]?.detections?.[0]?.attack[0] ?? '';
+    const cell = page
+      .locator('.technique[data-fired]')
+      .filter({ hasText: technique.split('.')[0] })
+      .first();
+    await cell.waitFor();
+    const { rules } = await api.call('rules.list', {});
+    const covered = new Set(
+      rules.filter((rule) => rule.disabledReason === undefined).flatMap((rule) => rule.attack),
+    );
+    expect(await page.locator('.matrix-section .rules-head').innerText()).toContain(
+      `${covered.size} techniques covered by the rules here`,
+    );
+    await cell.click();
+    await page.locator('.row[data-event]').filter({ hasText: '/etc/shadow' }).first().waitFor();
+    await page.goBack();
+  });
+
   it('groups by the process that started what matched, one click from its tree', async () => {
     await page.getByRole('button', { name: 'By process' }).click();
     const chain = page.locator('.detections > .table tr').filter({ hasText: String(process.pid) });

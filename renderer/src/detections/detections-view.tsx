@@ -17,6 +17,7 @@ import { Value } from '../ui/value.tsx';
 import { useTriage } from '../triage/triage-store.ts';
 import { Icon } from '../ui/icon.tsx';
 import type { ChainGroup, RuleGroup } from './group.ts';
+import { AttackMatrix } from './matrix.tsx';
 import { Matches } from './matches.tsx';
 import { RuleTable } from './rule-table.tsx';
 import { loadDetections } from './load.ts';
@@ -242,6 +243,7 @@ export function DetectionsView() {
           </table>
         </>
       ) : null}
+      {data ? <AttackMatrix rules={data.rules} counts={data.techniques} /> : null}
       {data ? <RuleTable rules={data.rules} /> : null}
     </div>
   );

@@ -11,6 +11,8 @@ export interface Detections {
   groups: RuleGroup[];
   chains: ChainGroup[];
   decisions: TriageDecision[];
+  /** Matching events by technique. */
+  techniques: ReadonlyMap<string, number>;
   rules: RuleSummary[];
 }
 
@@ -18,10 +20,13 @@ export async function loadDetections(signal: AbortSignal): Promise<Detections> {
   const query = 'has:rule';
   const [page, facets, rules] = await Promise.all([
     agent().call('events.query', { query, limit: EVENTS_READ }, signal),
-    agent().call('events.facets', { query, fields: ['rule'], top: TOP_RULES }, signal),
+    agent().call('events.facets', { query, fields: ['rule', 'attack'], top: TOP_RULES }, signal),
     agent().call('rules.list', {}, signal),
   ]);
-  const counts = new Map(facets.facets[0]?.values.map(({ value, count }) => [value, count]));
+  const [counts, techniques] = ['rule', 'attack'].map((field) => {
+    const facet = facets.facets.find((each) => each.field === field);
+    return new Map(facet?.values.map(({ value, count }) => [value, count]));
+  }) as [Map<string, number>, Map<string, number>];
   const eventIds = page.events.map((event) => event.eventId);
   const decided =
     eventIds.length === 0
@@ -33,6 +38,7 @@ export async function loadDetections(signal: AbortSignal): Promise<Detections> {
     groups: groupByRule(page.events, counts, page.older === undefined, isOpen),
     chains: groupByChain(page.events, isOpen),
     decisions: decided,
+    techniques,
     rules: rules.rules,
   };
 }
