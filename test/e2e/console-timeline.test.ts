@@ -231,8 +231,15 @@ describe.skipIf(browserPath === undefined)('the timeline (needs Chromium)', { ti
     await page.getByPlaceholder('Name for this query').fill('My runs');
     await page.keyboard.press('Enter');
     await page.locator('.saved-item', { hasText: 'My runs' }).waitFor();
+    const { items } = await api.call('saved.list', { kind: 'search' });
+    expect(items.map(({ name, value }) => [name, JSON.parse(value)])).toEqual([
+      ['My runs', { query: runsQuery }],
+    ]);
     await page.keyboard.press('Escape');
     await go('');
+    await page.reload();
+    await page.locator('#event-list').waitFor();
+    await page.waitForTimeout(300);
     await page.keyboard.press('Control+k');
     await page.keyboard.type('my runs');
     await page.keyboard.press('Enter');

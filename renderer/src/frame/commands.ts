@@ -7,6 +7,7 @@ import { navigate, showOverlay, useApp } from '../store.ts';
 import { currentRow } from '../timeline/list-keys.ts';
 import { toggleMark, togglePin } from '../timeline/marks.ts';
 import { useTimeline } from '../timeline/timeline-state.ts';
+import { allSearches } from '../timeline/saved-store.ts';
 import { refreshOverview, runQuery, setPaused, showAround, showNewest } from '../timeline/timeline-store.ts';
 import { LANGUAGE_NAMES } from './rail.tsx';
 
@@ -50,7 +51,7 @@ export function commands(): Command[] {
       keys: 'f',
       run: () => setPanel('facets', { open: !usePrefs.getState().panels.facets.open }),
     },
-    ...usePrefs.getState().saved.map(({ name, query }) => ({
+    ...allSearches().map(({ name, query }) => ({
       id: `saved-${name}`,
       title: t('palette.saved', { name }),
       run: () => runQuery(query),

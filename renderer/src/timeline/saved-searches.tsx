@@ -1,27 +1,34 @@
 /** Queries kept under a name: a star in the query bar that saves what is typed and lists what was saved. */
 import { Popover } from 'radix-ui';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { t } from '../i18n/i18n.ts';
-import { removeSearch, saveSearch, usePrefs } from '../prefs.ts';
+import { type SavedSearch, usePrefs } from '../prefs.ts';
 import { useApp } from '../store.ts';
 import { Icon } from '../ui/icon.tsx';
 import { menuHost } from '../ui/menu-host.ts';
 import { IconButton } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
+import { allSearches, dropSearch, keepSearch, loadSaved, useSaved } from './saved-store.ts';
 import { runQuery } from './timeline-store.ts';
 
 const MAX_NAME = 80;
 
+function useSearches(): SavedSearch[] {
+  const kept = useSaved((state) => state.kept);
+  const local = usePrefs((prefs) => prefs.saved);
+  return allSearches(kept, local);
+}
+
 function SaveForm({ query }: { query: string }) {
   const [name, setName] = useState('');
-  const taken = usePrefs((prefs) => prefs.saved.some((search) => search.name === name.trim()));
+  const taken = useSearches().some((search) => search.name === name.trim());
   return (
     <form
       className="saved-form"
       onSubmit={(event) => {
         event.preventDefault();
         if (name.trim() === '') return;
-        saveSearch(name.trim(), query);
+        void keepSearch(name.trim(), query);
         setName('');
       }}
     >
@@ -48,7 +55,12 @@ function SaveForm({ query }: { query: string }) {
 export function SavedSearches() {
   const [open, setOpen] = useState(false);
   const query = useApp((state) => state.route.query);
-  const saved = usePrefs((prefs) => prefs.saved);
+  const saved = useSearches();
+  const error = useSaved((state) => state.error);
+  const session = useApp((state) => state.session);
+  useEffect(() => {
+    if (session > 0) void loadSaved();
+  }, [session]);
   const known = saved.find((search) => search.query === query);
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
@@ -63,6 +75,11 @@ export function SavedSearches() {
       <Popover.Portal container={menuHost()}>
         <Popover.Content className="menu saved" align="end" sideOffset={6} aria-label={t('saved.label')}>
           {query.trim() === '' ? null : <SaveForm query={query} />}
+          {error === undefined ? null : (
+            <p className="menu-foot" role="alert">
+              {t('saved.failed')} {error}
+            </p>
+          )}
           {saved.length === 0 ? <p className="menu-foot">{t('saved.none')}</p> : null}
           <ul>
             {saved.map((search) => (
@@ -83,7 +100,7 @@ export function SavedSearches() {
                 <IconButton
                   icon="trash"
                   label={t('saved.remove', { name: search.name })}
-                  onClick={() => removeSearch(search.name)}
+                  onClick={() => void dropSearch(search.name)}
                 />
               </li>
             ))}
