@@ -6,6 +6,8 @@ import {
   EVENT_TYPES,
   EVENT_VERSION,
   SEVERITIES,
+  type ClauseOutcome,
+  type DecisionInfo,
   type EventType,
   type FileIdentity,
   type GapInfo,
@@ -73,6 +75,31 @@ export function gapToJson(gap: GapInfo): Json {
   };
 }
 
+/** Plain JSON object of a decision, as its record and the API hold it. */
+export function decisionToJson(decision: DecisionInfo): Json {
+  return {
+    decisionId: decision.decisionId,
+    policyId: decision.policyId,
+    policyVersion: decision.policyVersion,
+    policyHash: decision.policyHash,
+    policyTitle: decision.policyTitle,
+    policyState: decision.policyState,
+    severity: decision.severity,
+    eventId: String(decision.eventId),
+    evidence: decision.evidence,
+    action: decision.action,
+    wouldBe: decision.wouldBe,
+    guardian: decision.guardian,
+    effect: decision.effect,
+    rationale: decision.rationale,
+    latencyNs: {
+      eventToDecision: text(decision.latencyNs.eventToDecision),
+      decisionToEffect: text(decision.latencyNs.decisionToEffect),
+    },
+    aheadOfRecord: decision.aheadOfRecord,
+  };
+}
+
 /** Plain JSON object of an event; pass it to JSON.stringify. Shape: `EventJson` of api/contract.ts. */
 export function eventToJson(event: SentinelEvent): Json {
   const { file, network } = event;
@@ -114,6 +141,7 @@ export function eventToJson(event: SentinelEvent): Json {
     dns: event.dns,
     target: event.target && refToJson(event.target),
     gap: event.gap && gapToJson(event.gap),
+    decision: event.decision && decisionToJson(event.decision),
     metrics: event.metrics,
     message: event.message,
     details: event.details,
@@ -199,6 +227,55 @@ export function gapFromJson(json: Json): GapInfo {
   } satisfies GapInfo);
 }
 
+function clausesFromJson(value: unknown): ClauseOutcome[] {
+  if (!Array.isArray(value)) return [];
+  return (value as Json[]).map((clause) => ({
+    text: str(clause['text']) ?? '',
+    value: str(clause['value']) ?? '',
+    result: str(clause['result']) ?? '',
+  }));
+}
+
+/** Throws TypeError when the policy or the event it is about is not named. */
+export function decisionFromJson(json: Json): DecisionInfo {
+  const policyId = str(json['policyId']);
+  const eventId = num(json['eventId']);
+  if (policyId === undefined || eventId === undefined) throw new TypeError('not a decision');
+  const effect = (json['effect'] ?? {}) as Json;
+  const rationale = (json['rationale'] ?? {}) as Json;
+  const latency = (json['latencyNs'] ?? {}) as Json;
+  const severity = json['severity'] as Severity;
+  return {
+    decisionId: str(json['decisionId']) ?? '',
+    policyId,
+    policyVersion: num(json['policyVersion']) ?? 0,
+    policyHash: str(json['policyHash']) ?? '',
+    policyTitle: str(json['policyTitle']) ?? '',
+    policyState: str(json['policyState']) ?? '',
+    severity: SEVERITIES.includes(severity) ? severity : 'info',
+    eventId,
+    evidence: strings(json['evidence']) ?? [],
+    action: str(json['action']) ?? '',
+    wouldBe: json['wouldBe'] === true,
+    guardian: str(json['guardian']) ?? '',
+    effect: compact({
+      state: str(effect['state']) ?? '',
+      mechanism: str(effect['mechanism']) ?? '',
+      guarantee: str(effect['guarantee']) ?? '',
+      error: str(effect['error']),
+    }),
+    rationale: {
+      clauses: clausesFromJson(rationale['clauses']),
+      nearMisses: clausesFromJson(rationale['nearMisses']),
+    },
+    latencyNs: compact({
+      eventToDecision: num(latency['eventToDecision']),
+      decisionToEffect: num(latency['decisionToEffect']),
+    }),
+    aheadOfRecord: json['aheadOfRecord'] === true,
+  };
+}
+
 /**
  * Event from its JSON form. Throws TypeError when `type` or `tsNs` is missing or not known; other members that are
  * absent stay absent.
@@ -216,6 +293,7 @@ export function eventFromJson(json: Json): SentinelEvent {
   const target = object('target');
   const process = object('process');
   const gap = object('gap');
+  const decision = object('decision');
   return compact({
     eventId: num(json['eventId']) ?? 0,
     type,
@@ -257,6 +335,7 @@ export function eventFromJson(json: Json): SentinelEvent {
     dns: json['dns'] as SentinelEvent['dns'],
     target: target && refFromJson(target),
     gap: gap && gapFromJson(gap),
+    decision: decision && decisionFromJson(decision),
     metrics: json['metrics'] as SentinelEvent['metrics'],
     message: str(json['message']),
     details: json['details'] as SentinelEvent['details'],

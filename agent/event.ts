@@ -183,6 +183,39 @@ export interface GapInfo {
   signature?: string;
 }
 
+export interface ClauseOutcome {
+  text: string;
+  value: string;
+  /** true, false, error, not evaluated. */
+  result: string;
+}
+
+/**
+ * What a policy decided about another event: the fields of its record in the security log. On events of type
+ * `decision` only; the event's own time is when it was decided. Words as policy/types.ts defines them.
+ */
+export interface DecisionInfo {
+  decisionId: string;
+  policyId: string;
+  policyVersion: number;
+  /** BLAKE3 of the policy's canonical text, hex. */
+  policyHash: string;
+  policyTitle: string;
+  policyState: string;
+  severity: Severity;
+  /** The event decided. */
+  eventId: number;
+  evidence: readonly string[];
+  action: string;
+  /** True: nothing was done, because the policy simulates or the event is outside its canary's share. */
+  wouldBe: boolean;
+  guardian: string;
+  effect: { state: string; mechanism: string; guarantee: string; error?: string };
+  rationale: { clauses: readonly ClauseOutcome[]; nearMisses: readonly ClauseOutcome[] };
+  latencyNs: { eventToDecision?: number; decisionToEffect?: number };
+  aheadOfRecord: boolean;
+}
+
 export interface SentinelEvent {
   /** Unique on a device: WAL sequence number * 2 + (observability ? 1 : 0). */
   eventId: number;
@@ -206,6 +239,7 @@ export interface SentinelEvent {
   /** The other process of ptrace, kill and the like. */
   target?: ProcessRef;
   gap?: GapInfo;
+  decision?: DecisionInfo;
   /** Metric name to value. */
   metrics?: Record<string, number>;
   message?: string;

@@ -3,6 +3,7 @@
  * a process tree of its own, joins detections, and inserts rows and cursors in one transaction. Everything in the
  * timeline can be made again this way.
  */
+import { decisionMessage, readDecision } from './audit/decision.ts';
 import { eventFromJson, fileHashesFromJson, gapFromJson } from './event-json.ts';
 import {
   eventIdOf,
@@ -225,6 +226,9 @@ export class TimelineFeed {
             events,
           );
           break;
+        case RecordType.decision:
+          this.#addDecision(eventId, lane, record, events);
+          break;
         case RecordType.event:
           this.#add({ ...eventFromJson(json(record)), eventId, lane }, events);
           break;
@@ -267,6 +271,26 @@ export class TimelineFeed {
     }
     event.detections = [...(event.detections ?? []), ...found.detections];
     for (const detection of found.detections) event.severity = worse(event.severity, detection.level);
+  }
+
+  /** A decision shows the process, file and connection of the event it is about, so that it is found by them. */
+  #addDecision(eventId: number, lane: Lane, record: WalRecord, events: Map<number, SentinelEvent>): void {
+    const decision = readDecision(record.payload);
+    const of = events.get(decision.eventId) ?? this.#timeline.get(decision.eventId);
+    const event: SentinelEvent = {
+      ...bare(eventId, lane, record),
+      type: 'decision',
+      action: decision.action,
+      severity: decision.severity,
+      message: decisionMessage(decision),
+      decision,
+    };
+    if (of?.process) event.process = of.process;
+    if (of?.parent) event.parent = of.parent;
+    if (of?.ancestry) event.ancestry = of.ancestry;
+    if (of?.file) event.file = of.file;
+    if (of?.network) event.network = of.network;
+    this.#add(event, events);
   }
 
   #startEpoch(epoch: EpochRecord): void {

@@ -19,6 +19,7 @@ import { RecordType } from './wal/types.ts';
 const DEFAULT_LIMIT = 200;
 const MAX_LIMIT = 1000;
 const MAX_EXPORT_EVENTS = 2000;
+const MAX_DECISIONS = 100;
 const MAX_RAW_BYTES = 64 * 1024;
 /** How far past a record its checkpoint is looked for. */
 const CHECKPOINT_RECORDS = 50_000;
@@ -192,6 +193,7 @@ export class TimelineQueries {
       ancestors: (tree?.ancestors ?? []).map((ancestor) => processToJson(ancestor.process)),
       related: tree?.node.counts ?? {},
       triage: this.triage.list({ eventIds: [id], limit: MAX_LIMIT }).decisions,
+      decisions: this.#timeline.decisions({ eventId }, MAX_DECISIONS).map(eventToJson),
       rawHex: found?.record.payload.subarray(0, MAX_RAW_BYTES).toString('hex'),
       proof: found && this.#proof(lane, seq, found),
     };

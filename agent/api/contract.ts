@@ -74,6 +74,8 @@ export interface EventJson {
   dns?: { query: string; recordType?: string };
   target?: ProcessRefJson;
   gap?: GapJson;
+  /** On events of type `decision` that a policy made. */
+  decision?: DecisionJson;
   metrics?: Record<string, number>;
   message?: string;
   details?: Record<string, string>;
@@ -134,6 +136,34 @@ export interface DetectionJson {
   clauses: { selection: string; field: string; pattern: string; value: string }[];
 }
 
+/** What a policy decided about another event, and what came of it. */
+export interface DecisionJson {
+  decisionId: string;
+  policyId: string;
+  policyVersion: number;
+  policyHash: string;
+  policyTitle: string;
+  policyState: string;
+  severity: Severity;
+  /** The event decided. */
+  eventId: string;
+  evidence: string[];
+  action: string;
+  /** True: nothing was done, because the policy simulates or the event is outside its canary's share. */
+  wouldBe: boolean;
+  guardian: string;
+  effect: { state: string; mechanism: string; guarantee: string; error?: string };
+  rationale: { clauses: ClauseOutcomeJson[]; nearMisses: ClauseOutcomeJson[] };
+  latencyNs: { eventToDecision?: string; decisionToEffect?: string };
+  aheadOfRecord: boolean;
+}
+
+export interface ClauseOutcomeJson {
+  text: string;
+  value: string;
+  result: string;
+}
+
 /**
  * One page, newest first. `older`/`newer` are keyset cursors (exclusive), absent at that end of the record; the cursor
  * of any event is `${tsNs}.${eventId}`. A search that ran out of time gives fewer events, perhaps none, with a cursor
@@ -186,6 +216,8 @@ export interface EventDetail {
   related: Record<string, number>;
   /** What analysts decided about it: the decisions in force, one for each rule, newest first. */
   triage?: TriageDecision[];
+  /** What policies decided about it, newest first: events of type `decision`. */
+  decisions?: EventJson[];
 }
 
 export const TRIAGE_LABELS = ['true_positive', 'false_positive', 'benign_true_positive', 'none'] as const;

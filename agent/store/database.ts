@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { BlockError } from './column-pack.ts';
 import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
-import { APPLICATION_ID, SCHEMA_VERSION, createGlobal } from './schema.ts';
+import { APPLICATION_ID, DECISION_SCHEMA, SCHEMA_VERSION, createGlobal } from './schema.ts';
 
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -91,6 +91,7 @@ export function openDatabase(path: string, readOnly: boolean, cacheKiB: number):
     configure(db, readOnly, cacheKiB);
     if (!readOnly && pragma(db, 'page_count') <= 1 && pragma(db, 'application_id') === 0) createGlobal(db);
     look(db);
+    if (!readOnly) db.exec(DECISION_SCHEMA);
     return { db };
   } catch (error) {
     if (db?.isOpen) db.close();

@@ -244,7 +244,10 @@ export class Retention {
   /** Small tables and free pages; true when nothing is left to do. */
   private tidy(cutoff: bigint | undefined): boolean {
     this.transaction(() => {
-      if (cutoff !== undefined) this.db.prepare('DELETE FROM gap WHERE to_ns < ?').run(cutoff);
+      if (cutoff !== undefined) {
+        this.db.prepare('DELETE FROM gap WHERE to_ns < ?').run(cutoff);
+        this.db.prepare('DELETE FROM decision WHERE ts < ?').run(cutoff);
+      }
       this.db.exec(`DELETE FROM hash WHERE id <= (SELECT max(id) FROM hash) - ${MAX_HASHES}`);
       this.db.exec(
         `DELETE FROM pending WHERE event < (SELECT event FROM pending ORDER BY event DESC LIMIT 1 OFFSET ${MAX_PENDING})`,

@@ -17,7 +17,7 @@
  *   rN, mN  rollups: events by second and by minute, cell = time << 8 | type << 4 | severity << 1 | lane
  *
  * Global tables: `part` (catalogue with bounds), `act` (type and action by number), `process` (identity, lifetime,
- * counts), `gap`, `hash`, `pending` (detections that came before their event), `meta` (cursors).
+ * counts), `gap`, `decision`, `hash`, `pending` (detections that came before their event), `meta` (cursors).
  *
  * Invariants: the bounds of a chunk and of a partition cover their rows; both may overlap others in time, because the
  * two lanes arrive apart; rollups always equal a count over the events; cursors move in the transaction that stores
@@ -38,6 +38,14 @@ export const ZONE_COLUMNS = 'rows, min_ts, max_ts, min0, max0, min1, max1, types
 const ZONE_SCHEMA = `rows INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, min0 INTEGER NOT NULL,
   max0 INTEGER NOT NULL, min1 INTEGER NOT NULL, max1 INTEGER NOT NULL, types INTEGER NOT NULL, sevs INTEGER NOT NULL`;
 
+/** Decisions by the event they are about; came later than the rest, so a timeline may have to be given it. */
+export const DECISION_SCHEMA = `
+CREATE TABLE IF NOT EXISTS decision(id INTEGER PRIMARY KEY, of INTEGER NOT NULL, policy TEXT NOT NULL,
+  ts INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS decision_of ON decision(of);
+CREATE INDEX IF NOT EXISTS decision_policy ON decision(policy, id);
+`;
+
 const GLOBAL_SCHEMA = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE part(n INTEGER PRIMARY KEY, ${ZONE_SCHEMA});
@@ -56,7 +64,7 @@ CREATE TABLE hash(id INTEGER PRIMARY KEY, ident TEXT UNIQUE NOT NULL, path TEXT,
 CREATE INDEX hash_sha256 ON hash(sha256);
 CREATE INDEX hash_blake3 ON hash(blake3);
 CREATE TABLE pending(event INTEGER, seq INTEGER, json TEXT NOT NULL, PRIMARY KEY(event, seq)) WITHOUT ROWID;
-`;
+${DECISION_SCHEMA}`;
 
 /** Tables of partition `n`. */
 export function partitionSchema(n: number): string {

@@ -10,6 +10,7 @@ import { Actions, filledPartitions } from './catalog.ts';
 import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, type FieldFacet } from './facets.ts';
+import { decisionsAbout } from './decisions.ts';
 import { readGaps, summarizeGaps } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
@@ -92,6 +93,8 @@ export interface Timeline {
   children(key: ProcessKey, options?: TreeOptions): ChildrenPage | undefined;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
+  /** Events of type `decision` about that event, or by that policy: newest first. */
+  decisions(about: { eventId: number } | { policyId: string }, limit: number): SentinelEvent[];
   counts(): TimelineCounts;
   /** Values of a field for completion. */
   valuesOf(field: string, prefix: string, limit: number): string[];
@@ -259,6 +262,14 @@ class SqliteTimeline implements Timeline {
 
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number } {
     return this.read(() => summarizeGaps(this.db, sinceNs));
+  }
+
+  decisions(about: { eventId: number } | { policyId: string }, limit: number): SentinelEvent[] {
+    return this.read(() =>
+      decisionsAbout(this.db, about, limit)
+        .map((id) => eventOf(this.reader, id))
+        .filter((event) => event !== undefined),
+    );
   }
 
   counts(): TimelineCounts {

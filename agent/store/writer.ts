@@ -48,6 +48,7 @@ export class TimelineWriter {
   private readonly saveCursor: StatementSync;
   private readonly saveBounds: StatementSync;
   private readonly saveGap: StatementSync;
+  private readonly saveDecision: StatementSync;
 
   constructor(db: DatabaseSync, actions: Actions, partitionRows: number, maxPartitionNs: bigint) {
     this.db = db;
@@ -61,6 +62,7 @@ export class TimelineWriter {
     this.saveGap = db.prepare(
       'INSERT OR IGNORE INTO gap(id, from_ns, to_ns, count, info) VALUES (?, ?, ?, ?, ?)',
     );
+    this.saveDecision = db.prepare('INSERT OR IGNORE INTO decision(id, of, policy, ts) VALUES (?, ?, ?, ?)');
     this.loadPending();
   }
 
@@ -207,6 +209,10 @@ export class TimelineWriter {
     if (event.gap) {
       const { fromNs, toNs, count } = event.gap;
       this.saveGap.run(event.eventId, fromNs, toNs, count ?? null, packJson(event.gap));
+    }
+    if (event.decision) {
+      const { eventId, policyId } = event.decision;
+      this.saveDecision.run(event.eventId, eventId, policyId, event.tsNs);
     }
   }
 

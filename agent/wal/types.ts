@@ -18,6 +18,10 @@ export const RecordType = {
   epoch: 7,
   /** Reserved. The idle commit that shrinks the torn-tail ambiguity carries no record at all (format.ts). */
   noop: 8,
+  /** Payload: what a policy decided about an event, JSON (audit/decision.ts). */
+  decision: 9,
+  /** Payload: the text of a policy that decisions refer to by its hash, JSON {hash, text} (audit/decision.ts). */
+  policy: 10,
 } as const;
 
 export const Schema = { none: 0, sensorV1: 1, jsonV1: 2 } as const;
