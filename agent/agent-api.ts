@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
+import { createLogChecks, verifyCommand } from './log-check.ts';
 import type { Log } from './log.ts';
 import { consoleDir } from './resources.ts';
 import { SavedItems } from './saved-items.ts';
@@ -58,6 +59,8 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
   });
   const saved = new SavedItems(dataPaths(parts.dataDir).saved, (problem) => parts.log.warn({}, problem));
 
+  const checks = createLogChecks(verifyCommand(process.argv[1], parts.dataDir), parts.nowNs);
+
   const services: ApiServices = {
     methods: {
       'health.get': async () => parts.health(),
@@ -102,6 +105,11 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         return { item };
       },
       'saved.delete': async ({ kind, name }) => ({ removed: saved.delete(kind, name) }),
+      'log.check': async ({ start }) => {
+        if (!start) return checks.state();
+        await parts.settle();
+        return checks.start();
+      },
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),
       'console.url': async (_params, { peer }) => {
@@ -149,6 +157,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
     consoleUrl: (role) => consoleServer?.issueUrl({ role, uid: process.getuid?.() }).url,
     counters: () => server.counters.snapshot(),
     close: async () => {
+      checks.close();
       server.close();
       await Promise.all([socket.close(), consoleServer?.close()]);
     },

@@ -304,6 +304,44 @@ export interface TreeNode {
   subtree?: SubtreeJson;
 }
 
+/** What a check of the logs found: every checksum, the chain, the numbers and all signatures, from the files alone. */
+export interface LogCheck {
+  ok: boolean;
+  /** When it ended, and how long it took. */
+  atNs: string;
+  tookMs: number;
+  logs: {
+    lane: string;
+    ok: boolean;
+    segments: number;
+    commits: number;
+    records: number;
+    firstSeq: number;
+    lastSeq: number;
+    checkpoints: number;
+    /** Records up to this one are vouched for by a signature that holds. */
+    coveredUpToSeq: number;
+    /** All findings; the first few follow. */
+    findingCount: number;
+    findings: {
+      kind: string;
+      level: 'error' | 'note';
+      segment: number;
+      offset: number;
+      seq?: number;
+      detail: string;
+    }[];
+  }[];
+}
+
+export interface LogCheckState {
+  running: boolean;
+  /** The last check that ended since the agent started. */
+  last?: LogCheck;
+  /** Why the last one gave no result. */
+  failed?: string;
+}
+
 export interface QueryCheck {
   ok: boolean;
   error?: ApiError;
@@ -491,6 +529,8 @@ export interface PrivilegedMethods extends ReadMethods {
   /** Saves under (kind, name), in place of what was there. */
   'saved.put': { params: { kind: string; name: string; value: string }; result: { item: SavedItem } };
   'saved.delete': { params: { kind: string; name: string }; result: { removed: boolean } };
+  /** Checks both logs anew, in the background; `start: false` only asks how far it is. Ask again until it has ended. */
+  'log.check': { params: { start: boolean }; result: LogCheckState };
   /** A fresh one-time address of the console. Refused over WebSocket: a page cannot mint itself new sessions. */
   'console.url': { params: Record<string, never>; result: { url: string; expiresNs: string } };
 }
@@ -502,6 +542,7 @@ export const PRIVILEGED_METHODS: readonly MethodName[] = [
   'triage.set',
   'saved.put',
   'saved.delete',
+  'log.check',
   'console.url',
 ];
 

@@ -95,6 +95,7 @@ export function fakeServices(): FakeServices {
       'saved.list': async () => ({ items: [] }),
       'saved.put': async () => notFound(),
       'saved.delete': async () => ({ removed: false }),
+      'log.check': async () => ({ running: false }),
       'rules.list': async () => ({ rules: [] }),
       'rules.reload': async () => ({ loaded: 3, failed: [] }),
       'console.url': async () => ({ url: 'http://127.0.0.1:1/sign-in?token=x', expiresNs: '1' }),

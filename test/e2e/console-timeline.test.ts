@@ -3,10 +3,12 @@
  * an event, the histogram, facets of any field, saved searches, and the hole that a stopped agent leaves in the record.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import { dataPaths } from '../../agent/data-dir.ts';
+import { listSegments } from '../../agent/wal/segments.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
@@ -14,6 +16,8 @@ import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
 if (browserPath === undefined) console.warn('SKIPPED: the timeline in a browser: no Chromium is installed');
 const MARK = `timeline-e2e-${process.pid}`;
 const RUNS = 12;
+/** Two header copies of a page each come first. */
+const SEGMENT_DATA_OFFSET = 8192;
 const args = ['--scope', `pid:${process.pid}`, '--console', 'on'];
 
 let agent: AgentProcess;
@@ -300,5 +304,25 @@ describe.skipIf(browserPath === undefined)('the timeline (needs Chromium)', { ti
     await rows(`${MARK}-run-after`).first().waitFor();
     const hole = rows(`${MARK}-run-after`).first().locator('.row-hole');
     await expect.poll(() => hole.innerText()).toContain('agent was not running');
+  });
+
+  it('verifies the logs from the proof of a record, and finds a byte that was changed', async () => {
+    await rows(`${MARK}-run-after`).first().click();
+    await page.getByRole('tab', { name: 'Proof' }).click();
+    const verdict = page.locator('.verify-verdict');
+    await page.getByRole('button', { name: 'Verify now' }).click();
+    await expect.poll(() => verdict.innerText(), { timeout: 30_000 }).toContain('Both logs hold');
+    await page.getByText('vouched for by a signature that holds').waitFor();
+    const [segment] = listSegments(dataPaths(agent.dataDir).securityLog);
+    const file = openSync(segment!.path, 'r+');
+    const byte = Buffer.alloc(1);
+    const at = SEGMENT_DATA_OFFSET + 200;
+    readSync(file, byte, 0, 1, at);
+    writeSync(file, Buffer.from([byte[0]! ^ 1]), 0, 1, at);
+    await page.getByRole('button', { name: 'Verify now' }).click();
+    await expect.poll(() => verdict.innerText(), { timeout: 30_000 }).toContain('do not hold');
+    expect(await page.locator('.verify').innerText()).toContain(`segment ${segment!.number}`);
+    writeSync(file, byte, 0, 1, at);
+    closeSync(file);
   });
 });

@@ -659,4 +659,17 @@ export const en = {
   'tactic.exfiltration': 'Exfiltration',
   'tactic.impact': 'Impact',
   'tactic.other': 'Other',
+  'verify.button': 'Verify now',
+  'verify.running': 'Checking both logs from their files…',
+  'verify.what':
+    'Checks every checksum, the hash chain, the numbering and every signature of both logs, in a process of its own.',
+  'verify.ok':
+    'Both logs hold: {records} records in {commits} commits, nothing altered, missing or out of place.',
+  'verify.covered': 'This record is vouched for by a signature that holds (up to record {seq}).',
+  'verify.notCovered': 'No signature reaches this record yet (they reach record {seq}).',
+  'verify.bad': 'The logs do not hold: {n} findings.',
+  'verify.finding': 'segment {segment}, byte {offset}: {detail}',
+  'verify.when': 'Checked {time} in {took}.',
+  'verify.failed': 'The check gave no result:',
+  'verify.notAllowed': 'This session may not start a check.',
 } as const;

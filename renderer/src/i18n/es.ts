@@ -665,4 +665,17 @@ export const es: Messages = {
   'tactic.exfiltration': 'Exfiltración',
   'tactic.impact': 'Impacto',
   'tactic.other': 'Otras',
+  'verify.button': 'Verificar ahora',
+  'verify.running': 'Comprobando los dos registros desde sus ficheros…',
+  'verify.what':
+    'Comprueba cada suma, la cadena de hashes, la numeración y cada firma de los dos registros, en un proceso aparte.',
+  'verify.ok':
+    'Los dos registros se sostienen: {records} apuntes en {commits} compromisos; nada alterado, ausente ni fuera de lugar.',
+  'verify.covered': 'Una firma válida responde de este apunte (hasta el apunte {seq}).',
+  'verify.notCovered': 'Ninguna firma llega aún a este apunte (llegan al apunte {seq}).',
+  'verify.bad': 'Los registros no se sostienen: {n} hallazgos.',
+  'verify.finding': 'segmento {segment}, byte {offset}: {detail}',
+  'verify.when': 'Comprobado {time} en {took}.',
+  'verify.failed': 'La comprobación no dio resultado:',
+  'verify.notAllowed': 'Esta sesión no puede iniciar una comprobación.',
 };

@@ -5,6 +5,7 @@ import { absoluteTime, count } from '../../ui/format.ts';
 import { CodeLine } from '../../ui/primitives.tsx';
 import { Value } from '../../ui/value.tsx';
 import { useApp } from '../../store.ts';
+import { VerifyLog } from './verify-log.tsx';
 
 function shellQuote(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
@@ -58,6 +59,7 @@ export function ProofTab({ detail, complete }: { detail: EventDetail; complete: 
           )}
         </dd>
       </dl>
+      <VerifyLog proof={proof} />
       <section className="detail-section">
         <p className="dim">{t('detail.proof.verify')}</p>
         <CodeLine
