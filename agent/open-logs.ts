@@ -108,6 +108,7 @@ function freeBytes(folder: string): number {
 async function settleOne(writer: WalWriter): Promise<void> {
   const { lastSeq, state } = writer.stats();
   if (state === 'failed' || lastSeq <= writer.durableSeq) return;
+  writer.commitNow();
   // A failed log is an alarm of its own; what could be made durable is.
   await writer.whenDurable(lastSeq).catch(() => {});
 }

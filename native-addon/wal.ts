@@ -44,7 +44,7 @@ export interface NativeWal {
   open(): Promise<void>;
   /** False if what was pending could not be made durable. */
   close(): Promise<boolean>;
-  /** `bytes` of `packed` hold `count` packed records. Returns the first sequence number, 0 if refused. */
+  /** `bytes` of `packed` hold `count` packed records. Returns the first sequence number, 0 if refused. None, but urgent: commits now. */
   append(packed: Uint8Array, bytes: number, count: number, urgent: boolean): number;
   durable(): number;
   /** Notify as soon as this sequence number is durable; 0: nobody waits. */

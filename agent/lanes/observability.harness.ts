@@ -104,6 +104,8 @@ export class MemoryLog implements WalWriter {
     return first;
   }
 
+  commitNow(): void {}
+
   settle(records: number): void {
     this.durableSeq = Math.min(this.written.length, this.durableSeq + records);
     for (const listener of this.listeners) listener(this.durableSeq);

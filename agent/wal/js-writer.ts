@@ -120,6 +120,12 @@ export class JsWalWriter implements WalWriter {
     return first;
   }
 
+  commitNow(): void {
+    if (!this.#filling || this.#segments.state === 'failed') return;
+    this.#filling.urgent = true;
+    this.#start();
+  }
+
   #admit(stored: number, count: number): void {
     const failed = this.#segments.state === 'failed';
     if (

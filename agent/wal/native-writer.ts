@@ -89,6 +89,10 @@ export class NativeWalWriter implements WalWriter {
     return first > 0 ? first : this.#refused();
   }
 
+  commitNow(): void {
+    this.#native.append(this.#pack, 0, 0, true);
+  }
+
   #refused(): never {
     const stats = this.#native.stats();
     if (this.#closing !== undefined) throw new WalFailedError('closed', stats.durableSeq);

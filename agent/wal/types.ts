@@ -109,6 +109,8 @@ export interface WalWriter {
   append(records: readonly WalRecordInput[], urgent: boolean): number;
   /** As `append`, for `count` records laid out as PACKED_HEADER_BYTES says; the bytes are copied before it returns. */
   appendPacked?(packed: Uint8Array, count: number, urgent: boolean): number;
+  /** Commits what waits for its window at once, as if it had been urgent: somebody waits for it. */
+  commitNow(): void;
   readonly durableSeq: number;
   /** Resolves once `seq` is durable; rejects with WalFailedError. */
   whenDurable(seq: number): Promise<void>;

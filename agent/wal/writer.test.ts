@@ -102,6 +102,21 @@ describe.each(testedWriters())('%s writer', (prefer) => {
     await writer.close();
   });
 
+  it('commits what waits for its window when asked to, and does nothing when nothing waits', async () => {
+    const dir = temporaryFolder();
+    const { writer } = await openWal(smallWal(dir, { prefer, commitWindowMs: 600_000 }));
+    writer.commitNow();
+    expect(writer.stats()).toMatchObject({ lastSeq: 0, commits: 0 });
+    for (let seq = 1; seq <= 3; seq++) {
+      expect(writer.append([textRecord(`${seq}`)], false)).toBe(seq);
+      writer.commitNow();
+      await writer.whenDurable(seq);
+    }
+    await writer.close();
+    expect(() => writer.commitNow()).not.toThrow();
+    expect(readAll(dir).records.map((record) => record.payload.toString())).toEqual(['1', '2', '3']);
+  });
+
   it('tells listeners, and the chain head is what the files say', async () => {
     const dir = temporaryFolder();
     const { writer } = await openWal(smallWal(dir, { prefer }));

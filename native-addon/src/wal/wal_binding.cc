@@ -132,7 +132,7 @@ class NativeWal : public Napi::ObjectWrap<NativeWal> {
     return promise;
   }
 
-  // append(packed, bytes, count, urgent) -> first sequence number, 0 if refused
+  // append(packed, bytes, count, urgent) -> first sequence number, 0 if refused or if count is 0
   Napi::Value Append(const Napi::CallbackInfo &info) {
     const auto packed = info[0].As<Napi::Uint8Array>();
     const size_t bytes = info[1].As<Napi::Number>().Uint32Value();

@@ -68,6 +68,7 @@ class Writer {
   // Appends records of known size; 0 if refused. With `wait`, first waits for room up to max_block_ns.
   uint64_t Append(const swal_append_record *records, size_t n, bool urgent, bool wait);
   // Same for records packed as agent/wal/types.ts says (PACKED_HEADER_BYTES). The caller has checked the lengths.
+  // Nothing, but urgent: commits at once what waits for its window.
   uint64_t AppendPacked(const uint8_t *packed, size_t bytes, size_t n, bool urgent);
 
   uint64_t durable_seq() const { return durable_seq_.load(std::memory_order_acquire); }

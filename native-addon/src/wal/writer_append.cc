@@ -111,7 +111,12 @@ uint64_t Writer::Append(const swal_append_record *records, size_t n, bool urgent
 }
 
 uint64_t Writer::AppendPacked(const uint8_t *packed, size_t bytes, size_t n, bool urgent) {
-  if (n == 0) return 0;
+  if (n == 0) {
+    if (!urgent) return 0;
+    Lock lock(mutex_);
+    if (filling_) Wake(true, false);
+    return 0;
+  }
   // What the records take in the log: 8 bytes more each than packed.
   const size_t stored = bytes + n * (kRecordHead - kPackedHead);
   Lock lock(mutex_);
