@@ -65,7 +65,7 @@ function defaults(): Prefs {
     singleKeys: true,
     panels: {
       facets: { open: !narrow, size: 208 },
-      detail: { open: true, size: narrow ? 364 : 420 },
+      detail: { open: true, size: narrow ? 372 : 440 },
     },
     facets: {},
     timeStyle: 'absolute',

@@ -99,6 +99,7 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
     await page.getByRole('heading', { name: 'Write-ahead log' }).waitFor();
     await page.goBack();
     await expect.poll(() => page.url()).toMatch(/#\/timeline.*[?&]e=\d+/);
+    await page.locator('aside.detail').waitFor();
     await page.keyboard.press('Escape');
     await expect.poll(() => page.url()).not.toContain('e=');
   });
@@ -186,6 +187,33 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
       expect(found).toEqual([]);
     });
   }
+
+  it('has no accessibility fault with rows chosen and pinned, around an event, and in its menus', async () => {
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+    await go(`#/timeline?q=${encodeURIComponent(`cmd:${MARK} and action:exec`)}`);
+    await rows(MARK)
+      .nth(1)
+      .click({ modifiers: ['Control'] });
+    await rows(MARK)
+      .nth(3)
+      .click({ modifiers: ['Shift'] });
+    await page.locator('.selection-bar').getByRole('button', { name: 'Pin', exact: true }).click();
+    const found = await violations();
+    for (const name of ['Triage', 'Export', 'Display', 'Saved searches']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      await page.locator('.menu').first().waitFor();
+      found.push(...(await violations()).map((fault) => `${name}: ${fault}`));
+      await page.keyboard.press('Escape');
+    }
+    await page.keyboard.press('Escape');
+    await rows(MARK).nth(1).click();
+    await page.keyboard.press('a');
+    await page.getByText('Everything recorded around').waitFor();
+    found.push(...(await violations()).map((fault) => `around: ${fault}`));
+    await page.getByRole('button', { name: 'Back to the query' }).click();
+    await page.keyboard.press('Escape');
+    expect(found).toEqual([]);
+  });
 
   it('loaded nothing from elsewhere and broke no rule of its content security policy', async () => {
     const fetched = await page.evaluate(() =>

@@ -47,7 +47,7 @@ export function AttackMatrix({
           {tn('matrix.covered', matrix.covered)}, {tn('matrix.firedTechniques', matrix.fired)}
         </p>
       </div>
-      <div className="matrix" tabIndex={0} role="region" aria-label="ATT&CK">
+      <div className="matrix" tabIndex={0} role="region" aria-label={t('matrix.label')}>
         {matrix.columns.map(({ tactic, cells }) => (
           <section key={tactic} className="tactic">
             <h3>

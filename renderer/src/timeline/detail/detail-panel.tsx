@@ -7,7 +7,6 @@ import { t } from '../../i18n/i18n.ts';
 import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
 import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
-import { togglePin } from '../marks.ts';
 import { useTriage } from '../../triage/triage-store.ts';
 import { indexOf, rowAt } from '../page-window.ts';
 import { useTimeline } from '../timeline-state.ts';
@@ -56,18 +55,6 @@ function Failure({ error, again }: { error: AgentError; again: () => void }) {
   );
 }
 
-function PinButton({ eventId }: { eventId: string }) {
-  const pinned = useApp((state) => state.route.pins.includes(eventId));
-  return (
-    <IconButton
-      icon="pin"
-      label={t(pinned ? 'marks.unpin' : 'marks.pin')}
-      pressed={pinned}
-      onClick={() => togglePin(eventId)}
-    />
-  );
-}
-
 export function DetailPanel({ eventId }: { eventId: string }) {
   const tab = currentTab(useApp((state) => state.route.tab));
   const early = useEarly(eventId);
@@ -104,7 +91,6 @@ export function DetailPanel({ eventId }: { eventId: string }) {
             ))}
           </Tabs.List>
           <IconButton icon="around" label={t('around.show')} onClick={() => showAround(eventId)} />
-          <PinButton eventId={eventId} />
           <CopyButton text={() => location.href} label={t('detail.copyLink')} />
           <IconButton icon="close" label={t('detail.close')} onClick={() => selectEvent(undefined)} />
         </div>
