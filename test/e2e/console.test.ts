@@ -211,7 +211,9 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
     await page.getByText('Everything recorded around').waitFor();
     found.push(...(await violations()).map((fault) => `around: ${fault}`));
     await page.getByRole('button', { name: 'Back to the query' }).click();
+    await expect.poll(() => page.url()).not.toContain('around=');
     await page.keyboard.press('Escape');
+    await rows(MARK).first().waitFor();
     expect(found).toEqual([]);
   });
 
