@@ -14,19 +14,32 @@ const MIN_SEGMENT = 64 * KIB;
 const SMALL_SEGMENT = MIB;
 /** A segment in use and its spare, and as much again for the database and whoever else writes. */
 const ROOM_IN_SEGMENTS = 3;
+/** The segment in use and the spare that waits. */
+const SEGMENTS_AT_ONCE = 2;
 
-/** Size of segments, and the free bytes below which none is started, for a file system with `freeBytes` left. */
-export function spaceFor(
-  lane: Lane,
-  segmentBytes: number,
-  freeBytes: number,
-): { segmentBytes: number; minFreeBytes?: number } {
-  if (freeBytes >= USUAL_RESERVE[lane] + ROOM_IN_SEGMENTS * segmentBytes) return { segmentBytes };
-  if (lane === 'observability') {
-    const small = fitting(Math.min(segmentBytes, SMALL_SEGMENT), freeBytes / 16);
-    return { segmentBytes: small, minFreeBytes: Math.max(0, Math.floor(freeBytes) - 3 * small) };
-  }
-  return { segmentBytes: fitting(segmentBytes, freeBytes / 8), minFreeBytes: 0 };
+interface LogSpace {
+  segmentBytes: number;
+  /** Free bytes below which no segment is started; the log's own default if not given. */
+  minFreeBytes?: number;
+}
+
+/**
+ * What each log may take of a file system with `freeBytes` left. For both at once and before either is opened: the
+ * security log prepares its spare segment at its own time, so what is free in between is a matter of chance.
+ */
+export function spaceForLogs(segmentBytes: number, freeBytes: number): Readonly<Record<Lane, LogSpace>> {
+  const security = isEnough('security', segmentBytes, freeBytes)
+    ? { segmentBytes }
+    : { segmentBytes: fitting(segmentBytes, freeBytes / 8), minFreeBytes: 0 };
+  const left = freeBytes - SEGMENTS_AT_ONCE * security.segmentBytes;
+  if (isEnough('observability', segmentBytes, left)) return { security, observability: { segmentBytes } };
+  const small = fitting(Math.min(segmentBytes, SMALL_SEGMENT), left / 16);
+  const minFreeBytes = Math.max(0, Math.floor(left) - ROOM_IN_SEGMENTS * small);
+  return { security, observability: { segmentBytes: small, minFreeBytes } };
+}
+
+function isEnough(lane: Lane, segmentBytes: number, freeBytes: number): boolean {
+  return freeBytes >= USUAL_RESERVE[lane] + ROOM_IN_SEGMENTS * segmentBytes;
 }
 
 /** `bytes` halved until it is at most `room`, but a segment still. */

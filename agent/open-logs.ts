@@ -6,7 +6,7 @@ import type { GapInfo, Lane } from './event.ts';
 import type { Log } from './log.ts';
 import { CursorFile } from './wal/cursor.ts';
 import { openWal } from './wal/open.ts';
-import { spaceFor } from './log-space.ts';
+import { spaceForLogs } from './log-space.ts';
 import type { WalRecovered, WalWriter } from './wal/types.ts';
 import { type EndOfWatch, endOfWatch } from './watched-until.ts';
 
@@ -42,6 +42,7 @@ export async function openLogs(options: {
     security: new CursorFile(`${paths.cursors}/timeline.security`),
     observability: new CursorFile(`${paths.cursors}/timeline.observability`),
   };
+  const space = spaceForLogs(options.segmentBytes, freeBytes(options.dataDir));
   const open = async (lane: Lane, dir: string): Promise<Opened> => {
     try {
       const opened = await openWal({
@@ -49,7 +50,7 @@ export async function openLogs(options: {
         lane,
         deviceId: options.deviceId,
         epoch: options.epoch,
-        ...spaceFor(lane, options.segmentBytes, freeBytes(options.dataDir)),
+        ...space[lane],
         witnessSeq: cursors[lane].read(),
         onState: (state, reason) => options.log.warn({ lane, state, reason }, 'log state'),
       });
