@@ -220,6 +220,8 @@ export const en = {
     'No signed checkpoint covers it yet; one is written each second while records arrive.',
   'detail.proof.verify': 'To check the whole chain without trusting this window, run:',
   'detail.proof.signature': 'Signature',
+  'detail.copyShell': 'Copy for a shell',
+  'detail.copySigma': 'Sigma selection',
 
   'value.include': 'Only events with this',
   'value.exclude': 'Leave these out',

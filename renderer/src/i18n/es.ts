@@ -222,6 +222,8 @@ export const es: Messages = {
     'Aún no lo cubre un punto de control firmado; se escribe uno por segundo mientras llegan registros.',
   'detail.proof.verify': 'Para comprobar toda la cadena sin fiarse de esta ventana, ejecute:',
   'detail.proof.signature': 'Firma',
+  'detail.copyShell': 'Copiar para un intérprete de órdenes',
+  'detail.copySigma': 'Selección Sigma',
 
   'value.include': 'Solo eventos con esto',
   'value.exclude': 'Excluirlos',

@@ -5,10 +5,12 @@ import { absoluteTime, bytes, count } from '../../ui/format.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Ago } from '../../ui/time.tsx';
 import { SeverityWord } from '../../ui/severity.tsx';
+import { CopyButton } from '../../ui/primitives.tsx';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
 import { entityOf, showProcess } from '../../processes/process-store.ts';
 import { Sentence } from '../event-row.tsx';
+import { shellCommand, sigmaSelection } from './copy-as.ts';
 import { truncationOf } from '../fields.ts';
 import { addClause } from '../query-text.ts';
 import { quoteArg, verdictOf } from '../sentence.ts';
@@ -62,6 +64,8 @@ function CommandLine({ event }: { event: EventJson }) {
       <h3>
         {t('detail.command')} <span className="dimmer">{tn('detail.arguments', argv.length)}</span>{' '}
         <Cut event={event} path="process.argv" />
+        <CopyButton text={() => shellCommand(argv)} label={t('detail.copyShell')} />
+        <CopyButton text={() => sigmaSelection(event)} label={t('detail.copySigma')} words />
       </h3>
       <p className="command">
         {argv.slice(0, 200).map((arg, at) => (
