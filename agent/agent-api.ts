@@ -66,8 +66,11 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'health.get': async () => parts.health(),
       'query.check': (params) => timeline.call('query.check', params),
       'events.query': async (params) => timeline.call('events.query', params, await fresh(params)),
-      'events.histogram': (params) => timeline.call('events.histogram', params),
-      'events.facets': (params) => timeline.call('events.facets', params),
+      // Of the same moment as the rows, and after them.
+      'events.histogram': async (params, { signal }) =>
+        timeline.call('events.histogram', params, await parts.settle(), signal),
+      'events.facets': async (params, { signal }) =>
+        timeline.call('events.facets', params, await parts.settle(), signal),
       'events.get': async (params) => timeline.call('events.get', params),
       'events.around': (params) => timeline.call('events.around', params),
       'events.gaps': async (params) => timeline.call('events.gaps', params, await parts.settle()),

@@ -10,6 +10,7 @@ import type {
   WorkerMethod,
   WorkerOptions,
 } from './timeline-messages.ts';
+import { TimelineTurns } from './timeline-turns.ts';
 
 interface Waiting {
   resolve(result: RawJson): void;
@@ -35,6 +36,7 @@ export class TimelineClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #follows = new Map<number, FollowListener>();
+  readonly #turns = new TimelineTurns((asked) => this.#send(asked));
   readonly #events: TimelineClientEvents;
   readonly #ready: Promise<LanePositions>;
   #exited = false;
@@ -71,6 +73,7 @@ export class TimelineClient {
         reject(error);
         for (const waiting of this.#waiting.values()) waiting.reject(error);
         this.#waiting.clear();
+        this.#turns.clear();
         if (!this.#closing)
           events.onProblem('timeline_worker', 'the timeline worker ended; recording goes on, queries do not');
       });
@@ -106,14 +109,28 @@ export class TimelineClient {
     this.#send({ kind: 'durable', durable: this.#noticed });
   }
 
-  /** Calls one method; the answer reflects everything up to `upTo`, or all that is known to be durable. */
-  call(method: WorkerMethod, params: unknown, upTo?: LanePositions): Promise<RawJson> {
+  /**
+   * Calls one method; the answer reflects everything up to `upTo`, or all that is known to be durable. What is aborted
+   * before its turn is not worked on.
+   */
+  call(method: WorkerMethod, params: unknown, upTo?: LanePositions, signal?: AbortSignal): Promise<RawJson> {
     if (this.#exited)
       return Promise.reject(new ApiFailure('unavailable', 'the timeline is not running; restart the agent'));
+    if (signal?.aborted === true)
+      return Promise.reject(new ApiFailure('cancelled', 'cancelled before it was begun'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#send({ kind: 'call', id, method, params, upTo: upTo ?? { ...this.#durable } });
+      this.#turns.add({ kind: 'call', id, method, params, upTo: upTo ?? { ...this.#durable } });
+      signal?.addEventListener(
+        'abort',
+        () => {
+          if (!this.#turns.takeBack(id)) return;
+          this.#waiting.delete(id);
+          reject(new ApiFailure('cancelled', 'cancelled before it was begun'));
+        },
+        { once: true },
+      );
     });
   }
 
@@ -128,7 +145,7 @@ export class TimelineClient {
       this.#follows.set(id, listener);
       this.#notice();
       this.#waiting.set(id, { resolve, reject });
-      this.#send({ kind: 'follow', id, query, limit, upTo });
+      this.#turns.add({ kind: 'follow', id, query, limit, upTo });
     }).catch((error: unknown) => {
       this.#follows.delete(id);
       throw error;
@@ -146,6 +163,7 @@ export class TimelineClient {
   }
 
   #receive(message: FromWorker): void {
+    if (message.kind === 'result' || message.kind === 'failure') this.#turns.answered(message.id);
     switch (message.kind) {
       case 'result':
         this.#waiting.get(message.id)?.resolve(new RawJson(message.text));
