@@ -210,6 +210,7 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, value]) => [value, name]),
 );
 
+const MAX_ERRNO = 4096;
 const SN_DIR_LISTEN = 3;
 
 /** An end of a connection; "any address" says nothing, except where one listens. */
@@ -265,6 +266,8 @@ function detailText(bytes: Buffer, at: number, as: DetailField['as']): string {
   return as.get(u64(bytes, at)) ?? decimal(bytes, at);
 }
 
+const returned = (field: DetailField): boolean => field.from === 'ret';
+
 function decodeRare(
   bytes: Buffer,
   offset: number,
@@ -304,6 +307,9 @@ function decodeRare(
     }
     event.details = details;
   }
+  const ret = bytes.readInt32LE(offset + Rare.ret);
+  if (ret < 0 && ret > -MAX_ERRNO && !opcode.details.some(returned))
+    (event.details ??= {})['error'] = ERRNO_NAMES.get(-ret) ?? String(ret);
   return true;
 }
 

@@ -11,9 +11,8 @@ export function ebpfBlindSpots(hooks: readonly HookStatus[], readOpens: boolean)
   if (!active('lsm/file_open')) {
     spots.push(
       {
-        what: 'system calls of 32-bit programs and of int 0x80',
-        why: 'system call tracepoints skip them; fork, exec, exit and network are seen all the same',
-        remedy: LSM_REMEDY,
+        what: 'arguments of 32-bit system calls that do not name files',
+        why: 'mount, ptrace, setuid, module loading and the like through int 0x80 are recorded with their numbers only',
       },
       {
         what: 'outcome of io_uring file operations',
@@ -42,12 +41,12 @@ export function ebpfBlindSpots(hooks: readonly HookStatus[], readOpens: boolean)
   }
   spots.push(
     {
-      what: 'memory that becomes executable after it was written',
-      why: 'only memory that is writable and executable at once is recorded; not a page made executable after it was written, nor two mappings of one file',
+      what: 'most of the times that a process makes written memory executable',
+      why: 'compilers at run time do it all the time: the first, the 16th, the 256th and so on are recorded, with the count',
     },
     {
-      what: 'connections over unix sockets, VSOCK and packet sockets, and the chroot call',
-      why: 'only IPv4 and IPv6 are recorded; the files used meanwhile are',
+      what: 'datagrams over unix sockets, and unix connections through io_uring',
+      why: 'only connect is recorded',
     },
     {
       what: 'names that are resolved over TLS, HTTPS or D-Bus',

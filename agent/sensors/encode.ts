@@ -265,8 +265,7 @@ function encodeNet(event: SentinelEvent): number {
   scratch[Net.verdict] = VERDICTS[network?.verdict ?? ''] ?? 0;
   const error = event.details?.['error'];
   if (error !== undefined) {
-    const errno = (constants.errno as Readonly<Record<string, number>>)[error];
-    scratch.writeInt32LE(errno === undefined ? Number(error) | 0 : -errno, Net.error);
+    scratch.writeInt32LE(errorNumber(error), Net.error);
   }
   const recordType = event.dns?.recordType;
   if (recordType !== undefined) {
@@ -277,6 +276,12 @@ function encodeNet(event: SentinelEvent): number {
   cursor = Net.size;
   setText(event, Net.query, event.dns?.query, 'dns.query', QUERY_MAX);
   return 0;
+}
+
+/** A negative errno, of its name or its digits. */
+function errorNumber(error: string): number {
+  const errno = (constants.errno as Readonly<Record<string, number>>)[error];
+  return errno === undefined ? Number(error) | 0 : -errno;
 }
 
 function detailNumber(value: string, as: DetailField['as']): bigint {
@@ -309,6 +314,8 @@ function encodeRare(event: SentinelEvent, opcode: Opcode): number {
       setU64(at, detailNumber(value, field.as));
     }
   }
+  const error = event.details?.['error'];
+  if (error !== undefined) setU64(Rare.ret, BigInt.asUintN(64, BigInt(errorNumber(error))));
   if (opcode.file !== undefined) texts[opcode.file === 's1' ? 0 : 1] = event.file?.path;
   setComm(Rare.comm, event.process?.name ?? '');
   cursor = Rare.size;

@@ -37,6 +37,9 @@ export const Type = {
   NET_CLOSE: 43,
   UDP_SEND: 44,
   DNS_QUERY: 45,
+  UNIX_CONNECT: 46,
+  SOCKET: 47,
+  VSOCK_CONNECT: 48,
   PTRACE: 60,
   VM_WRITE: 61,
   MEMFD_CREATE: 62,
@@ -58,6 +61,9 @@ export const Type = {
   CHROOT: 78,
   PIVOT_ROOT: 79,
   KEXEC: 80,
+  MPROTECT_X: 81,
+  MMAP_X: 82,
+  SYSCALL32: 83,
 } as const;
 
 export const Flag = {

@@ -121,6 +121,43 @@ const URING_OPS: ReadonlyMap<number, string> = new Map([
   [57, 'LISTEN'],
 ]);
 
+const YES_NO = names(0, 'no', 'yes');
+const FAMILIES: ReadonlyMap<number, string> = new Map([
+  [2, 'AF_INET'],
+  [10, 'AF_INET6'],
+  [17, 'AF_PACKET'],
+  [38, 'AF_ALG'],
+  [40, 'AF_VSOCK'],
+  [44, 'AF_XDP'],
+]);
+const SOCKET_TYPES = names(1, 'SOCK_STREAM', 'SOCK_DGRAM', 'SOCK_RAW', 'SOCK_RDM', 'SOCK_SEQPACKET');
+/** Numbers of the 32-bit system call table that are recorded as such. */
+const CALLS_32: ReadonlyMap<number, string> = new Map([
+  [21, 'mount'],
+  [22, 'umount'],
+  [23, 'setuid16'],
+  [26, 'ptrace'],
+  [52, 'umount2'],
+  [61, 'chroot'],
+  [128, 'init_module'],
+  [129, 'delete_module'],
+  [185, 'capset'],
+  [203, 'setreuid'],
+  [204, 'setregid'],
+  [208, 'setresuid'],
+  [210, 'setresgid'],
+  [213, 'setuid'],
+  [214, 'setgid'],
+  [217, 'pivot_root'],
+  [283, 'kexec_load'],
+  [310, 'unshare'],
+  [346, 'setns'],
+  [348, 'process_vm_writev'],
+  [350, 'finit_module'],
+  [356, 'memfd_create'],
+  [357, 'bpf'],
+]);
+
 const SIGNALS = names(
   1,
   ...'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP'.split(
@@ -153,6 +190,7 @@ const MAPPING: readonly DetailField[] = [
   { name: 'length', from: 'a1', as: 'dec' },
   { name: 'protection', from: 'a2', as: 'hex' },
 ];
+const CODE: readonly DetailField[] = [...MAPPING, { name: 'callsSoFar', from: 'a3', as: 'dec' }];
 const FLAGS: DetailField = { name: 'flags', from: 'a0', as: 'hex' };
 const NONE: readonly DetailField[] = [];
 
@@ -202,6 +240,27 @@ const ROWS: readonly Opcode[] = [
   row(Type.NET_CLOSE, 'network', 'close', 'net'),
   row(Type.UDP_SEND, 'network', 'send', 'net'),
   row(Type.DNS_QUERY, 'dns', 'query', 'net'),
+
+  rare(
+    Type.UNIX_CONNECT,
+    'network',
+    'unix_connect',
+    [
+      { name: 'abstractName', from: 's2', as: 'text' },
+      { name: 'pathAsGiven', from: 'a0', as: YES_NO },
+      { name: 'directory', from: 's3', as: 'text' },
+    ],
+    's1',
+  ),
+  rare(Type.SOCKET, 'network', 'socket', [
+    { name: 'family', from: 'a0', as: FAMILIES },
+    { name: 'socketType', from: 'a1', as: SOCKET_TYPES },
+    { name: 'protocol', from: 'a2', as: 'dec' },
+  ]),
+  rare(Type.VSOCK_CONNECT, 'network', 'vsock_connect', [
+    { name: 'contextId', from: 'a0', as: 'dec' },
+    { name: 'port', from: 'a1', as: 'dec' },
+  ]),
 
   rare(Type.PTRACE, 'process', 'ptrace', [{ name: 'request', from: 'a0', as: PTRACE_REQUESTS }]),
   rare(Type.VM_WRITE, 'process', 'vm_write', [{ name: 'bytes', from: 'ret', as: 'signed' }]),
@@ -257,6 +316,16 @@ const ROWS: readonly Opcode[] = [
   rare(Type.CHROOT, 'process', 'chroot', NONE, 's1'),
   rare(Type.PIVOT_ROOT, 'process', 'pivot_root', NONE, 's1'),
   rare(Type.KEXEC, 'module', 'kexec', [FLAGS]),
+  rare(Type.MPROTECT_X, 'memory', 'mprotect_exec', CODE, 's1'),
+  rare(Type.MMAP_X, 'memory', 'mmap_exec', CODE, 's1'),
+  rare(Type.SYSCALL32, 'process', 'syscall32', [
+    { name: 'call', from: 'a0', as: CALLS_32 },
+    { name: 'argument1', from: 'a1', as: 'hex' },
+    { name: 'argument2', from: 'a2', as: 'hex' },
+    { name: 'argument3', from: 'a3', as: 'hex' },
+    { name: 'argument4', from: 'a4', as: 'hex' },
+    { name: 'argument5', from: 'a5', as: 'hex' },
+  ]),
 ];
 
 /** Row by type number; a hole is a type this build does not know. */

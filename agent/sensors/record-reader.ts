@@ -93,13 +93,14 @@ export function skip(bytes: Buffer, descriptor: number): void {
   take(bytes, descriptor);
 }
 
-/** A path, and the directory that it starts from if it is relative. */
+/** A path, and the directory that it starts from: if it is absolute and there is one, a root that was changed. */
 export function joined(bytes: Buffer, leaf: number, base: number, field: string): string | undefined {
   const path = text(bytes, leaf, field);
   const baseText = text(bytes, base, field);
-  if (path === undefined || path.startsWith('/') || baseText === undefined) {
-    return path === undefined ? undefined : normalisePath(path);
-  }
+  if (path === undefined) return undefined;
+  if (baseText === undefined) return normalisePath(path);
+  // In a changed root “..” leads no further up than that root.
+  if (path.startsWith('/')) return baseText === '/' ? normalisePath(path) : baseText + normalisePath(path);
   return normalisePath(baseText === '/' ? `/${path}` : `${baseText}/${path}`);
 }
 

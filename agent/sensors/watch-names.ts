@@ -87,6 +87,19 @@ const SECRETS = [
   'kubeconfig',
 ];
 
+/** Sockets of programs that start others with all rights for whoever may connect. */
+const SOCKETS = [
+  'docker.sock',
+  'podman.sock',
+  'containerd.sock',
+  'crio.sock',
+  'dockershim.sock',
+  'lxd.socket',
+  'unix.socket',
+  'libvirt-sock',
+  'snapd.socket',
+];
+
 /** Names that are secrets only on procfs: other processes' memory. */
 const PROC_SECRETS = ['mem'];
 
@@ -104,6 +117,7 @@ export function watchNames(extraDirectories: readonly string[] = []): WatchName[
   add(['.ssh', '.gnupg'], Watch.READ_DIR);
   add(FILES, Watch.SEC_LEAF);
   add(SECRETS, Watch.SEC_LEAF | Watch.READ_LEAF);
+  add(SOCKETS, Watch.SEC_LEAF);
   add(PROC_SECRETS, Watch.READ_PROC | Watch.SEC_LEAF);
   return [...names].map(([name, bits]) => ({ name, bits }));
 }

@@ -13,7 +13,7 @@ export function compiler(): string | undefined {
 }
 
 /**
- * Static binary made of `sources` (paths from the project root). Compiled again when a source, a header of the sensor or the flags change.
+ * Static binary made of `sources` (paths from the project root; headers among them are only watched). Compiled again when a source, a header of the sensor or the flags change.
  * @throws Error with the compiler's words.
  */
 export function compile(sources: readonly string[], flags: readonly string[] = []): string {
@@ -32,7 +32,17 @@ export function compile(sources: readonly string[], flags: readonly string[] = [
   const temporary = `${output}.${process.pid}`;
   const result = spawnSync(
     cc,
-    ['-O2', '-static', '-pthread', '-I', include, '-o', temporary, ...paths, ...flags],
+    [
+      '-O2',
+      '-static',
+      '-pthread',
+      '-I',
+      include,
+      '-o',
+      temporary,
+      ...paths.filter((path) => path.endsWith('.c')),
+      ...flags,
+    ],
     { encoding: 'utf8' },
   );
   if (result.status !== 0) throw new Error(`${sources.join(' ')} did not compile: ${result.stderr}`);
@@ -40,7 +50,15 @@ export function compile(sources: readonly string[], flags: readonly string[] = [
   return output;
 }
 
-/** The program of workload.c. */
+/** The program of workload.c and its parts. */
 export function workloadBinary(): string {
-  return compile(['test/native/workload.c']);
+  const parts = [
+    'workload',
+    'workload-process',
+    'workload-file',
+    'workload-network',
+    'workload-rare',
+    'workload-evade',
+  ];
+  return compile([...parts.map((part) => `test/native/${part}.c`), 'test/native/workload.h']);
 }

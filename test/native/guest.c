@@ -71,6 +71,15 @@ static void script(void)
   close(open(path, O_CREAT | O_WRONLY, 0600));
   RUN("read", path, "/proc/self/mem");
   unlink(path);
+  RUN("compat", (char *)directory);
+  RUN("unix", (char *)directory);
+  RUN("sockets");
+  RUN("flips", "300");
+  RUN("attempts");
+  RUN("exchange", (char *)directory);
+  mkdir((snprintf(path, sizeof(path), "%s/root", directory), path), 0755);
+  RUN("jail", path);
+  rmdir(path);
   RUN("bomb", "6");
   RUN("cloneparent");
 }

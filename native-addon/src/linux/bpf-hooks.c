@@ -201,7 +201,8 @@ void sn_choose_replacements(struct sn_loader *loader)
     set_replaced(loader, TP_BTF, "on_uring_sqe", "replaced by io_uring_submit_req");
   else if (to_attach(loader, 8))
     set_replaced(loader, TP_BTF, "on_uring_req", "replaced by io_uring_submit_sqe");
-  if (to_attach(loader, 15))
+  loader->config.opens_by_lsm = to_attach(loader, 15);
+  if (loader->config.opens_by_lsm)
     set_replaced(loader, SYS_EXIT, "on_open", "replaced by lsm/file_open");
   loader->config.writes_by_fput = to_attach(loader, 16);
   if (loader->config.writes_by_fput) {
@@ -259,5 +260,7 @@ void sn_probe_hooks(struct sn_loader *loader, const struct btf *btf)
       break;
     }
   }
+  loader->config.no_modules = sn_info_of(loader, 77)->state == SN_HOOK_MISSING;
+  loader->config.no_kexec = sn_info_of(loader, 80)->state == SN_HOOK_MISSING;
   sn_choose_replacements(loader);
 }

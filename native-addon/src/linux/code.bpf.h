@@ -23,7 +23,7 @@ int on_bpf(struct trace_event_raw_sys_exit *ctx)
   if (command != SN_BPF_PROG_LOAD && command != SN_BPF_PROG_ATTACH && command != SN_BPF_RAW_TRACEPOINT_OPEN &&
       command != SN_BPF_LINK_CREATE)
     return 0;
-  if (ctx->ret < 0 || !current_in_scope())
+  if (!current_in_scope())
     return 0;
   s = begin_rare(hook, SN_BPF);
   if (!s)

@@ -59,6 +59,10 @@ enum sn_type {
   SN_NET_CLOSE = 43, /* bytes and duration of a connection that ended */
   SN_UDP_SEND = 44,
   SN_DNS_QUERY = 45,
+  SN_UNIX_CONNECT = 46,  /* sn_rare, here to SN_VSOCK_CONNECT. s1 path, s2 abstract name, ret,
+                          * a0 1 if s1 is as given, then s3 the directory it starts from */
+  SN_SOCKET = 47,        /* a0 family, a1 type, a2 protocol, ret fd */
+  SN_VSOCK_CONNECT = 48, /* a0 context id, a1 port, ret */
 
   SN_PTRACE = 60,       /* sn_rare, here on. a0 request */
   SN_VM_WRITE = 61,     /* process_vm_writev; ret bytes */
@@ -78,9 +82,12 @@ enum sn_type {
   SN_SETNS = 75,        /* a0 type */
   SN_IO_URING = 76,     /* a0 opcode, a1 fd, s1 file of fd */
   SN_KILL = 77,         /* a0 signal; only to another process */
-  SN_CHROOT = 78,       /* s1 path */
+  SN_CHROOT = 78,       /* s1 path; as given where it failed */
   SN_PIVOT_ROOT = 79,   /* s1 new root */
   SN_KEXEC = 80,        /* a0 flags */
+  SN_MPROTECT_X = 81,   /* a0 address, a1 length, a2 prot, a3 such calls of the process so far, s1 mapped file */
+  SN_MMAP_X = 82,       /* code of a file that can still be written; as SN_MPROTECT_X */
+  SN_SYSCALL32 = 83,    /* a0 number in the 32-bit table, a1 to a5 the first arguments, ret */
   SN_TYPE_MAX = 127
 };
 
@@ -100,6 +107,7 @@ enum sn_type {
 #define SN_F_DELETED 0x0004 /* the inode has no link left */
 #define SN_F_MEMFD 0x0008
 #define SN_F_WATCHED 0x0010 /* a watched name is in the path */
+/* A `path` that starts with "/" while `base` is set is below `base`: the root of a process that changed it. */
 /* sn_net */
 #define SN_F_NONBLOCK 0x0001 /* connect seen at its attempt, outcome not yet known */
 

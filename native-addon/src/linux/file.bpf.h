@@ -31,6 +31,25 @@ static __always_inline unsigned long argument(struct pt_regs *regs, u32 index)
   }
 }
 
+/* The same of a 32-bit call. */
+static __always_inline unsigned long argument32(struct pt_regs *regs, u32 index)
+{
+  switch (index) {
+  case 0:
+    return (u32)regs->bx;
+  case 1:
+    return (u32)regs->cx;
+  case 2:
+    return (u32)regs->dx;
+  case 3:
+    return (u32)regs->si;
+  case 4:
+    return (u32)regs->di;
+  default:
+    return (u32)regs->bp;
+  }
+}
+
 static __always_inline u32 name_bits(const struct qstr *name)
 {
   struct sn_name key = {};

@@ -27,6 +27,7 @@
   X(15, "lsm/file_open", LSM, "file_open", "lsm_file_open", SN_PLAIN_ARGS) \
   X(16, "fentry/__fput", FENTRY, "__fput", "on_fput", SN_PLAIN_ARGS) \
   X(17, "sched_process_free", TP_BTF, "sched_process_free", "on_free", SN_PLAIN_ARGS) \
+  X(18, "sys_exit", TP_BTF, "sys_exit", "on_sys_exit", SN_PLAIN_ARGS) \
   X(20, "open", SYS_EXIT, "open", "on_open", SN_FILE_OPEN, SN_NO, 0, SN_NO, SN_NO, SN_EXTRA_NONE, SN_NO) \
   X(21, "openat", SYS_EXIT, "openat", "on_open", SN_FILE_OPEN, 0, 1, SN_NO, SN_NO, SN_EXTRA_NONE, SN_NO) \
   X(22, "openat2", SYS_EXIT, "openat2", "on_open", SN_FILE_OPEN, 0, 1, SN_NO, SN_NO, SN_EXTRA_NONE, SN_NO) \

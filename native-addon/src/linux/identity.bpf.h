@@ -218,13 +218,22 @@ int on_chroot(struct trace_event_raw_sys_exit *ctx)
 {
   u32 hook = hook_of(ctx);
   struct scratch *s;
+  struct sn_rare *r;
 
-  if (ctx->ret < 0 || !current_in_scope())
+  if (!current_in_scope())
     return 0;
   s = begin_rare(hook, hook == 88 ? SN_PIVOT_ROOT : SN_CHROOT);
   if (!s)
     return 0;
-  append_user(s, &((struct sn_rare *)s->buf)->s1, (const char *)argument(registers(), 0));
+  r = (void *)s->buf;
+  r->ret = ctx->ret;
+  if (hook != 88 && ctx->ret >= 0) {
+    struct path root;
+    read_root(&root);
+    append_path(s, &r->s1, root.mnt, root.dentry);
+  } else {
+    append_user(s, &r->s1, (const char *)argument(registers(), 0));
+  }
   return finish(s, hook, SN_RING_SECURITY);
 }
 

@@ -7,6 +7,8 @@
 
 #define SN_AT_REMOVEDIR 0x200
 #define SN_AT_FDCWD ((u32)-100)
+#define SN_HOOK_RENAMEAT2 32
+#define SN_RENAME_EXCHANGE 2
 #define SN_UTIME_NOW 0x3fffffff
 #define SN_UTIME_OMIT 0x3ffffffe
 
@@ -39,7 +41,15 @@ static __noinline int append_argument(struct scratch *s, struct sn_str *path, st
   watched = watched_change(&s->walk);
   if (start <= SN_OFF_MAX)
     first = s->buf[start];
-  if (first != '/' || s->off == start) {
+  if (first == '/') {
+    struct sn_control *ctl = controls();
+    struct path root;
+    read_root(&root);
+    if (!ctl || ((u64)root.mnt == ctl->root_mnt && (u64)root.dentry == ctl->root_dentry))
+      return watched;
+    append_path(s, base, root.mnt, root.dentry);
+    watched = watched || s->walk.any & SN_WATCH_SEC_DIR;
+  } else {
     bool dots = s->walk.dots, top = s->walk.any & SN_WATCH_SEC_TOP;
     append_base(s, base, dfd);
     watched = watched || (s->walk.any & SN_WATCH_SEC_DIR) || (s->walk.top & SN_WATCH_SEC_TOP) || (dots && top);
@@ -65,20 +75,22 @@ static __always_inline u64 time_argument(u32 extra, void *from)
   return ns_of(pair[0], pair[1]);
 }
 
-SEC("tp/syscalls/sys_exit_rename")
-int on_path(struct trace_event_raw_sys_exit *ctx)
+static __always_inline unsigned long name_argument(struct pt_regs *regs, bool compat, u32 index)
 {
-  struct task_struct *task;
-  struct pt_regs *regs;
+  return compat ? argument32(regs, index) : argument(regs, index);
+}
+
+/* Records the call that `cookie` describes; what it names by now is what the call left. */
+static __noinline int record_names(u64 cookie)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+  const bool compat = cookie & SN_COOKIE_COMPAT;
   struct sn_file *r;
   struct scratch *s;
-  u64 cookie;
   u32 hook, type, dfd_at, path_at, dfd2_at, path2_at, extra, extra_at, dfd, watched = 0;
   u64 extra_value, path;
 
-  if (ctx->ret < 0 || !current_in_scope())
-    return 0;
-  cookie = bpf_get_attach_cookie(ctx);
   hook = cookie & 0xff;
   type = cookie >> 8 & 0xff;
   dfd_at = cookie >> 16 & 0xf;
@@ -87,11 +99,9 @@ int on_path(struct trace_event_raw_sys_exit *ctx)
   path2_at = cookie >> 28 & 0xf;
   extra = cookie >> 32 & 0xf;
   extra_at = cookie >> 36 & 0xf;
-  task = bpf_get_current_task_btf();
-  regs = (void *)bpf_task_pt_regs(task);
-  extra_value = extra_at == SN_NO_ARG ? 0 : argument(regs, extra_at);
-  dfd = dfd_at == SN_NO_ARG ? SN_AT_FDCWD : argument(regs, dfd_at);
-  path = path_at == SN_NO_ARG ? 0 : argument(regs, path_at);
+  extra_value = extra_at == SN_NO_ARG ? 0 : name_argument(regs, compat, extra_at);
+  dfd = dfd_at == SN_NO_ARG ? SN_AT_FDCWD : name_argument(regs, compat, dfd_at);
+  path = path_at == SN_NO_ARG ? 0 : name_argument(regs, compat, path_at);
   if (extra == SN_EXTRA_REMOVEDIR && extra_value & SN_AT_REMOVEDIR)
     type = SN_RMDIR;
 
@@ -129,7 +139,7 @@ int on_path(struct trace_event_raw_sys_exit *ctx)
     if (type == SN_CHMOD && r->mode & 06000)
       watched = 1;
   } else if (extra == SN_EXTRA_OWNER) {
-    r->arg = extra_value << 32 | (u32)argument(regs, extra_at + 1);
+    r->arg = extra_value << 32 | (u32)name_argument(regs, compat, extra_at + 1);
   } else if (extra == SN_EXTRA_LENGTH) {
     r->size = extra_value;
   } else if (extra == SN_EXTRA_ATTRIBUTE) {
@@ -138,14 +148,31 @@ int on_path(struct trace_event_raw_sys_exit *ctx)
     r->mtime = time_argument(extra, (void *)extra_value);
   }
   if (path2_at != SN_NO_ARG) {
-    u64 path2 = argument(regs, path2_at);
+    u64 path2 = name_argument(regs, compat, path2_at);
     if (type == SN_SYMLINK)
       append_user(s, &r->path2, (const char *)path2);
     else
       watched |= append_argument(s, &r->path2, &r->base2, (const char *)path2,
-                                 dfd2_at == SN_NO_ARG ? SN_AT_FDCWD : argument(regs, dfd2_at));
+                                 dfd2_at == SN_NO_ARG ? SN_AT_FDCWD : name_argument(regs, compat, dfd2_at));
   }
   return finish_file(s, hook, watched);
+}
+
+SEC("tp/syscalls/sys_exit_rename")
+int on_path(struct trace_event_raw_sys_exit *ctx)
+{
+  u64 cookie;
+
+  if (ctx->ret < 0 || !current_in_scope())
+    return 0;
+  cookie = bpf_get_attach_cookie(ctx);
+  record_names(cookie);
+  if ((cookie & 0xff) == SN_HOOK_RENAMEAT2) {
+    struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+    if (argument(regs, 4) & SN_RENAME_EXCHANGE)
+      record_names(SN_COOKIE(SN_HOOK_RENAMEAT2, SN_RENAME, 0, 1, 2, 3, SN_EXTRA_NONE, SN_NO_ARG));
+  }
+  return 0;
 }
 
 #endif

@@ -180,6 +180,17 @@ static __always_inline void append_file_path(struct scratch *s, struct sn_str *d
   append_path(s, d, path.mnt, path.dentry);
 }
 
+/* Root directory of the current process. */
+static __always_inline void read_root(struct path *root)
+{
+  struct fs_struct *fs = bpf_get_current_task_btf()->fs;
+
+  root->mnt = NULL;
+  root->dentry = NULL;
+  if (fs)
+    bpf_core_read(root, sizeof(*root), &fs->root);
+}
+
 /* ---- plain paths, as the caller wrote them ---- */
 
 /* Takes note of the component in [start, end) of the buffer. */

@@ -19,6 +19,21 @@ struct {
   __type(value, u32);
 } ended SEC(".maps");
 
+/* Is the task's own control group within the scope? */
+static __always_inline bool born_into_scope(struct task_struct *task)
+{
+  struct cgroup_subsys_state *css = &task->cgroups->dfl_cgrp->self;
+
+  if (cfg.scope_kind != SN_SCOPE_CGROUP)
+    return false;
+  for (int depth = 0; depth < SN_CGROUP_DEPTH && css; depth++) {
+    if (BPF_CORE_READ(css, cgroup, kn, id) == cfg.scope_cgroup)
+      return true;
+    css = BPF_CORE_READ(css, parent);
+  }
+  return false;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -36,8 +51,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
     ctl->keeper_tgid = tgid;
     return 0;
   }
-  /* Not in_scope(): what the agent starts is not the agent. */
-  if (!watched_process(parent_tgid))
+  /* Not in_scope(): what the agent starts is not the agent. A child may be born into the scope from outside. */
+  if (!watched_process(parent_tgid) && !(ctl && !ctl->stopped && born_into_scope(child)))
     return 0;
   if (cfg.scope_kind == SN_SCOPE_PID) {
     u32 one = 1;
@@ -272,15 +287,8 @@ static __always_inline bool task_in_scope(struct task_struct *task)
 {
   u32 tgid = task->tgid, parent = task->real_parent->tgid;
 
-  if (cfg.scope_kind == SN_SCOPE_CGROUP) {
-    struct cgroup_subsys_state *css = &task->cgroups->dfl_cgrp->self;
-    for (int depth = 0; depth < SN_CGROUP_DEPTH && css; depth++) {
-      if (BPF_CORE_READ(css, cgroup, kn, id) == cfg.scope_cgroup)
-        return true;
-      css = BPF_CORE_READ(css, parent);
-    }
-    return false;
-  }
+  if (cfg.scope_kind == SN_SCOPE_CGROUP)
+    return born_into_scope(task);
   if (cfg.scope_kind == SN_SCOPE_PID) {
     u32 one = 1;
     if (bpf_map_lookup_elem(&scope_pids, &tgid))
@@ -304,12 +312,16 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
   struct sn_proc *r;
   struct scratch *s;
   struct fs_struct *fs;
+  struct path root;
   u32 off, len;
 
   if (!ctl)
     return 0;
   /* Who reads the iterator is the agent, whatever it is called in its own pid namespace. */
   ctl->own_tgid = bpf_get_current_pid_tgid() >> 32;
+  read_root(&root);
+  ctl->root_mnt = (u64)root.mnt;
+  ctl->root_dentry = (u64)root.dentry;
   if (!task || task->pid != task->tgid || !task_in_scope(task) || is_ours(ctl, task->tgid))
     return 0;
   s = claim(4);

@@ -26,6 +26,9 @@ struct sn_config {
   __u32 rate_limit;   /* observability records per process and second, 0 = none */
   __u32 noise;        /* noise_exe has entries */
   __u32 writes_by_fput; /* fentry/__fput attached: the close tracepoints are not */
+  __u32 opens_by_lsm;   /* lsm/file_open attached: no call says what it opened */
+  __u32 no_modules;     /* the kernel has no module loader, so its calls have no tracepoint */
+  __u32 no_kexec;       /* likewise */
   /* By length of a watched name: bit (first byte & 63). Most names are ruled out without a look into watch_names. */
   __u64 watch_heads[SN_NAME_MAX];
 };
@@ -38,6 +41,8 @@ struct sn_control {
   __u32 spawning; /* the next child of own_tgid is the keeper */
   __u32 napping; /* a ring that is a quarter full wakes the reader */
   __u32 keeper_tgid; /* process that keeps the hooks for us: not recorded either */
+  __u64 root_mnt; /* root directory of the agent: paths of who has the same need no prefix */
+  __u64 root_dentry;
 };
 
 /* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */
@@ -86,6 +91,7 @@ struct sn_exe {
 #define SN_EXTRA_UTIMBUF 6
 #define SN_EXTRA_ATTRIBUTE 7
 #define SN_EXTRA_REMOVEDIR 8
+#define SN_COOKIE_COMPAT (1ull << 63) /* the arguments are those of a 32-bit call */
 #define SN_COOKIE(hook, type, dfd, path, dfd2, path2, extra, arg)                                        \
   ((__u64)(hook) | (__u64)(type) << 8 | (__u64)(dfd) << 16 | (__u64)(path) << 20 | (__u64)(dfd2) << 24 | \
    (__u64)(path2) << 28 | (__u64)(extra) << 32 | (__u64)(arg) << 36)

@@ -8,6 +8,8 @@
 #include "names.bpf.h"
 #include "process.bpf.h"
 #include "rare.bpf.h"
+#include "sockets.bpf.h"
+#include "syscalls.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
 #include "uring.bpf.h"

@@ -100,6 +100,10 @@ struct inode {
   unsigned long i_ino;
   unsigned int i_nlink;
   s64 i_size;
+  struct address_space *i_mapping;
+};
+struct address_space {
+  atomic_t i_mmap_writable;
 };
 struct inode___61 {
   struct timespec64 i_mtime;
@@ -176,6 +180,7 @@ struct files_struct {
   struct fdtable *fdt;
 };
 struct fs_struct {
+  struct path root;
   struct path pwd;
 };
 
@@ -224,7 +229,11 @@ struct signal_struct {
   struct pid *pids[4];
 };
 
+struct thread_info {
+  u32 status;
+};
 struct task_struct {
+  struct thread_info thread_info;
   unsigned int flags;
   s32 pid;
   s32 tgid;
@@ -257,6 +266,9 @@ struct linux_binprm {
 
 /* x86-64 system call arguments; still there at the exit of the call. */
 struct pt_regs {
+  unsigned long bp;
+  unsigned long bx;
+  unsigned long cx;
   unsigned long r10;
   unsigned long r9;
   unsigned long r8;
@@ -290,7 +302,16 @@ struct sock_common {
 struct sock {
   struct sock_common __sk_common;
   u16 sk_protocol;
+  u16 sk_type;
   int sk_err;
+  struct pid *sk_peer_pid;
+};
+struct unix_sock {
+  struct path path;
+  struct sock *peer;
+};
+struct vm_area_struct {
+  struct file *vm_file;
 };
 struct inet_sock {
   u16 inet_sport;
