@@ -7,9 +7,11 @@ import { ApiFailure, type ApiServices, type Peer, type Role } from './api/servic
 import { listenOnSocket, socketPathOf, type SocketServer } from './api/socket-server.ts';
 import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
+import type { RuleSet } from './detect/rule-set.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
 import { createLogChecks, verifyCommand } from './log-check.ts';
+import { exceptionMethods } from './exception-service.ts';
 import type { Log } from './log.ts';
 import { consoleDir } from './resources.ts';
 import { SavedItems } from './saved-items.ts';
@@ -31,6 +33,8 @@ export interface AgentApiParts {
   record: (events: readonly SentinelEvent[]) => readonly number[];
   nowNs: () => bigint;
   rules: () => RuleSummary[];
+  /** The rules and exceptions in force. */
+  ruleSet: () => RuleSet;
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
@@ -113,6 +117,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         await parts.settle();
         return checks.start();
       },
+      ...exceptionMethods(parts, byOf),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),
       'console.url': async (_params, { peer }) => {

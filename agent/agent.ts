@@ -239,6 +239,7 @@ async function compose(
     },
     nowNs: wallNowNs,
     rules: () => rules.list(),
+    ruleSet: () => rules.detector.rules,
     reloadRules: async () => {
       pipeline.useDetector(await rules.reload());
       return rules.inForce();

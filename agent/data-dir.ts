@@ -40,6 +40,7 @@ export function dataPaths(dataDir: string) {
     timeline: join(dataDir, 'timeline.db'),
     rarity: join(dataDir, 'rarity.json'),
     saved: join(dataDir, 'saved.json'),
+    exceptions: join(dataDir, 'rules', 'exceptions'),
     publicKey: join(dataDir, 'keys', 'device.pub'),
     socket: process.platform === 'win32' ? pipeName(dataDir) : join(dataDir, 'agent.sock'),
     lock: join(dataDir, 'agent.lock'),

@@ -56,7 +56,7 @@ export class AgentRules {
     return this.#detector;
   }
 
-  /** Reads all rules again. Hit counters start anew. */
+  /** Reads all rules again. Hit counters go on; what correlations had collected begins anew. */
   async reload(): Promise<Detector> {
     const places: [path: string, source: string][] = [];
     const bundled = rulesDir();
@@ -78,7 +78,15 @@ export class AgentRules {
     const set = loadRules(sources);
     this.#failed = [...failed, ...set.failed];
     await this.#indicators.reload();
+    const before = this.#detector;
     this.#detector = new Detector(set, { indicators: this.#indicators });
+    for (const [id, hits] of before.hits) this.#detector.hits.set(id, hits);
+    for (const filter of set.filters) {
+      const known = before.rules.filters.find(({ id }) => id === filter.id);
+      if (!known) continue;
+      filter.hits = known.hits;
+      filter.lastHitMs = known.lastHitMs;
+    }
     return this.#detector;
   }
 

@@ -7,8 +7,11 @@ export interface LanePositions {
   observability: number;
 }
 
-/** Not of the contract: `sync` ingests and answers nothing, `events.missing` names those of `eventIds` not stored. */
-export type OwnWorkerMethod = 'sync' | 'events.missing';
+/**
+ * Not of the contract: `sync` ingests and answers nothing, `events.missing` names those of `eventIds` not stored,
+ * `exceptions.effect` says what an exception would hide (params: EffectRequest).
+ */
+export type OwnWorkerMethod = 'sync' | 'events.missing' | 'exceptions.effect';
 
 /** Methods of the Local API that the worker answers, by their contract names, and its own. */
 export type WorkerMethod =
@@ -25,6 +28,9 @@ export type WorkerMethod =
   | 'events.export'
   | 'triage.list'
   | OwnWorkerMethod;
+
+/** Those that need the store and the logs only; the rest also needs the rule engine. */
+export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect'>;
 
 export interface WorkerOptions {
   dataDir: string;

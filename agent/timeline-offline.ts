@@ -2,7 +2,7 @@
 import { dataPaths, lockDataDir, type DataLock } from './data-dir.ts';
 import { openTimeline } from './store/timeline.ts';
 import { TimelineFeed } from './timeline-feed.ts';
-import type { WorkerMethod } from './timeline-messages.ts';
+import type { TimelineMethod } from './timeline-messages.ts';
 import { openTimelineOrRebuild, positionsOf } from './timeline-open.ts';
 import { TimelineQueries } from './timeline-queries.ts';
 import { openWalReader } from './wal/reader.ts';
@@ -12,7 +12,7 @@ const PROCESS_CACHE = 32_768;
 
 /** @throws SentinelError, or what the store throws when it is neither writable nor readable. */
 export function openOffline(dataDir: string): {
-  answer(method: WorkerMethod, params: unknown): string;
+  answer(method: TimelineMethod, params: unknown): string;
   close(): void;
 } {
   const paths = dataPaths(dataDir);

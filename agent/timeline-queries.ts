@@ -11,7 +11,7 @@ import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
 import type { Timeline } from './store/timeline.ts';
 import type { ProcessNode } from './store/tree.ts';
-import type { WorkerMethod } from './timeline-messages.ts';
+import type { TimelineMethod } from './timeline-messages.ts';
 import { TriageIndex } from './triage.ts';
 import type { WalReader } from './wal/reader.ts';
 import { RecordType } from './wal/types.ts';
@@ -62,11 +62,11 @@ export class TimelineQueries {
   }
 
   /** JSON text of the result. Throws ApiFailure, QueryError. */
-  answer(method: WorkerMethod, params: unknown): string {
+  answer(method: TimelineMethod, params: unknown): string {
     return JSON.stringify(this.#answer(method, params as Params));
   }
 
-  #answer(method: WorkerMethod, params: Params): unknown {
+  #answer(method: TimelineMethod, params: Params): unknown {
     switch (method) {
       case 'query.check':
         return checkQuery(params.text ?? '', params.caret, (field, prefix, limit) =>

@@ -7,6 +7,7 @@ import { toApiError } from './api/services.ts';
 import { dataPaths } from './data-dir.ts';
 import { eventToJson } from './event-json.ts';
 import type { SentinelEvent } from './event.ts';
+import type { EffectRequest } from './exception-preview.ts';
 import { RarityFile } from './rarity-file.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
@@ -176,6 +177,18 @@ function answer(id: number, work: () => string): void {
   }
 }
 
+/** Trying an exception takes the rule engine, which this thread has only from then on. */
+async function preview(id: number, request: EffectRequest, upTo: LanePositions | undefined): Promise<void> {
+  const { previewException } = await import('./exception-preview.ts');
+  if (closing) return;
+  answer(id, () => {
+    catchUp(upTo);
+    return JSON.stringify(
+      engine.answer(({ timeline, queries }) => previewException(timeline, queries.triage, request)),
+    );
+  });
+}
+
 // An agent at rest sleeps: following and reporting are armed by what was ingested.
 const timers = [setInterval(prune, PRUNE_MS), setInterval(() => rarity.save(), RARITY_MS)];
 
@@ -185,12 +198,18 @@ port.on('message', (message: ToWorker) => {
       raise(message.durable);
       pump();
       break;
-    case 'call':
-      answer(message.id, () => {
-        catchUp(message.upTo);
-        return engine.answer(({ queries }) => queries.answer(message.method, message.params));
+    case 'call': {
+      const { id, method, params, upTo } = message;
+      if (method === 'exceptions.effect') {
+        void preview(id, params as EffectRequest, upTo);
+        break;
+      }
+      answer(id, () => {
+        catchUp(upTo);
+        return engine.answer(({ queries }) => queries.answer(method, params));
       });
       break;
+    }
     case 'follow':
       answer(message.id, () => {
         catchUp(message.upTo);

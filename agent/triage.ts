@@ -117,6 +117,13 @@ export class TriageIndex {
     return { decisions, more: false };
   }
 
+  /** The label in force for a rule's match on an event: of that match, else of the event as a whole. */
+  labelOf(eventId: string, ruleId: string): TriageLabel {
+    this.#load();
+    const own = this.#inForce.get(`${eventId} ${ruleId}`)?.label ?? 'none';
+    return own === 'none' ? (this.#inForce.get(`${eventId} `)?.label ?? 'none') : own;
+  }
+
   #load(): void {
     if (this.#read) return;
     const node = parseQuery(QUERY);

@@ -241,6 +241,61 @@ export interface TriageDecision {
   recordId: string;
 }
 
+export const EXCEPTION_MATCHES = ['is', 'startswith', 'endswith', 'contains'] as const;
+export type ExceptionMatch = (typeof EXCEPTION_MATCHES)[number];
+
+/** One thing an exception asks of an event. All of an exception's conditions must hold. */
+export interface ExceptionCondition {
+  /** Name in Sigma's taxonomy: Image, CommandLine, TargetFilename, User … */
+  field: string;
+  match: ExceptionMatch;
+  value: string;
+}
+
+/** An exception before it is saved, and what it would have hidden of what this machine has recorded. */
+export interface ExceptionPreview {
+  ruleId: string;
+  /** What can be asked for, with the event's values. All of them together are the narrowest exception. */
+  candidates: (ExceptionCondition & { /** The rule looks at it. */ fromRule: boolean })[];
+  /** Those the figures below are about. */
+  conditions: ExceptionCondition[];
+  /** The Sigma filter that would be saved. */
+  yaml: string;
+  /** Matches of the rule that were read, newest first, and how many of them the exception hides. */
+  matches: number;
+  hidden: number;
+  /** How many of the hidden ones people had labelled, by label. `true_positive` should be none. */
+  hiddenLabels: Partial<Record<TriageLabel, number>>;
+  /** Some of the hidden and of the kept ones, newest first. */
+  hiddenExamples: EventJson[];
+  keptExamples: EventJson[];
+  /** False: there are older matches, which were not read. */
+  complete: boolean;
+  /** Time of the oldest match that was read. */
+  sinceNs?: string;
+  /** False: it would not hide the match it was drafted from, so it is not saved. */
+  hidesEvent: boolean;
+}
+
+/** An exception in force, or one whose time is over. */
+export interface ExceptionSummary {
+  id: string;
+  title: string;
+  /** Rules it is about, by id or name; empty: any. */
+  rules: string[];
+  owner?: string;
+  reason?: string;
+  /** Last moment it has effect. */
+  expiresNs?: string;
+  expired: boolean;
+  /** Matches it suppressed since the agent started. */
+  hits: number;
+  lastHitNs?: string;
+  file: string;
+  /** Saved here, so it can be removed here. */
+  removable: boolean;
+}
+
 export type ExportFormat = 'ndjson' | 'csv';
 
 /**
@@ -513,6 +568,12 @@ export interface ReadMethods {
     result: { children: TreeNode[]; total: number; more?: string };
   };
   'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
+  /** What an exception drafted from one rule's match on an event would hide; without `conditions` the narrowest. */
+  'exceptions.preview': {
+    params: { eventId: string; ruleId: string; conditions?: ExceptionCondition[] };
+    result: ExceptionPreview;
+  };
+  'exceptions.list': { params: Record<string, never>; result: { exceptions: ExceptionSummary[] } };
 }
 
 /** Methods that change something: root or the agent's own user only. Extends the read-only contract. */
@@ -526,6 +587,18 @@ export interface PrivilegedMethods extends ReadMethods {
     params: { eventIds: string[]; label: TriageLabel; ruleId?: string; note?: string };
     result: { decisions: TriageDecision[] };
   };
+  /** Saves an exception and puts it in force; `expires` is its last day, YYYY-MM-DD (UTC). Recorded in the security log. */
+  'exceptions.save': {
+    params: {
+      eventId: string;
+      ruleId: string;
+      conditions: ExceptionCondition[];
+      reason: string;
+      expires: string;
+    };
+    result: { exception: ExceptionSummary };
+  };
+  'exceptions.remove': { params: { id: string }; result: { removed: boolean } };
   /** Saves under (kind, name), in place of what was there. */
   'saved.put': { params: { kind: string; name: string; value: string }; result: { item: SavedItem } };
   'saved.delete': { params: { kind: string; name: string }; result: { removed: boolean } };

@@ -1,6 +1,7 @@
 /** Parameters of every method, checked before a service sees them. Bounds are here; meanings are in the contract. */
 import * as z from 'zod/mini';
 import {
+  EXCEPTION_MATCHES,
   TRIAGE_LABELS,
   type MethodName,
   type Methods,
@@ -24,6 +25,15 @@ const label = z.enum(TRIAGE_LABELS);
 const ruleId = z.string().check(z.minLength(1), z.maxLength(256));
 const kind = z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/));
 const savedName = z.string().check(z.minLength(1), z.maxLength(200));
+const conditions = z
+  .array(
+    z.strictObject({
+      field: z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,127}$/)),
+      match: z.enum(EXCEPTION_MATCHES),
+      value: z.string().check(z.minLength(1), z.maxLength(4096)),
+    }),
+  )
+  .check(z.minLength(1), z.maxLength(16));
 const nothing = z.strictObject({});
 
 type Schemas = {
@@ -101,6 +111,16 @@ const SCHEMAS: Schemas = {
   }),
   'tree.ancestors': z.strictObject({ entityId }),
   'tree.children': z.strictObject({ entityId, limit: z.optional(limit), after: z.optional(cursor) }),
+  'exceptions.preview': z.strictObject({ eventId: decimal, ruleId, conditions: z.optional(conditions) }),
+  'exceptions.save': z.strictObject({
+    eventId: decimal,
+    ruleId,
+    conditions,
+    reason: z.string().check(z.minLength(1), z.maxLength(500)),
+    expires: z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/)),
+  }),
+  'exceptions.remove': z.strictObject({ id: ruleId }),
+  'exceptions.list': nothing,
   'rules.list': nothing,
   'rules.reload': nothing,
   'console.url': nothing,

@@ -6,13 +6,17 @@ import { printParts } from './sigma-string.ts';
 import { MAX_SHOWN } from './text.ts';
 
 export interface ExceptionDraft {
+  /** Default: one for each rule and last day. */
+  id?: string;
+  /** Event it was drafted from. */
+  event?: string;
   owner: string;
   reason: string;
   /** YYYY-MM-DD; the exception ends with that day (UTC). */
   expires: string;
   devices?: readonly string[];
   users?: readonly string[];
-  /** Further fields that must have these values, to make the exception narrower. */
+  /** Further fields that must have these values, to make the exception narrower; a name may carry modifiers. */
   fields?: Readonly<Record<string, string>>;
 }
 
@@ -38,12 +42,18 @@ export function draftException(
   if (Object.keys(selection).length === 0) {
     throw new Error('the detection names no field; choose at least one for the exception');
   }
-  const { owner, reason, expires, devices, users } = draft;
+  const { event, owner, reason, expires, devices, users } = draft;
   return stringify({
     title: `Exception for ${rule.title}`,
-    id: `exception-${rule.id}-${expires}`,
+    id: draft.id ?? `exception-${rule.id}-${expires}`,
     logsource: rule.logsource,
     filter: { rules: [rule.id], selection, condition: 'not selection' },
-    sentinel: { owner, reason, expires, scope: { devices: devices ?? [], users: users ?? [] } },
+    sentinel: {
+      owner,
+      reason,
+      expires,
+      ...(event === undefined ? {} : { event }),
+      scope: { devices: devices ?? [], users: users ?? [] },
+    },
   });
 }
