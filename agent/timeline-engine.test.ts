@@ -201,4 +201,27 @@ describe('timeline engine', () => {
     expect(readdirSync(dataDir).some((name) => name.startsWith('timeline.db.damaged-'))).toBe(true);
     engine.close();
   });
+
+  it('spans a histogram over what the query says of time, within what there is', async () => {
+    await writeLogs(2000);
+    const engine = engineWith([]);
+    catchUp(engine);
+    const span = (query: string): { fromNs: string; toNs: string; total: number } => {
+      const text = engine.queries().answer('events.histogram', { query, buckets: 10 });
+      const { fromNs, toNs, buckets } = JSON.parse(text) as Record<'fromNs' | 'toNs', string> & {
+        buckets: Record<string, number>[];
+      };
+      const total = buckets.flatMap((bucket) => Object.values(bucket)).reduce((sum, n) => sum + n, 0);
+      return { fromNs, toNs, total };
+    };
+    const all = span('');
+    const [from, to] = [BigInt(all.fromNs) + 500_000_000n, BigInt(all.fromNs) + 900_000_000n];
+    const part = span(`since:${from} until:${to}`);
+    expect(part.fromNs).toBe(String(from));
+    expect(part.toNs).toBe(String(to + 1n));
+    expect(part.total).toBeGreaterThan(0);
+    expect(part.total).toBeLessThan(all.total);
+    expect(span('since:1000000000').fromNs).toBe(all.fromNs);
+    engine.close();
+  });
 });

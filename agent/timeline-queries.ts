@@ -6,7 +6,7 @@ import { exportText } from './export.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
 import { entityId, walPositionOf, type Lane, type ProcessKey } from './event.ts';
 import type { Page } from './store/pages.ts';
-import { formatPosition } from './store/time-order.ts';
+import { formatPosition, timeBounds } from './store/time-order.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
 import type { Timeline } from './store/timeline.ts';
@@ -154,16 +154,16 @@ export class TimelineQueries {
   #histogram(params: Params): unknown {
     const { oldestNs, newestNs } = this.#timeline.counts();
     const nowNs = BigInt(Date.now()) * NS_PER_MS;
-    const fromNs =
-      params.fromNs === undefined ? (oldestNs ?? nowNs - DEFAULT_SPAN_NS) : BigInt(params.fromNs);
+    const query = parseQuery(params.query ?? '');
+    // What the query says of time, within what there is.
+    const bounds = timeBounds(query, nowNs);
+    const oldest = oldestNs ?? nowNs - DEFAULT_SPAN_NS;
     const newest = newestNs !== undefined && newestNs > nowNs ? newestNs + 1n : nowNs;
-    const toNs = params.toNs === undefined ? newest : BigInt(params.toNs);
-    const result = this.#timeline.histogram(
-      parseQuery(params.query ?? ''),
-      fromNs,
-      toNs,
-      params.buckets ?? 120,
-    );
+    const last = bounds.to < newest ? bounds.to + 1n : newest;
+    const first = bounds.from > oldest ? bounds.from : oldest;
+    const fromNs = params.fromNs === undefined ? first : BigInt(params.fromNs);
+    const toNs = params.toNs === undefined ? last : BigInt(params.toNs);
+    const result = this.#timeline.histogram(query, fromNs, toNs, params.buckets ?? 120);
     return {
       fromNs: result.fromNs.toString(),
       toNs: result.toNs.toString(),

@@ -26,7 +26,17 @@ const BUILD_PACKAGES = [
   'zlib1g-dev',
   'linux-libc-dev',
 ];
-const TEST_PACKAGES = ['chromium', 'qemu-system-x86', 'busybox-static', 'cpio', 'curl', 'strace', 'gcc'];
+const TEST_PACKAGES = [
+  'chromium',
+  'fonts-liberation',
+  'fonts-dejavu-core',
+  'qemu-system-x86',
+  'busybox-static',
+  'cpio',
+  'curl',
+  'strace',
+  'gcc',
+];
 
 function run(command, args, what, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });

@@ -97,6 +97,8 @@ export function violationsIn(path: string, source: string): string[] {
   for (const match of source.matchAll(IMPORT)) {
     const target = match[1] ?? match[2] ?? match[3] ?? '';
     if (!target.startsWith('.')) {
+      // A test of the window's code runs on Node and may ask the system whether the code is right.
+      if (isTest && target.startsWith('node:')) continue;
       for (const [zones, modules] of FORBIDDEN_MODULES) {
         if (zones.test(zone) && modules.test(target)) found.push(`${path}: ${zone} may not import ${target}`);
       }

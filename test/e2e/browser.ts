@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, type Page, chromium } from 'playwright-core';
+import { type BrowserContext, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -17,13 +17,17 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
-/** `args`: further flags, for example host resolver rules. */
-export async function openBrowser(args: readonly string[] = []): Promise<TestBrowser> {
+/** `args`: further flags, for example host resolver rules; `settings`: zone, language, size. */
+export async function openBrowser(
+  args: readonly string[] = [],
+  settings: BrowserContextOptions = {},
+): Promise<TestBrowser> {
   const profile = mkdtempSync(join(tmpdir(), 'sentinel-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: browserPath!,
     headless: true,
     viewport: { width: 1440, height: 900 },
+    ...settings,
     args: [
       '--no-sandbox',
       '--disable-gpu',

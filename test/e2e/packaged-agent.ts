@@ -36,6 +36,8 @@ export interface AgentOptions {
   /** A folder of an earlier run; a fresh one otherwise. */
   dataDir?: string;
   timeoutMs?: number;
+  /** Added to this process's environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Runs the `sentinel` command once. */
@@ -62,7 +64,10 @@ export async function startAgentProcess(options: AgentOptions = {}): Promise<Age
   const readyFile = join(dataDir, 'ready.json');
   rmSync(readyFile, { force: true });
   const args = [bundle, 'run', '--data', dataDir, '--ready-file', readyFile, ...(options.args ?? [])];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...options.env },
+  });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-64 * 1024);

@@ -57,13 +57,14 @@ export function isNumber(field: string): boolean {
   return NUMBERS.has(field);
 }
 
-/** Tracks of the grid that heading and rows share. */
-export function gridOf(columns: readonly string[], relative: boolean): string {
+/** Tracks of the grid that heading and rows share; `dated` when times are told with their day. */
+export function gridOf(columns: readonly string[], relative: boolean, dated: boolean): string {
   const tracks = columns.map((field) => {
     const width = NARROW[field];
     return width === undefined ? 'minmax(0, 0.32fr)' : `${width}px`;
   });
-  return `${relative ? 88 : 104}px 20px minmax(0, 1fr) ${tracks.join(' ')}`;
+  const time = relative ? 88 : dated ? 134 : 104;
+  return `${time}px 20px minmax(0, 1fr) ${tracks.join(' ')}`;
 }
 
 export function columnName(field: string): string {

@@ -128,6 +128,8 @@ export function EventList() {
   }, [cursor, virtualizer]);
   const holes = useMemo(() => holesIn(rows, gaps ?? []), [rows, gaps]);
   const today = dayOf(String(nsOfMs(Date.now())));
+  const [newest, oldest] = [rows[0], rows.at(-1)];
+  const dated = [newest, oldest].some((event) => event !== undefined && dayOf(event.tsNs) !== today);
   const activeId = cursor ?? selected;
   const activeShown = items.some((item) => rowAt(window_, item.index + origin)?.eventId === activeId);
 
@@ -144,7 +146,7 @@ export function EventList() {
         aria-rowcount={-1}
         aria-colcount={3 + columns.length}
         aria-multiselectable
-        style={{ '--grid': gridOf(columns, relative) } as React.CSSProperties}
+        style={{ '--grid': gridOf(columns, relative, dated) } as React.CSSProperties}
         aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
         onScroll={releaseIfIdle}
         onBlur={() => setTimeout(releaseIfIdle)}

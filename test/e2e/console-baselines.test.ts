@@ -1,0 +1,279 @@
+/**
+ * What the console looks like, screen by screen and in both themes, against pictures that a person has looked at.
+ * `npm run baselines` takes them anew; look at the difference before committing it.
+ *
+ * Tolerance: pictures are compared at a quarter of their size, where how letters are drawn no longer counts but places,
+ * sizes and colours do. A point differs when a channel does by more than 40 of 255; a screen differs when more than
+ * 2 % of its points do. Measured: the same machine again at most 0.2 %; rows 6 px higher 3.8 %; all moved by 24 px
+ * 5.6 %; the histogram gone 2.3 %; another font family 0.7 to 4.2 %, so the fonts are named. Times are fixed by the
+ * record; what a running agent measures is hidden before the picture is taken.
+ */
+import { mkdirSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
+import { RECORDED, startOnRecord } from './console-record.ts';
+import type { AgentProcess } from './packaged-agent.ts';
+import { type Image, readPng, shrink, writeSmallPng } from './png.ts';
+
+if (browserPath === undefined) console.warn('SKIPPED: what the console looks like: no Chromium is installed');
+
+const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'baselines');
+const SEEN = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'out', 'screenshots');
+const UPDATE = process.env['UPDATE_BASELINES'] === '1';
+const SHRINK = 4;
+const CHANNEL_TOLERANCE = 40;
+const POINT_TOLERANCE = 0.02;
+
+/** What differs from run to run: measured, counted since start, of this machine, or told relative to now. */
+const HIDE = `
+  :root { --font-ui: 'Liberation Sans' !important; --font-mono: 'DejaVu Sans Mono' !important; }
+  *, *::before, *::after { caret-color: transparent !important; }
+  time, .health-head .dim, .health-section .figure > dd, .health-section .fact-row dd,
+  .health-section td.num, .health-section td .small, .new-pill, .facts dd time,
+  .banner .num, .meter-fill { visibility: hidden !important; }
+`;
+
+interface Screen {
+  name: string;
+  /** Brings the screen about; the page stands at a fresh console. */
+  show(page: Page): Promise<void>;
+}
+
+const hash = (text: string, rest = ''): string =>
+  `#/timeline?q=${encodeURIComponent(`${text} ${RECORDED}`.trim())}${rest}`;
+const rowsOf = (page: Page) => page.locator('.row[data-event]');
+
+async function go(page: Page, to: string): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(to)}`);
+}
+async function timeline(page: Page, text: string, rest = ''): Promise<void> {
+  await go(page, hash(text, rest));
+  await rowsOf(page).first().waitFor();
+}
+
+const SCREENS: readonly Screen[] = [
+  { name: 'timeline', show: (page) => timeline(page, '') },
+  {
+    name: 'timeline-detail',
+    show: async (page) => {
+      await timeline(page, 'has:rule');
+      await rowsOf(page).filter({ hasText: '/tmp/.x --daemon' }).first().click();
+      await page.getByRole('tabpanel').getByText('/tmp/.x').first().waitFor();
+    },
+  },
+  {
+    name: 'timeline-why',
+    show: async (page) => {
+      await timeline(page, 'has:rule');
+      await rowsOf(page).filter({ hasText: 'chattr' }).first().click();
+      await page.getByRole('tab', { name: 'Why' }).click();
+    },
+  },
+  {
+    name: 'timeline-gap',
+    show: async (page) => {
+      const around = 'since:2026-03-14T09:50:00Z until:2026-03-14T10:01:20Z';
+      await go(page, `#/timeline?q=${encodeURIComponent(around)}`);
+      await page.locator('.row[data-gap]').waitFor();
+    },
+  },
+  {
+    name: 'query-error',
+    show: async (page) => {
+      await timeline(page, 'type:process');
+      await page.keyboard.press('/');
+      await page.keyboard.press('Control+a');
+      await page.keyboard.type('type:process imge:*/curl');
+      await page.locator('.query-error').waitFor();
+    },
+  },
+  {
+    name: 'no-match',
+    show: async (page) => {
+      await go(page, hash('image:*/nothing-like-this'));
+      await page.getByText('No event matches').waitFor();
+    },
+  },
+  {
+    name: 'detections',
+    show: async (page) => {
+      await go(page, '#/detections');
+      await page.locator('.table tbody tr').first().waitFor();
+    },
+  },
+  {
+    name: 'detections-by-process',
+    show: async (page) => {
+      await go(page, '#/detections');
+      await page.getByRole('button', { name: 'By process' }).click();
+      await page.locator('.table tbody tr').first().waitFor();
+    },
+  },
+  {
+    name: 'processes',
+    show: async (page) => {
+      await timeline(page, 'has:rule');
+      await rowsOf(page).filter({ hasText: '/tmp/.x --daemon' }).first().click();
+      await page.getByRole('tabpanel').getByRole('button', { name: 'Process tree' }).click();
+      await page.getByRole('treegrid').locator('.tree-row').nth(4).waitFor();
+    },
+  },
+  {
+    name: 'health',
+    show: async (page) => {
+      await go(page, '#/health');
+      await page.getByRole('heading', { name: 'Write-ahead log' }).waitFor();
+    },
+  },
+  {
+    name: 'palette',
+    show: async (page) => {
+      await timeline(page, 'has:rule');
+      await page.keyboard.press('Control+k');
+      await page.locator('#palette-input').waitFor();
+    },
+  },
+  {
+    name: 'key-map',
+    show: async (page) => {
+      await timeline(page, 'has:rule');
+      await page.locator('#event-list').focus();
+      await page.keyboard.press('?');
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'policies',
+    show: async (page) => {
+      await go(page, '#/policies');
+      await page.locator('main h1').waitFor();
+    },
+  },
+];
+
+let browser: TestBrowser;
+let agent: AgentProcess;
+let page: Page;
+
+/** The picture once nothing on it changes any more. The page's policy forbids style elements, not sheets of scripts. */
+async function picture(): Promise<Image> {
+  await page.evaluate(`{
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(${JSON.stringify(HIDE)});
+    document.adoptedStyleSheets = [sheet];
+  }`);
+  await page.mouse.move(0, 0);
+  let last: Buffer | undefined;
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const taken = await page.screenshot();
+    if (last?.equals(taken)) return readPng(taken);
+    last = taken;
+    await page.waitForTimeout(250);
+  }
+  return readPng(last!);
+}
+
+/** Share of points that differ between two pictures at a quarter of their size. */
+function difference(a: Image, b: Image): number {
+  const [one, other] = [shrink(a, SHRINK), shrink(b, SHRINK)];
+  if (one.width !== other.width || one.height !== other.height) return 1;
+  let points = 0;
+  for (let at = 0; at < one.rgb.length; at += 3) {
+    const differs = [0, 1, 2].some(
+      (c) => Math.abs(one.rgb[at + c]! - other.rgb[at + c]!) > CHANNEL_TOLERANCE,
+    );
+    if (differs) points += 1;
+  }
+  return points / (one.rgb.length / 3);
+}
+
+const baseline = (name: string): string => join(FOLDER, `${name}.png`);
+
+/** How much differs from the picture of that name; or takes its place. What was seen is kept where too much does. */
+async function differenceFrom(name: string): Promise<number> {
+  const seen = await picture();
+  if (UPDATE) {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(baseline(name), writeSmallPng(seen));
+    return 0;
+  }
+  if (!existsSync(baseline(name))) throw new Error(`${baseline(name)} is missing: npm run baselines`);
+  const differs = difference(seen, readPng(readFileSync(baseline(name))));
+  if (process.env['SHOW_DIFFERENCES'] === '1') console.log(name, `${(differs * 100).toFixed(2)} %`);
+  if (differs > POINT_TOLERANCE) {
+    mkdirSync(SEEN, { recursive: true });
+    writeFileSync(join(SEEN, `${name}.png`), await page.screenshot());
+  }
+  return differs;
+}
+const ADVICE =
+  'looks different: compare out/screenshots with test/e2e/baselines; npm run baselines takes them anew';
+
+describe.skipIf(browserPath === undefined)('what the console looks like (needs Chromium)', () => {
+  beforeAll(async () => {
+    agent = await startOnRecord();
+    browser = await openBrowser([], { timezoneId: 'UTC', locale: 'en-GB', reducedMotion: 'reduce' });
+    page = await browser.newPage();
+    await page.goto(agent.consoleUrl!);
+    await page.locator('#event-list').waitFor();
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await agent?.stop();
+    agent?.remove();
+  });
+
+  for (const theme of ['light', 'dark'] as const) {
+    for (const screen of SCREENS) {
+      it(`${screen.name}, ${theme}`, async () => {
+        await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+        await page.goto('about:blank');
+        await page.goto(new URL(agent.consoleUrl!).origin);
+        await page.locator('.state').waitFor();
+        await screen.show(page);
+        expect(await differenceFrom(`${screen.name}-${theme}`), ADVICE).toBeLessThanOrEqual(POINT_TOLERANCE);
+      });
+    }
+  }
+
+  it('notices a change of layout and a change of colour', async () => {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.goto('about:blank');
+    await page.goto(new URL(agent.consoleUrl!).origin);
+    await timeline(page, '');
+    const sound = await picture();
+    // Evaluated over the debugging protocol: the page's own policy would forbid it.
+    for (const change of [
+      'document.documentElement.style.setProperty("--row", "34px")',
+      'document.documentElement.style.setProperty("--bg-frame", "#c8ccd0")',
+      'document.querySelector("main").style.marginLeft = "24px"',
+      'document.querySelector(".histogram").style.visibility = "hidden"',
+    ]) {
+      await page.evaluate(change);
+      const differs = difference(await picture(), sound);
+      if (process.env['SHOW_DIFFERENCES'] === '1') console.log(change, differs);
+      expect(differs, change).toBeGreaterThan(POINT_TOLERANCE);
+      await page.evaluate(`document.querySelectorAll('[style]').forEach((element) => {
+        for (const name of ['--row', '--bg-frame', 'margin-left', 'visibility'])
+          if (element.matches(':root, main, .histogram')) element.style.removeProperty(name);
+      })`);
+    }
+  });
+
+  for (const theme of ['light', 'dark'] as const) {
+    it(`disconnected, ${theme}`, async () => {
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+      if (theme === 'light') {
+        await page.goto('about:blank');
+        await page.goto(new URL(agent.consoleUrl!).origin);
+        await timeline(page, 'has:rule');
+        await agent.stop();
+      }
+      await page.getByText('Not connected to the agent').first().waitFor();
+      expect(await differenceFrom(`disconnected-${theme}`), ADVICE).toBeLessThanOrEqual(POINT_TOLERANCE);
+    });
+  }
+});
