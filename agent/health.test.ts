@@ -37,9 +37,10 @@ describe('state sentence', () => {
     [{}, 'Recording everything · 0 gaps in 24 h · eBPF', 'ok'],
     [
       { gaps24h: { count: 1, lostRecords: 1204 } },
-      'Recording everything · 1 gap in 24 h (1,204 records lost) · eBPF',
-      'ok',
+      'Recording · 1 gap in 24 h (1,204 records lost) · eBPF',
+      'degraded',
     ],
+    [{ gaps24h: { count: 1, lostRecords: 0 } }, 'Recording everything · 1 gap in 24 h · eBPF', 'ok'],
     [{ scope: 'pid:7' }, 'Recording pid:7 · 0 gaps in 24 h · eBPF', 'ok'],
     [{ tier: 'proc-poll' }, 'Recording with blind spots · 0 gaps in 24 h · /proc polling', 'degraded'],
     [

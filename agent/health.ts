@@ -175,6 +175,17 @@ export function problemsOf(facts: HealthFacts): Problem[] {
       remedy: 'restart the agent',
     });
   }
+  const { count, lostRecords } = facts.gaps24h;
+  if (lostRecords > 0) {
+    problems.push({
+      level: 'degraded',
+      what: `${lostRecords.toLocaleString('en')} records were lost in ${count.toLocaleString('en')} ${count === 1 ? 'gap' : 'gaps'} within 24 h`,
+      meaning:
+        'the record has holes there; each is a signed entry of the timeline that says how many, of what, when and why',
+      remedy:
+        'sentinel events "type:integrity_gap last:1d" lists them; look at what was so busy at that time',
+    });
+  }
   if (facts.laneState !== 'NORMAL') {
     problems.push({
       level: 'degraded',
@@ -212,6 +223,8 @@ export function sentenceOf(facts: HealthFacts): string {
   else if (facts.scope !== 'host') verb = `Recording ${facts.scope}`;
   else if (facts.wal.some((log) => log.lane === 'observability' && log.state === 'failed'))
     verb = 'Recording security events only';
+  // What was lost is not "everything", for as long as the sentence counts it.
+  else if (facts.gaps24h.lostRecords > 0) verb = 'Recording';
   const { count, lostRecords } = facts.gaps24h;
   const concerns = concernsOf(facts);
   const lost = lostRecords > 0 ? ` (${lostRecords.toLocaleString('en')} records lost)` : '';
