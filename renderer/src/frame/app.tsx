@@ -23,9 +23,20 @@ import '../ui/base.css';
 import './frame.css';
 
 /** Brings the charts with it, which the first paint does not need. */
-const HealthView = lazy(() =>
-  import('../health/health-view.tsx').then((module) => ({ default: module.HealthView })),
-);
+let health: React.ComponentType | undefined;
+async function loadHealthView(): Promise<{ default: React.ComponentType }> {
+  const module = await import('../health/health-view.tsx');
+  health = module.HealthView;
+  return { default: health };
+}
+const LazyHealthView = lazy(loadHealthView);
+/** Once loaded it is drawn at once: React shows what it had to wait for 300 ms late, lest the page flicker. */
+function HealthView() {
+  const View = health ?? LazyHealthView;
+  return <View />;
+}
+/** After the first paint, so that going to Health does not wait for it. */
+const PRELOAD_MS = 3000;
 
 const VIEW: Record<View, React.ComponentType> = {
   timeline: TimelineView,
@@ -45,6 +56,11 @@ export function App() {
     document.documentElement.lang = locale;
     document.title = `${t(`nav.${view}`)} · ${t('app.name')}`;
   }, [view, locale]);
+  useEffect(() => {
+    // What goes wrong is said when the view is opened.
+    const timer = setTimeout(() => void loadHealthView().catch(() => undefined), PRELOAD_MS);
+    return () => clearTimeout(timer);
+  }, []);
   const Current = VIEW[view];
   // A new key draws every text again in the new language.
   return (

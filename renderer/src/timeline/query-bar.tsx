@@ -44,7 +44,8 @@ export function QueryBar() {
   const syncScroll = (): void => {
     if (painted.current && input.current) painted.current.scrollLeft = input.current.scrollLeft;
   };
-  useEffect(syncScroll);
+  // Only when the text or its colours changed: asking where the input is scrolled to lays out the whole page.
+  useEffect(syncScroll, [text, check]);
 
   const take = (suggestion: Suggestion): void => {
     const next = text.slice(0, suggestion.replaceFrom) + suggestion.text + text.slice(suggestion.replaceTo);

@@ -26,48 +26,55 @@ export function Sparkline(props: Props) {
 function Line({ xs, ys, label, height = 32, floor }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
+  const data = useRef<[number[], number[]]>([[], []]);
   useEffect(() => {
     const element = host.current;
     if (!element) return undefined;
-    const style = getComputedStyle(element);
-    const made = new uPlot(
-      {
-        width: Math.max(40, element.clientWidth),
-        height,
-        padding: [2, 0, 1, 0],
-        legend: { show: false },
-        cursor: { show: false },
-        axes: [{ show: false }, { show: false }],
-        scales: {
-          x: { time: true, range: (_, min, max) => [Math.min(min, max - LEAST_SPAN_SECONDS), max] },
-          y: { range: (_, _min, max) => [0, Math.max(floor, max)] },
-        },
-        series: [
-          {},
-          {
-            stroke: style.getPropertyValue('--text-2'),
-            fill: style.getPropertyValue('--bg-inset'),
-            width: 1,
-            points: { show: false },
+    const make = (width: number): uPlot => {
+      const style = getComputedStyle(element);
+      return new uPlot(
+        {
+          width,
+          height,
+          padding: [2, 0, 1, 0],
+          legend: { show: false },
+          cursor: { show: false },
+          axes: [{ show: false }, { show: false }],
+          scales: {
+            x: { time: true, range: (_, min, max) => [Math.min(min, max - LEAST_SPAN_SECONDS), max] },
+            y: { range: (_, _min, max) => [0, Math.max(floor, max)] },
           },
-        ],
-      },
-      [[], []],
-      element,
-    );
-    plot.current = made;
-    const observer = new ResizeObserver(() =>
-      made.setSize({ width: Math.max(40, element.clientWidth), height }),
-    );
+          series: [
+            {},
+            {
+              stroke: style.getPropertyValue('--text-2'),
+              fill: style.getPropertyValue('--bg-inset'),
+              width: 1,
+              points: { show: false },
+            },
+          ],
+        },
+        data.current,
+        element,
+      );
+    };
+    // The width comes with the layout that the browser does anyway: asking for it here would lay out the whole view
+    // once for each line.
+    const observer = new ResizeObserver(([entry]) => {
+      const width = Math.max(40, Math.floor(entry?.contentRect.width ?? 0));
+      if (plot.current) plot.current.setSize({ width, height });
+      else plot.current = make(width);
+    });
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.destroy();
+      plot.current?.destroy();
       plot.current = undefined;
     };
   }, [height, floor]);
   useEffect(() => {
-    plot.current?.setData([[...xs], [...ys]]);
+    data.current = [[...xs], [...ys]];
+    plot.current?.setData(data.current);
   }, [xs, ys]);
   return <div ref={host} className="sparkline" role="img" aria-label={label} style={{ height }} />;
 }
