@@ -1,9 +1,10 @@
 /** Surfaces besides the usual calls: 32-bit calls, sockets without IP, code made at run time, attempts, other roots. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, realpathSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../../agent/event.ts';
+import { ProcessTree } from '../../agent/sensors/process-tree.ts';
 import { workloadBinary } from './compile.ts';
 import { of, type Recorder, settle, skipNote, startRecorder, whyNot } from './recorder.ts';
 
@@ -155,11 +156,56 @@ describe.skipIf(reason)(`surfaces besides the usual calls${skipNote(reason)}`, (
     await settle(200);
     const events = recorder.take();
     expect(events.map((event) => [event.action, event.process?.pid, event.process?.ppid])).toEqual([
+      // Its parent is outside, so it is introduced.
+      ['snapshot', parent, process.pid],
       ['fork', child, parent],
       ['exec', child, parent],
       ['exit', child, parent],
     ]);
-    expect(events[1]?.process?.argv?.[1]).toBe('born-inside');
+    expect(events[2]?.process?.argv?.[1]).toBe('born-inside');
+  });
+
+  it('knows the ancestors of a process that was moved into the watched control group', async () => {
+    recorder.take();
+    // The shell goes on to fork only after it was moved.
+    const shell = spawn('/bin/sh', ['-c', 'read -r go; /bin/true moved-child; exit 0'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    writeFileSync(join(recorder.path, 'cgroup.procs'), String(shell.pid));
+    shell.stdin.end('go\n');
+    await new Promise((resolve) => shell.on('close', resolve));
+    await settle(200);
+    const tree = new ProcessTree();
+    const events = recorder.take();
+    for (const event of events) tree.apply(event);
+    const child = events.find((event) => event.process?.argv?.includes('moved-child'));
+    expect(child?.parent).toMatchObject({
+      pid: shell.pid,
+      executable: realpathSync('/bin/sh'),
+      argv: ['/bin/sh', '-c', expect.stringContaining('moved-child') as unknown],
+    });
+    // No further: its parent is the sensor's own process, which is not recorded.
+    expect(child?.ancestry).toEqual([`${shell.pid}-${child?.parent?.startNs}`]);
+  });
+
+  it('knows ancestors outside the watched control group', async () => {
+    recorder.take();
+    const outer = spawn('/bin/sh', ['-c', 'sh -c "read -r go; /bin/true deep-child; exit 0"; exit 0'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    const children = `/proc/${outer.pid}/task/${outer.pid}/children`;
+    let inner = '';
+    while (inner === '') inner = readFileSync(children, 'utf8').trim();
+    writeFileSync(join(recorder.path, 'cgroup.procs'), inner);
+    outer.stdin.end('go\n');
+    await new Promise((resolve) => outer.on('close', resolve));
+    await settle(200);
+    const tree = new ProcessTree();
+    const events = recorder.take();
+    for (const event of events) tree.apply(event);
+    const child = events.find((event) => event.process?.argv?.includes('deep-child'));
+    expect(child?.parent?.pid).toBe(Number(inner));
+    expect(child?.ancestry?.map((id) => Number(id.split('-')[0]))).toEqual([Number(inner), outer.pid]);
   });
 
   it('says that a program has the rights of its owner or of its file', async () => {

@@ -34,46 +34,6 @@ static __always_inline bool born_into_scope(struct task_struct *task)
   return false;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
-{
-  u32 parent_tgid = parent->tgid, tgid = child->tgid;
-  struct task_struct *real_parent;
-  struct sn_control *ctl;
-  struct sn_fork *r;
-  struct scratch *s;
-
-  /* A thread is no process, and kernel threads are nobody's children. */
-  if (tgid != (u32)child->pid || (child->flags & PF_KTHREAD))
-    return 0;
-  ctl = controls();
-  if (ctl && ctl->spawning && parent_tgid == ctl->own_tgid) {
-    ctl->keeper_tgid = tgid;
-    return 0;
-  }
-  /* Not in_scope(): what the agent starts is not the agent. A child may be born into the scope from outside. */
-  if (!watched_process(parent_tgid) && !(ctl && !ctl->stopped && born_into_scope(child)))
-    return 0;
-  if (cfg.scope_kind == SN_SCOPE_PID) {
-    u32 one = 1;
-    /* Without room this child and its own go unseen. */
-    if (bpf_map_update_elem(&scope_pids, &tgid, &one, BPF_ANY))
-      lose_blind(1);
-  }
-  s = claim(1);
-  if (!s)
-    return 0;
-  begin(s, SN_FORK, child, sizeof(*r));
-  r = (void *)s->buf;
-  real_parent = child->real_parent;
-  r->ppid = real_parent->tgid;
-  r->parent_start = real_parent->group_leader->start_boottime;
-  r->creator_pid = parent_tgid;
-  r->creator_start = parent->group_leader->start_boottime;
-  copy_comm(r->comm, child);
-  return finish(s, 1, SN_RING_SECURITY);
-}
-
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -240,18 +200,158 @@ static __always_inline void fill_proc(struct sn_proc *r, struct task_struct *tas
   copy_comm(r->comm, task);
 }
 
+static __noinline int append_argv(struct scratch *s, struct sn_proc *r, struct mm_struct *mm)
+{
+  u64 start = mm->arg_start, length = mm->arg_end - start;
+  u32 off = s->off, take = length > SN_ARGV_MAX ? SN_ARGV_MAX : length;
+
+  if (off > SN_OFF_MAX)
+    return 0;
+  if (bpf_probe_read_user(s->buf + off, take, (void *)start)) {
+    describe(&r->argv, SN_STR_ARGV, 0, SN_STR_FAULT, length);
+  } else {
+    describe(&r->argv, SN_STR_ARGV, take, length > SN_ARGV_MAX ? SN_STR_CUT : 0, length);
+    s->off = off + take;
+  }
+  return 0;
+}
+
+/* ---- scope cgroup:PATH: processes that were moved in, and the ancestors of all that are in ---- */
+
+/* Processes that records introduced. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, u64);
+  __type(value, u32);
+} introduced SEC(".maps");
+
+static __always_inline bool first_seen(struct task_struct *task)
+{
+  u64 key = task->group_leader->start_boottime ^ (u64)(u32)task->tgid << 40;
+  u32 one = 1;
+
+  if (bpf_map_lookup_elem(&introduced, &key))
+    return false;
+  bpf_map_update_elem(&introduced, &key, &one, BPF_ANY);
+  return true;
+}
+
+/* Tells of a process that already runs, as the snapshot does; the arguments only of the current one. */
+static __noinline int tell_of(struct task_struct *task, bool current)
+{
+  struct mm_struct *mm = task->mm;
+  struct fs_struct *fs = task->fs;
+  struct sn_proc *r;
+  struct scratch *s;
+
+  s = claim(2);
+  if (!s)
+    return 0;
+  begin(s, SN_SNAPSHOT, task, sizeof(*r));
+  r = (void *)s->buf;
+  fill_proc(r, task);
+  if (mm) {
+    struct file *exe = mm->exe_file;
+    if (exe)
+      append_exe(s, exe);
+    if (fs)
+      append_path(s, &r->cwd, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+    if (current)
+      append_argv(s, r, mm);
+  }
+  append_cgroup(s, &r->cgroup_path, task->cgroups->dfl_cgrp->kn);
+  return finish(s, 2, SN_RING_SECURITY);
+}
+
+#define SN_INTRODUCED_MAX 8
+
+/* Tells of the nearest ancestors that no record told of, the oldest first, and of the task itself if asked to. */
+static __always_inline void introduce(struct task_struct *task, bool itself)
+{
+  struct task_struct *ancestor = task->group_leader;
+  struct sn_control *ctl = controls();
+  struct task_struct *line[SN_INTRODUCED_MAX];
+  u32 count = 0;
+
+#pragma unroll
+  for (u32 i = 0; i < SN_INTRODUCED_MAX; i++) {
+    line[i] = NULL;
+    if (count == i && ancestor && ctl) {
+      ancestor = ancestor->real_parent;
+      if (ancestor && ancestor->tgid != 0 && !is_ours(ctl, ancestor->tgid) && first_seen(ancestor)) {
+        line[i] = ancestor;
+        count++;
+      }
+    }
+  }
+#pragma unroll
+  for (u32 i = SN_INTRODUCED_MAX; i > 0; i--)
+    if (line[i - 1])
+      tell_of(line[i - 1], false);
+  if (itself)
+    tell_of(task, true);
+}
+
+/* ---- fork and exec ---- */
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+  u32 parent_tgid = parent->tgid, tgid = child->tgid;
+  struct task_struct *real_parent;
+  struct sn_control *ctl;
+  struct sn_fork *r;
+  struct scratch *s;
+
+  /* A thread is no process, and kernel threads are nobody's children. */
+  if (tgid != (u32)child->pid || (child->flags & PF_KTHREAD))
+    return 0;
+  ctl = controls();
+  if (ctl && ctl->spawning && parent_tgid == ctl->own_tgid) {
+    ctl->keeper_tgid = tgid;
+    return 0;
+  }
+  /* Not in_scope(): what the agent starts is not the agent. A child may be born into the scope from outside. */
+  if (!watched_process(parent_tgid) && !(ctl && !ctl->stopped && born_into_scope(child)))
+    return 0;
+  if (cfg.scope_kind == SN_SCOPE_PID) {
+    u32 one = 1;
+    /* Without room this child and its own go unseen. */
+    if (bpf_map_update_elem(&scope_pids, &tgid, &one, BPF_ANY))
+      lose_blind(1);
+  }
+  if (cfg.scope_kind == SN_SCOPE_CGROUP) {
+    if (first_seen(parent))
+      introduce(parent, true);
+    first_seen(child);
+  }
+  s = claim(1);
+  if (!s)
+    return 0;
+  begin(s, SN_FORK, child, sizeof(*r));
+  r = (void *)s->buf;
+  real_parent = child->real_parent;
+  r->ppid = real_parent->tgid;
+  r->parent_start = real_parent->group_leader->start_boottime;
+  r->creator_pid = parent_tgid;
+  r->creator_start = parent->group_leader->start_boottime;
+  copy_comm(r->comm, child);
+  return finish(s, 1, SN_RING_SECURITY);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, s32 old_pid, struct linux_binprm *bprm)
 {
-  u64 start, length;
   struct mm_struct *mm;
   struct sn_proc *r;
   struct scratch *s;
   struct fs_struct *fs;
-  u32 off;
 
   if (!in_scope(task->tgid))
     return 0;
+  if (cfg.scope_kind == SN_SCOPE_CGROUP && first_seen(task))
+    introduce(task, false);
   s = claim(2);
   if (!s)
     return 0;
@@ -267,102 +367,9 @@ int BPF_PROG(on_exec, struct task_struct *task, s32 old_pid, struct linux_binprm
   append_path(s, &r->cwd, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
 
   /* The arguments were just copied there by the kernel and no other thread is left to change them. */
-  start = mm->arg_start;
-  length = mm->arg_end - start;
-  off = s->off;
-  if (off <= SN_OFF_MAX) {
-    u32 take = length > SN_ARGV_MAX ? SN_ARGV_MAX : length;
-    if (bpf_probe_read_user(s->buf + off, take, (void *)start)) {
-      describe(&r->argv, SN_STR_ARGV, 0, SN_STR_FAULT, length);
-    } else {
-      describe(&r->argv, SN_STR_ARGV, take, length > SN_ARGV_MAX ? SN_STR_CUT : 0, length);
-      s->off = off + take;
-    }
-  }
+  append_argv(s, r, mm);
   append_cgroup(s, &r->cgroup_path, task->cgroups->dfl_cgrp->kn);
   return finish(s, 2, SN_RING_SECURITY);
-}
-
-static __always_inline bool task_in_scope(struct task_struct *task)
-{
-  u32 tgid = task->tgid, parent = task->real_parent->tgid;
-
-  if (cfg.scope_kind == SN_SCOPE_CGROUP)
-    return born_into_scope(task);
-  if (cfg.scope_kind == SN_SCOPE_PID) {
-    u32 one = 1;
-    if (bpf_map_lookup_elem(&scope_pids, &tgid))
-      return true;
-    if (!bpf_map_lookup_elem(&scope_pids, &parent))
-      return false;
-    bpf_map_update_elem(&scope_pids, &tgid, &one, BPF_ANY);
-  }
-  return true;
-}
-
-/* Writes one snapshot record per process into the iterator's file; may sleep, so that another process's arguments can
- * be read. The reader takes them from there: a snapshot never competes for ring space. */
-SEC("iter.s/task")
-int snapshot_tasks(struct bpf_iter__task *ctx)
-{
-  struct task_struct *task = ctx->task;
-  struct seq_file *seq = ctx->meta->seq;
-  struct sn_control *ctl = controls();
-  struct mm_struct *mm;
-  struct sn_proc *r;
-  struct scratch *s;
-  struct fs_struct *fs;
-  struct path root;
-  u32 off, len;
-
-  if (!ctl)
-    return 0;
-  /* Who reads the iterator is the agent, whatever it is called in its own pid namespace. */
-  ctl->own_tgid = bpf_get_current_pid_tgid() >> 32;
-  read_root(&root);
-  ctl->root_mnt = (u64)root.mnt;
-  ctl->root_dentry = (u64)root.dentry;
-  if (!task || task->pid != task->tgid || !task_in_scope(task) || is_ours(ctl, task->tgid))
-    return 0;
-  s = claim(4);
-  if (!s)
-    return 0;
-  begin(s, SN_SNAPSHOT, task, sizeof(*r));
-  r = (void *)s->buf;
-  fill_proc(r, task);
-  mm = task->mm;
-  if (mm) {
-    struct file *exe = mm->exe_file;
-    u64 start = mm->arg_start, length = mm->arg_end - start;
-    if (exe)
-      append_exe(s, exe);
-    fs = task->fs;
-    if (fs)
-      append_path(s, &r->cwd, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
-    off = s->off;
-    if (off <= SN_OFF_MAX && mm->arg_end > start) {
-      u32 take = length > SN_ARGV_MAX ? SN_ARGV_MAX : length;
-      if (bpf_copy_from_user_task(s->buf + off, take, (void *)start, task, 0)) {
-        describe(&r->argv, SN_STR_ARGV, 0, SN_STR_FAULT, length);
-      } else {
-        describe(&r->argv, SN_STR_ARGV, take, length > SN_ARGV_MAX ? SN_STR_CUT : 0, length);
-        s->off = off + take;
-      }
-    }
-  }
-  if (task->flags & PF_KTHREAD)
-    r->h.flags |= SN_F_KTHREAD;
-  append_cgroup(s, &r->cgroup_path, task->cgroups->dfl_cgrp->kn);
-  off = s->off;
-  if (off <= SN_OFF_MAX + SN_PATH_MAX) {
-    *(u64 *)(s->buf + off) = 0;
-    len = (off + 7) & ~7u;
-    r->h.len = len;
-    if (len <= SN_RECORD_MAX)
-      bpf_seq_write(seq, s->buf, len);
-  }
-  release(s);
-  return 0;
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include "names.bpf.h"
 #include "process.bpf.h"
 #include "rare.bpf.h"
+#include "snapshot.bpf.h"
 #include "sockets.bpf.h"
 #include "syscalls.bpf.h"
 #include "tcp.bpf.h"
