@@ -21,6 +21,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import('./rules.ts')).command,
   },
   wal: { summary: 'verify the write-ahead logs', load: async () => (await import('./wal.ts')).command },
+  audit: {
+    summary: 'export evidence, and verify it without an agent',
+    load: async () => (await import('./audit.ts')).command,
+  },
   config: {
     summary: 'show the settings and where they come from',
     load: async () => (await import('./config-show.ts')).command,

@@ -1,0 +1,248 @@
+/** `sentinel audit export|verify|checkpoint`: evidence for somebody who has neither the device nor its agent. */
+import { createPublicKey } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import type { BundleReport } from '../audit/bundle-report.ts';
+import { verifyBundle } from '../audit/bundle-verify.ts';
+import { writeBundle, type BundleSummary } from '../audit/bundle-write.ts';
+import { readCheckpoint, type Checkpoint } from '../audit/checkpoint.ts';
+import { newestCheckpoint } from '../audit/newest-checkpoint.ts';
+import { dataPaths } from '../data-dir.ts';
+import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
+import { createVerifier, openIdentity, type SignatureVerifier } from '../identity/identity.ts';
+import { printable } from '../printable.ts';
+import { parseTimeArgument } from './time-argument.ts';
+import { VERSION } from '../version.ts';
+import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+
+/** The two logs of a data folder. */
+function logsOf(dataDir: string): { lane: string; dir: string }[] {
+  const paths = dataPaths(dataDir);
+  if (!existsSync(paths.securityLog))
+    throw new SentinelError('no_data', `there are no logs in ${dataDir}`, 'name the data folder with --data');
+  return [
+    { lane: 'security', dir: paths.securityLog },
+    { lane: 'observability', dir: paths.observabilityLog },
+  ];
+}
+
+async function exportBundle(
+  dataDir: string,
+  out: string,
+  options: { lane?: string | undefined; sinceNs?: bigint; untilNs?: bigint },
+): Promise<BundleSummary> {
+  const lanes = logsOf(dataDir).filter(({ lane }) => options.lane === undefined || lane === options.lane);
+  if (!existsSync(dataPaths(dataDir).publicKey))
+    throw new SentinelError(
+      'no_key',
+      `${dataDir} has no device key`,
+      'name the data folder of an agent with --data',
+    );
+  const identity = openIdentity(dataDir);
+  const temporary = `${out}.partial`;
+  let fd: number;
+  try {
+    fd = openSync(temporary, 'w', 0o600);
+  } catch (error) {
+    throw fromSystemError(error, 'write', temporary);
+  }
+  try {
+    const { sinceNs, untilNs } = options;
+    const summary = await writeBundle({
+      lanes,
+      identity,
+      agentVersion: VERSION,
+      createdNs: BigInt(Date.now()) * 1_000_000n,
+      ...(sinceNs === undefined ? {} : { sinceNs }),
+      ...(untilNs === undefined ? {} : { untilNs }),
+      write: (bytes) => {
+        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      },
+    });
+    fsyncSync(fd);
+    renameSync(temporary, out);
+    return summary;
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw fromSystemError(error, 'write', out);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fromSystemError(error, `read ${what}`, path);
+  }
+}
+
+function verifierOfFiles(paths: readonly string[]): SignatureVerifier {
+  const pems = paths.map((path) => {
+    const text = readText(path, 'the public key');
+    try {
+      createPublicKey(text);
+    } catch (error) {
+      throw new SentinelError(
+        'bad_key',
+        `${path} is not a public key in PEM`,
+        'give the device.pub of the device',
+        {
+          cause: error,
+        },
+      );
+    }
+    return text;
+  });
+  return createVerifier(pems);
+}
+
+/** Checkpoints of files with one JSON object on each line, as `audit checkpoint` prints them. */
+function readCheckpoints(paths: readonly string[]): { source: string; checkpoint: Checkpoint }[] {
+  return paths.flatMap((path) => {
+    const lines = readText(path, 'the checkpoint').split('\n');
+    const found = lines.flatMap((line, index) => {
+      if (line.trim() === '') return [];
+      const checkpoint = readCheckpoint(Buffer.from(line, 'utf8'));
+      if (
+        !checkpoint ||
+        !Number.isSafeInteger(checkpoint.commitNo) ||
+        !Number.isSafeInteger(checkpoint.upToSeq)
+      ) {
+        const remedy = 'give a file as sentinel audit checkpoint writes it';
+        throw new SentinelError('bad_checkpoint', `${path}, line ${index + 1} is not a checkpoint`, remedy);
+      }
+      return [{ source: `the checkpoint in ${path}, line ${index + 1},`, checkpoint }];
+    });
+    if (found.length === 0)
+      throw new SentinelError(
+        'bad_checkpoint',
+        `${path} holds no checkpoint`,
+        'give a file as sentinel audit checkpoint writes it',
+      );
+    return found;
+  });
+}
+
+function describe(report: BundleReport): string {
+  const createdMs = Number(report.createdNs) / 1e6;
+  const when = createdMs > 0 && createdMs < 8e15 ? new Date(createdMs).toISOString() : 'at no known time';
+  const key = report.keyFromElsewhere
+    ? `key ${report.keyId}, as given`
+    : `key ${report.keyId}, from the bundle itself: compare it with the device's, or give --key`;
+  const lines = [
+    `${report.file}: ${report.ok ? 'ok' : 'NOT OK'}, device ${report.deviceId}, made ${when}, ${key}`,
+    ...report.lanes.map(
+      (lane) =>
+        `${lane.lane}: ${lane.records} records (${lane.firstSeq} to ${lane.lastSeq}) in ${lane.commits} commits, ` +
+        `proven up to ${lane.coveredUpToSeq}, ${lane.checkpoints} checkpoints`,
+    ),
+    `${report.decisions} decisions, ${report.policies} policies`,
+    ...report.gaps.map(
+      ({ lane, cause, gaps, records, unknown }) =>
+        `gaps: ${lane} ${cause}: ${gaps}, ${records} records${unknown > 0 ? ` (${unknown} of unknown size)` : ''}`,
+    ),
+  ];
+  for (const { kind, level, offset, frame, lane, commitNo, fromSeq, toSeq, detail } of report.findings) {
+    const place = [`byte ${offset}`];
+    if (frame !== undefined) place.push(`frame ${frame}`);
+    if (lane !== undefined) place.push(lane);
+    if (commitNo !== undefined) place.push(`commit ${commitNo}`);
+    if (fromSeq !== undefined)
+      place.push(fromSeq === toSeq ? `record ${fromSeq}` : `records ${fromSeq} to ${toSeq ?? ''}`);
+    lines.push(`  ${level} ${kind} at ${place.join(', ')}: ${detail}`);
+  }
+  const more = report.findingCount - report.findings.length;
+  if (more > 0) lines.push(`  and ${more} more`);
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+function printExport(out: string, summary: BundleSummary, asJson: boolean, output: Output): void {
+  if (asJson) {
+    output.out(`${JSON.stringify({ file: out, ...summary })}\n`);
+    return;
+  }
+  const lanes = Object.entries(summary.lanes).map(
+    ([lane, { records, firstSeq, lastSeq }]) => `${lane}: ${records} records (${firstSeq} to ${lastSeq})`,
+  );
+  output.out(
+    `${out}: ${summary.bytes} bytes, ${summary.frames} frames\n${lanes.join('\n')}\n${summary.policies} policies\n`,
+  );
+  for (const hash of summary.unknownPolicies) output.err(`the text of policy ${hash} is not known here\n`);
+}
+
+export const command: Command = {
+  summary: 'export evidence, and verify it without an agent',
+  usage: `usage: sentinel audit export [--data DIR] --out FILE [--lane security|observability] [--since T] [--until T] [--json]
+       sentinel audit verify FILE [--key FILE]... [--checkpoint FILE]... [--json]
+       sentinel audit checkpoint [--data DIR]
+
+export writes one file with the records, the chain of commits, the signed checkpoints, the public key and the text of
+each policy that decided something. It reads the files; the agent may run meanwhile. --since and --until take 30s, 15m,
+2h, 7d or a date and time; whole commits are written, up to the checkpoint that covers them.
+verify needs the file alone. It says where each edit, deletion, exchange, insertion or cut is. --key checks with the
+device.pub you hold instead of the one in the file. --checkpoint names a file that \`audit checkpoint\` printed some time
+ago: it tells when the end of the log was cut since.
+checkpoint prints the newest signed checkpoint of each log, one JSON object on a line: keep it elsewhere.
+Exit code 0 when everything holds, 1 when something does not, 2 when the command is wrong.
+`,
+  run: async (argv, output) => {
+    const { values, positionals } = parseCommand(argv, {
+      out: { type: 'string' },
+      lane: { type: 'string' },
+      since: { type: 'string' },
+      until: { type: 'string' },
+      key: { type: 'string', multiple: true },
+      checkpoint: { type: 'string', multiple: true },
+    });
+    const [what, ...rest] = positionals;
+    if (what === 'export') {
+      if (values.out === undefined || rest.length > 0)
+        throw new UsageError('say where to: sentinel audit export --out FILE');
+      if (values.lane !== undefined && values.lane !== 'security' && values.lane !== 'observability')
+        throw new UsageError(`--lane is ${JSON.stringify(values.lane)}`, 'give security or observability');
+      const sinceNs = parseTimeArgument(values.since, '--since');
+      const untilNs = parseTimeArgument(values.until, '--until');
+      const summary = await exportBundle(dataDirOf(values), values.out, {
+        lane: values.lane,
+        ...(sinceNs === undefined ? {} : { sinceNs }),
+        ...(untilNs === undefined ? {} : { untilNs }),
+      });
+      printExport(values.out, summary, values.json, output);
+      return 0;
+    }
+    if (what === 'verify') {
+      const [file] = rest;
+      if (file === undefined || rest.length > 1)
+        throw new UsageError('say which file: sentinel audit verify FILE');
+      let report: BundleReport;
+      const options = {
+        ...(values.key ? { verifier: verifierOfFiles(values.key) } : {}),
+        verifierOf: createVerifier,
+        checkpoints: readCheckpoints(values.checkpoint ?? []),
+      };
+      try {
+        report = verifyBundle(file, options);
+      } catch (error) {
+        throw fromSystemError(error, 'read', file);
+      }
+      output.out(values.json ? `${JSON.stringify(report)}\n` : describe(report));
+      return report.ok ? 0 : 1;
+    }
+    if (what === 'checkpoint' && rest.length === 0) {
+      const found = logsOf(dataDirOf(values)).map(({ dir }) => newestCheckpoint(dir));
+      for (const payload of found) if (payload) output.out(`${payload.toString('utf8')}\n`);
+      return found.some((payload) => payload !== undefined) ? 0 : 1;
+    }
+    throw new UsageError('say: sentinel audit export, verify or checkpoint', 'see sentinel audit --help');
+  },
+};
