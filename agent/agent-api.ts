@@ -7,6 +7,7 @@ import { ApiFailure, type ApiServices, type Peer, type Role } from './api/servic
 import { listenOnSocket, socketPathOf, type SocketServer } from './api/socket-server.ts';
 import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
+import { machineChecks } from './doctor.ts';
 import type { RuleSet } from './detect/rule-set.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
@@ -118,6 +119,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         return checks.start();
       },
       ...exceptionMethods(parts, byOf),
+      'doctor.check': async () => ({ checks: machineChecks(parts.dataDir) }),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),
       'console.url': async (_params, { peer }) => {

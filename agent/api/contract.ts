@@ -503,6 +503,15 @@ export interface HealthSnapshot {
   errors: Record<string, number>;
 }
 
+/** One thing this machine was asked; a remedy where the answer is not what it should be. */
+export interface DoctorCheck {
+  name: string;
+  /** `warn` costs a feature, `fail` the main job. */
+  result: 'ok' | 'warn' | 'fail';
+  detail: string;
+  remedy?: string;
+}
+
 export interface RuleSummary {
   id: string;
   title: string;
@@ -568,6 +577,8 @@ export interface ReadMethods {
     result: { children: TreeNode[]; total: number; more?: string };
   };
   'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
+  /** What this machine allows, asked now. */
+  'doctor.check': { params: Record<string, never>; result: { checks: DoctorCheck[] } };
   /** What an exception drafted from one rule's match on an event would hide; without `conditions` the narrowest. */
   'exceptions.preview': {
     params: { eventId: string; ruleId: string; conditions?: ExceptionCondition[] };

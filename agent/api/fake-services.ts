@@ -100,6 +100,7 @@ export function fakeServices(): FakeServices {
       'exceptions.list': async () => ({ exceptions: [] }),
       'exceptions.save': async () => notFound(),
       'exceptions.remove': async () => ({ removed: false }),
+      'doctor.check': async () => ({ checks: [] }),
       'rules.list': async () => ({ rules: [] }),
       'rules.reload': async () => ({ loaded: 3, failed: [] }),
       'console.url': async () => ({ url: 'http://127.0.0.1:1/sign-in?token=x', expiresNs: '1' }),

@@ -122,6 +122,7 @@ const SCHEMAS: Schemas = {
   'exceptions.remove': z.strictObject({ id: ruleId }),
   'exceptions.list': nothing,
   'rules.list': nothing,
+  'doctor.check': nothing,
   'rules.reload': nothing,
   'console.url': nothing,
 };

@@ -298,6 +298,18 @@ export function createFakeAgent(options: FakeOptions) {
         return facets(query, params.fields as string[], (params.top as number) ?? 8);
       case 'events.get':
         return get(params.eventId as string);
+      case 'doctor.check':
+        return {
+          checks: [
+            { name: 'kernel', result: 'ok', detail: '6.12.9-amd64' },
+            {
+              name: 'cgroup v2',
+              result: 'warn',
+              detail: 'not mounted: no connection hooks',
+              remedy: 'mount -t cgroup2 none /sys/fs/cgroup/unified',
+            },
+          ],
+        };
       case 'rules.list':
         return rules();
       default:

@@ -5,6 +5,7 @@ import { type AgentClient, type Connection, createAgentClient } from './agent-cl
 import { locale } from './i18n/i18n.ts';
 import { type Route, formatRoute, parseRoute } from './router.ts';
 import type { Connect } from './transport.ts';
+import { consoleCost } from './console-cost.ts';
 
 /** One sample of what Health draws as a line. */
 export interface Trend {
@@ -15,6 +16,10 @@ export interface Trend {
   cpuPercent: number;
   /** Proportional share where it is known, else resident. */
   memoryBytes: number;
+  /** Of this page; 0 where the browser does not say. */
+  consoleHeapBytes: number;
+  /** Share of the time since the last sample in which this page's main thread was held. */
+  consoleBusyPercent: number;
 }
 
 /** Ten minutes at one sample every two seconds. */
@@ -67,19 +72,21 @@ export function agent(): AgentClient {
 }
 
 function onHealth(health: HealthSnapshot): void {
+  const last = useApp.getState().trend.at(-1)?.atMs ?? 0;
+  if (Date.now() - last < TREND_EVERY_MS) {
+    useApp.setState({ health });
+    return;
+  }
+  const own = consoleCost();
   const sample: Trend = {
     atMs: Date.now(),
     ...health.rates,
     cpuPercent: health.agent.cpuPercent,
     memoryBytes: health.agent.pssBytes ?? health.agent.rssBytes,
+    consoleHeapBytes: own.heapBytes,
+    consoleBusyPercent: own.busyPercent,
   };
-  useApp.setState(({ trend }) => ({
-    health,
-    trend:
-      sample.atMs - (trend.at(-1)?.atMs ?? 0) < TREND_EVERY_MS
-        ? trend
-        : [...trend.slice(1 - MAX_TREND), sample],
-  }));
+  useApp.setState(({ trend }) => ({ health, trend: [...trend.slice(1 - MAX_TREND), sample] }));
 }
 
 /** Connects, and keeps connection, health, page visibility and address in the store from then on. */

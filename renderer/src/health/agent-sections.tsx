@@ -1,9 +1,10 @@
 /** What the agent costs, who is connected, what went wrong, where it runs. */
 import type { HealthSnapshot } from '../../../agent/api/contract.ts';
-import { t } from '../i18n/i18n.ts';
+import { t, tn, tryMessage } from '../i18n/i18n.ts';
 import { bytes, count, percent } from '../ui/format.ts';
 import { Meter } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
+import { Ago } from '../ui/time.tsx';
 import { Value } from '../ui/value.tsx';
 import { TrendLine } from './rates-section.tsx';
 import { Figure, Section } from './section.tsx';
@@ -64,6 +65,11 @@ export function AgentSection({ health }: { health: HealthSnapshot }) {
   );
 }
 
+/** Why a request was turned away, in words; the agent's own word for what this console does not know. */
+function refusalText(reason: string): string {
+  return tryMessage(`health.refused.${reason}`) ?? reason.replaceAll('_', ' ');
+}
+
 export function ApiSection({ health }: { health: HealthSnapshot }) {
   const { api, rules } = health;
   const refused = Object.entries(api.refusedByReason ?? {});
@@ -74,10 +80,22 @@ export function ApiSection({ health }: { health: HealthSnapshot }) {
         <Figure name={t('health.api.shed')}>{count(api.shed)}</Figure>
         <Figure
           name={t('health.api.refused')}
-          note={refused.map(([reason, n]) => `${reason.replaceAll('_', ' ')} ${count(n)}`).join(', ')}
+          note={refused.map(([reason, n]) => `${refusalText(reason)} ${count(n)}`).join(', ')}
         >
           {count(api.refused)}
         </Figure>
+        {api.lastRefusal === undefined ? null : (
+          <Figure
+            name={t('health.api.lastRefused')}
+            note={
+              <>
+                <Ago ns={api.lastRefusal.tsNs} /> · {tn('health.api.inMinute', api.lastRefusal.inLastMinute)}
+              </>
+            }
+          >
+            {refusalText(api.lastRefusal.reason)}
+          </Figure>
+        )}
         <Figure name={t('health.rules')}>{count(rules.loaded)}</Figure>
         <Figure name={t('health.rules.indicators')}>{count(rules.indicators)}</Figure>
       </dl>
@@ -134,6 +152,23 @@ export function HostSection({ health }: { health: HealthSnapshot }) {
   ];
   return (
     <Section title={t('health.host')}>
+      {health.disk === undefined ? null : (
+        <dl className="figures">
+          <Figure
+            name={t('health.disk')}
+            note={t('health.diskOf', { n: bytes(health.disk.totalBytes) })}
+            trend={
+              <Meter
+                value={health.disk.totalBytes - health.disk.freeBytes}
+                max={health.disk.totalBytes}
+                label={t('health.disk')}
+              />
+            }
+          >
+            {bytes(health.disk.freeBytes)}
+          </Figure>
+        </dl>
+      )}
       <dl className="facts">
         {facts.map(([name, value]) => (
           <div key={name} className="fact-row">

@@ -4,6 +4,8 @@ import { useApp } from '../store.ts';
 import { duration, msOf } from '../ui/format.ts';
 import { Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
+import { ConsoleSection } from './console-section.tsx';
+import { DoctorSection } from './doctor-section.tsx';
 import { AgentSection, ApiSection, ErrorsSection, HostSection } from './agent-sections.tsx';
 import { LatencySection, LaneSection, SinksSection, WalSection } from './record-sections.tsx';
 import { RatesSection } from './rates-section.tsx';
@@ -59,6 +61,7 @@ export function HealthView() {
       <div className="health-grid">
         <RatesSection health={health} />
         <AgentSection health={health} />
+        <ConsoleSection />
         <SensorSection health={health} />
         <WalSection health={health} />
         <LaneSection health={health} />
@@ -66,6 +69,7 @@ export function HealthView() {
         <LatencySection health={health} />
         <ApiSection health={health} />
         <ErrorsSection health={health} />
+        <DoctorSection />
         <HostSection health={health} />
       </div>
     </div>

@@ -2,14 +2,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import type { DoctorCheck } from './api/contract.ts';
 
-export interface Check {
-  name: string;
-  /** `warn` costs a feature, `fail` the main job. */
-  result: 'ok' | 'warn' | 'fail';
-  detail: string;
-  remedy?: string;
-}
+export type Check = DoctorCheck;
 
 /** The ring buffer came with 5.8, fd-based links and BTF tracepoints as used here with 5.11. */
 const MIN_KERNEL = [5, 11] as const;
