@@ -117,6 +117,44 @@ describe.skipIf(browserPath === undefined)('detections (needs Chromium)', { time
     await page.goBack();
   });
 
+  it('drafts an exception, tells what it would have hidden, saves it and takes it back', async () => {
+    await go('#/detections');
+    await page.getByLabel('Only what nobody has decided about').uncheck();
+    const matches = page.locator('.matches');
+    await expect
+      .poll(async () => {
+        if ((await matches.count()) === 0) await group().getByRole('button', { name: title }).click();
+        return page.locator('.match').count();
+      })
+      .toBe(READS);
+    await matches.getByRole('button', { name: 'Draft exception' }).click();
+    const dialog = page.locator('dialog[open]');
+    // One of the three was labelled a true positive by an earlier test.
+    await dialog.getByText(`It would have hidden ${READS} of ${READS} matches`).waitFor();
+    await dialog.getByText('1 of them was labelled a true positive.').waitFor();
+    expect(await dialog.getByLabel('Value of CommandLine').inputValue()).toBe('/bin/cat /etc/shadow');
+    const save = dialog.getByRole('button', { name: 'Save and put in force' });
+    await dialog.getByLabel('Reason').fill('nightly check');
+    await dialog.getByLabel('Value of CommandLine').fill('cat something else');
+    await dialog.getByText('It does not hide the match it was drafted from.').waitFor();
+    expect(await save.isDisabled()).toBe(true);
+    await dialog.getByRole('button', { name: 'Everything (narrowest)' }).click();
+    await dialog.getByText(`It would have hidden ${READS} of ${READS} matches`).waitFor();
+    await save.click();
+    await dialog.getByText('In force until the end of').waitFor();
+    const [exception] = (await api.call('exceptions.list', {})).exceptions;
+    expect(exception).toMatchObject({ rules: [ruleId], reason: 'nightly check', expired: false });
+    await dialog.getByRole('button', { name: 'Close' }).last().click();
+    const listed = page.locator('.exceptions tbody tr');
+    await listed.filter({ hasText: 'nightly check' }).waitFor();
+    execFileSync('/bin/cat', ['/etc/shadow'], { stdio: 'ignore' });
+    await expect.poll(async () => (await api.call('exceptions.list', {})).exceptions[0]?.hits).toBe(1);
+    await listed.getByRole('button', { name: 'Remove' }).click();
+    await listed.getByRole('button', { name: /remove\?/ }).click();
+    await expect.poll(() => listed.count()).toBe(0);
+    expect((await api.call('exceptions.list', {})).exceptions).toEqual([]);
+  });
+
   it('groups by the process that started what matched, one click from its tree', async () => {
     await page.getByRole('button', { name: 'By process' }).click();
     const chain = page.locator('.detections > .table tr').filter({ hasText: String(process.pid) });

@@ -17,6 +17,7 @@ import { Value } from '../ui/value.tsx';
 import { useTriage } from '../triage/triage-store.ts';
 import { Icon } from '../ui/icon.tsx';
 import type { ChainGroup, RuleGroup } from './group.ts';
+import { ExceptionList } from './exception-list.tsx';
 import { AttackMatrix } from './matrix.tsx';
 import { Matches } from './matches.tsx';
 import { RuleTable } from './rule-table.tsx';
@@ -97,6 +98,7 @@ function Row({ group, decisions, onlyOpen }: { group: RuleGroup } & Shown) {
             <Matches
               events={group.events}
               ruleId={group.id}
+              title={group.title}
               query={query}
               decisions={decisions}
               onlyOpen={onlyOpen}
@@ -244,6 +246,7 @@ export function DetectionsView() {
         </>
       ) : null}
       {data ? <AttackMatrix rules={data.rules} counts={data.techniques} /> : null}
+      {data ? <ExceptionList rules={data.rules} /> : null}
       {data ? <RuleTable rules={data.rules} /> : null}
     </div>
   );

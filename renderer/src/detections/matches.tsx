@@ -7,6 +7,7 @@ import { navigate } from '../store.ts';
 import { sentence } from '../timeline/sentence.ts';
 import { TriageForm, TriageTag } from '../triage/triage-form.tsx';
 import { decisionFor } from '../triage/triage-store.ts';
+import { ExceptionButton } from './exception-dialog.tsx';
 import { absoluteTime, count, timeOfDay } from '../ui/format.ts';
 import { IconButton } from '../ui/primitives.tsx';
 import { MiddleEllipsis } from '../ui/text.tsx';
@@ -55,6 +56,7 @@ function Match({
 export function Matches({
   events,
   ruleId,
+  title = '',
   query,
   decisions,
   onlyOpen,
@@ -62,6 +64,8 @@ export function Matches({
   events: readonly EventJson[];
   /** The decision is about this rule's match, else about the event as a whole. */
   ruleId: string | undefined;
+  /** Of that rule. */
+  title?: string;
   query: string;
   decisions: readonly TriageDecision[];
   onlyOpen: boolean;
@@ -101,6 +105,11 @@ export function Matches({
       ) : null}
       <p className="small dim">{tn('triage.about', chosen.length)}</p>
       {chosen.length > 0 ? <TriageForm target={{ eventIds: chosen, ruleId }} /> : null}
+      {ruleId !== undefined && chosen[0] !== undefined ? (
+        <p>
+          <ExceptionButton eventId={chosen[0]} ruleId={ruleId} title={title} />
+        </p>
+      ) : null}
     </div>
   );
 }

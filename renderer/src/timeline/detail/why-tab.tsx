@@ -5,6 +5,7 @@ import { t } from '../../i18n/i18n.ts';
 import { SeverityWord } from '../../ui/severity.tsx';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
+import { ExceptionButton } from '../../detections/exception-dialog.tsx';
 import { Decision, TriageForm } from '../../triage/triage-form.tsx';
 import { decisionFor } from '../../triage/triage-store.ts';
 import { commandLine } from '../sentence.ts';
@@ -87,7 +88,7 @@ function Rule({ detection, event }: { detection: DetectionJson; event: EventJson
 }
 
 /** What was decided about this match, and the means to decide. */
-function Triage({ detail, ruleId }: { detail: EventDetail; ruleId: string }) {
+function Triage({ detail, ruleId, title }: { detail: EventDetail; ruleId: string; title: string }) {
   const { eventId } = detail.event;
   const decision = decisionFor(detail.triage ?? [], eventId, ruleId);
   return (
@@ -95,6 +96,7 @@ function Triage({ detail, ruleId }: { detail: EventDetail; ruleId: string }) {
       <h3>{t('triage.title')}</h3>
       {decision ? <Decision decision={decision} /> : null}
       <TriageForm target={{ eventIds: [eventId], ruleId }} current={decision?.label} />
+      <ExceptionButton eventId={eventId} ruleId={ruleId} title={title} />
     </section>
   );
 }
@@ -113,7 +115,7 @@ export function WhyTab({ detail }: { detail: EventDetail }) {
   return detections.map((detection) => (
     <Fragment key={detection.ruleId}>
       <Rule detection={detection} event={event} />
-      <Triage detail={detail} ruleId={detection.ruleId} />
+      <Triage detail={detail} ruleId={detection.ruleId} title={detection.title} />
     </Fragment>
   ));
 }
