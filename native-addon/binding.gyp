@@ -12,7 +12,9 @@
       "target_name": "sentinel_core",
       "sources": [
         "src/binding.cc",
+        "src/host/act.cc",
         "src/host/peercred.cc",
+        "src/host/protected.cc",
         "src/hash/sha256.cc",
         "src/hash/file_hash.cc",
         "src/linux/proc_reader.cc",
@@ -44,7 +46,7 @@
     },
     {
       "target_name": "sentinel_bpf",
-      "sources": ["src/linux/bpf_binding.cc", "src/linux/bpf-attach.c", "src/linux/bpf-hooks.c", "src/linux/bpf-loader.c"],
+      "sources": ["src/linux/bpf_binding.cc", "src/linux/policy_binding.cc", "src/host/protected.cc", "src/linux/bpf-attach.c", "src/linux/bpf-hooks.c", "src/linux/bpf-loader.c"],
       "libraries": ["-lbpf", "-lelf", "-lz"]
     }
   ]

@@ -51,6 +51,17 @@ export interface NativeProcConnector {
 
 export interface CoreAddon {
   abi: number;
+  /**
+   * Signals a process through a pidfd, if it is the one that started then and no policy's reach ends before it. Returns
+   * '' or why it was not done: `protected: …`, that it had ended, or the system's words.
+   */
+  actOnProcess(pid: number, startBootNs: bigint, what: 'kill' | 'stop' | 'continue'): string;
+  /** Why no policy may touch a process; '' when one may. */
+  protectedReason(pid: number): string;
+  /** Adds a process (the console's host) to the protected ones. */
+  protectProcess(pid: number): void;
+  /** Resolved paths of the executables that no policy may deny. */
+  protectedExecutables(): string[];
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
   hasShaExtensions: boolean;
@@ -125,6 +136,19 @@ export interface BpfStatus {
   wallOffsetNs: bigint;
 }
 
+export type PolicyMapName = 'pol_exe' | 'pol_path' | 'pol_dir' | 'pol_net';
+
+/** What is not as it was left, and what there is. */
+export interface BpfPolicyCheck {
+  links: { hook: string; linkId: number; state: 'attached' | 'detached' | 'replaced' }[];
+  maps: { map: string; id: number; entries: number }[];
+  /** Entries that are missing, have another value, or were not written by us. `control`: the switch itself. */
+  changes: { map: string; missing: number; changed: number; foreign: number }[];
+  /** Matches since the start, whatever was done about them. */
+  acts: number;
+  keeperPid: number;
+}
+
 /** Opaque; must stay referenced until reading ended. */
 export type BpfHandle = object & { readonly __bpf: never };
 
@@ -139,6 +163,23 @@ export interface BpfAddon {
   /** Detaches, delivers what is left, then calls deliver(-2). */
   stop(handle: BpfHandle): void;
   status(handle: BpfHandle): BpfStatus;
+  /**
+   * Makes a policy map hold these entries (C layout, back to back, sensor-abi.h) and no others.
+   * @throws Error when the map is full.
+   */
+  policyWrite(handle: BpfHandle, map: PolicyMapName, keys: Buffer, values: Buffer): void;
+  /**
+   * `silentNs`: after so long without policyBeat, entries that fail open no longer act. `hold`: the hooks stay when the
+   * agent is killed. `verdictsWait`: records that gate a decision are committed at once.
+   */
+  policyArm(handle: BpfHandle, options: { silentNs: number; hold: boolean; verdictsWait: boolean }): void;
+  /** The agent's sign of life. */
+  policyBeat(handle: BpfHandle): void;
+  /** Looks up anew which processes are protected; returns how many. */
+  policyProtect(handle: BpfHandle): number;
+  policyCheck(handle: BpfHandle): BpfPolicyCheck;
+  /** Writes the maps as they should be; '' or why not. */
+  policyRestore(handle: BpfHandle): string;
 }
 
 export type Loaded<T> = { ok: true; addon: T } | { ok: false; reason: string };

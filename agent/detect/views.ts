@@ -55,7 +55,7 @@ export const VIEWS: readonly EventView[] = [
     logsource: category('network_connection'),
     view: fields.NETWORK_VIEW,
     possible: {},
-    events: { network: ['connect', 'accept', 'send', 'udp_send'] },
+    events: { network: ['connect', 'accept', 'send', 'udp_send', 'deny_connect'] },
   },
   { logsource: category('dns_query'), view: fields.DNS_VIEW, possible: {}, events: { dns: undefined } },
   { logsource: category('dns'), view: fields.DNS_VIEW, possible: {}, events: { dns: undefined } },

@@ -4,7 +4,7 @@ import type { NetworkInfo, SentinelEvent } from '../event.ts';
 import { addressText, isUnspecified } from './addresses.ts';
 import { containerIdOfCgroup } from './containers.ts';
 import { Exit, File, Flag, Fork, Header, Net, Proc, Rare, STR_SIZE, UNKNOWN_ID } from './layout.ts';
-import { type BodyKind, type DetailField, DNS_TYPES, type Opcode, PROTOCOLS } from './opcodes.ts';
+import { type BodyKind, type DetailField, DNS_TYPES, type Opcode, OUTCOMES, PROTOCOLS } from './opcodes.ts';
 import {
   argv,
   comm,
@@ -255,6 +255,14 @@ function decodeNet(bytes: Buffer, offset: number, event: SentinelEvent): boolean
     event.details = {};
     if (error !== 0) event.details['error'] = ERRNO_NAMES.get(-error) ?? String(error);
     if (duration !== 0) event.details['durationNs'] = String(duration);
+  }
+  const policy = bytes.readUInt32LE(offset + Net.policy);
+  if (policy !== 0) {
+    const outcome = bytes.readUInt16LE(offset + Net.outcome);
+    event.details ??= {};
+    event.details['policyHandle'] = String(policy);
+    event.details['mechanism'] = 'cgroup_deny';
+    event.details['outcome'] = OUTCOMES.get(outcome) ?? String(outcome);
   }
   return true;
 }

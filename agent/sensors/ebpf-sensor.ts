@@ -95,6 +95,7 @@ export function createEbpfSensor(options: EbpfSensorOptions): Sensor {
 
 class EbpfSensor implements Sensor {
   readonly tier: SensorTier;
+  readonly kernel: { addon: BpfAddon; handle: BpfHandle };
   readonly watchingSinceNs: bigint;
   readonly #addon: BpfAddon;
   readonly #handle: BpfHandle;
@@ -108,6 +109,7 @@ class EbpfSensor implements Sensor {
     this.#handle = handle;
     this.#options = options;
     this.watchingSinceNs = wallNowNs();
+    this.kernel = { addon, handle };
     this.tier = addon.status(handle).lsm ? 'lsm' : 'tracepoint';
   }
 

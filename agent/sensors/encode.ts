@@ -30,7 +30,15 @@ import {
   StrKind,
   UNKNOWN_ID,
 } from './layout.ts';
-import { type BodyKind, type DetailField, DNS_TYPES, type Opcode, opcodeOf, PROTOCOLS } from './opcodes.ts';
+import {
+  type BodyKind,
+  type DetailField,
+  DNS_TYPES,
+  type Opcode,
+  opcodeOf,
+  OUTCOMES,
+  PROTOCOLS,
+} from './opcodes.ts';
 
 /** The event's type and action have no record: it belongs in the log as JSON, not as a sensor record. */
 export class NotASensorRecordError extends Error {
@@ -267,6 +275,9 @@ function encodeNet(event: SentinelEvent): number {
   if (error !== undefined) {
     scratch.writeInt32LE(errorNumber(error), Net.error);
   }
+  scratch.writeUInt32LE((Number(event.details?.['policyHandle']) || 0) >>> 0, Net.policy);
+  const outcome = event.details?.['outcome'] ?? '';
+  scratch.writeUInt16LE((keyOf(OUTCOMES, outcome) ?? (Number(outcome) || 0)) & 0xffff, Net.outcome);
   const recordType = event.dns?.recordType;
   if (recordType !== undefined) {
     const number = keyOf(DNS_TYPES, recordType) ?? Number(recordType.replace(/^TYPE/, ''));

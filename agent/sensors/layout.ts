@@ -40,6 +40,7 @@ export const Type = {
   UNIX_CONNECT: 46,
   SOCKET: 47,
   VSOCK_CONNECT: 48,
+  POLICY_CONNECT: 49,
   PTRACE: 60,
   VM_WRITE: 61,
   MEMFD_CREATE: 62,
@@ -64,6 +65,8 @@ export const Type = {
   MPROTECT_X: 81,
   MMAP_X: 82,
   SYSCALL32: 83,
+  POLICY_EXEC: 84,
+  POLICY_OPEN: 85,
 } as const;
 
 export const Flag = {
@@ -180,6 +183,8 @@ export const Net = {
   netns: 120,
   error: 124,
   qtype: 128,
+  outcome: 130,
+  policy: 132,
   comm: 136,
   query: 152,
   size: 160,

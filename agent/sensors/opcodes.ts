@@ -191,6 +191,22 @@ const MAPPING: readonly DetailField[] = [
   { name: 'protection', from: 'a2', as: 'hex' },
 ];
 const CODE: readonly DetailField[] = [...MAPPING, { name: 'callsSoFar', from: 'a3', as: 'dec' }];
+/** What stopped something that a policy forbids, and whether it did: sn_mechanism and sn_outcome of events.h. */
+const MECHANISMS = names(1, 'exec_sigkill', 'lsm_deny', 'cgroup_deny', 'fanotify_deny');
+export const OUTCOMES = names(
+  0,
+  'applied',
+  'protected_process',
+  'protected_executable',
+  'agent_silent',
+  'not_delivered',
+);
+const POLICY: readonly DetailField[] = [
+  { name: 'policyHandle', from: 'a0', as: 'dec' },
+  { name: 'mechanism', from: 'a1', as: MECHANISMS },
+  { name: 'outcome', from: 'a2', as: OUTCOMES },
+  { name: 'inode', from: 'a3', as: 'dec' },
+];
 const FLAGS: DetailField = { name: 'flags', from: 'a0', as: 'hex' };
 const NONE: readonly DetailField[] = [];
 
@@ -240,6 +256,7 @@ const ROWS: readonly Opcode[] = [
   row(Type.NET_CLOSE, 'network', 'close', 'net'),
   row(Type.UDP_SEND, 'network', 'send', 'net'),
   row(Type.DNS_QUERY, 'dns', 'query', 'net'),
+  row(Type.POLICY_CONNECT, 'network', 'deny_connect', 'net'),
 
   rare(
     Type.UNIX_CONNECT,
@@ -326,6 +343,8 @@ const ROWS: readonly Opcode[] = [
     { name: 'argument4', from: 'a4', as: 'hex' },
     { name: 'argument5', from: 'a5', as: 'hex' },
   ]),
+  rare(Type.POLICY_EXEC, 'process', 'deny_exec', POLICY, 's1'),
+  rare(Type.POLICY_OPEN, 'file', 'deny_open', POLICY, 's1'),
 ];
 
 /** Row by type number; a hole is a type this build does not know. */

@@ -1,5 +1,7 @@
 /** What a sensor is to the rest of the agent: batches of raw records in, status out. */
 
+import type { BpfAddon, BpfHandle } from '../../native-addon/index.ts';
+
 export const SENSOR_TIERS = ['lsm', 'tracepoint', 'proc-connector', 'proc-poll', 'replay'] as const;
 export type SensorTier = (typeof SENSOR_TIERS)[number];
 
@@ -64,6 +66,8 @@ export type SensorScope = { kind: 'host' } | { kind: 'cgroup'; path: string } | 
 
 export interface Sensor {
   readonly tier: SensorTier;
+  /** The loaded eBPF object, for whoever enforces through it; absent on other tiers. */
+  readonly kernel?: { addon: BpfAddon; handle: BpfHandle };
   /** Wall-clock ns from which on nothing goes unnoticed, when that is before `start` resolves. */
   readonly watchingSinceNs?: bigint;
   /** Starts delivering, primed with a snapshot of the processes that already run. */

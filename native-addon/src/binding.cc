@@ -6,6 +6,7 @@
 #endif
 
 #include "hash/file_hash.h"
+#include "host/act.h"
 #include "host/peercred.h"
 #include "linux/proc_connector.h"
 #include "wal/wal_binding.h"
@@ -34,6 +35,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("trimHeap", Napi::Function::New(env, TrimHeap, "trimHeap"));
   exports.Set("abi", Napi::Number::New(env, 1));
   RegisterPeerCredentials(env, exports);
+  sentinel::registerActs(env, exports);
   sentinel::registerFileHash(env, exports);
   sentinel::registerProcConnector(env, exports);
   swal::Register(env, exports);

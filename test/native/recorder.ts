@@ -39,6 +39,8 @@ export interface Recorder {
   path: string;
   directory: string;
   losses: SensorLoss[];
+  /** Runs any program with `args` in the cgroup. */
+  program(path: string, ...args: string[]): Promise<Run>;
   /** Events since the last call of `take`. */
   take(): SentinelEvent[];
   /** Runs the workload program with `args` in the cgroup; resolves once its end was recorded, with what was. */
@@ -118,6 +120,7 @@ export async function startRecorder(
     losses,
     take,
     run: (...args) => launch(workload, args),
+    program: (path, ...args) => launch(path, args),
     shell: (command) => launch('/bin/sh', ['-c', command]),
     async stop() {
       await sensor.stop();

@@ -141,19 +141,27 @@ static struct bpf_link *attach(struct sn_loader *loader, const struct sn_hook *h
  * holds the hooks too, until its standard input ends, and lets go of them at leisure. */
 static void start_keeper(struct sn_loader *loader)
 {
-  char *const argv[] = {"sentinel-hooks", "-c", "read -r line", NULL}, *const environment[] = {NULL};
+  /* Each line says whether to hold on after the last: then it waits on a pipe that only it can write to. */
+  static char script[] = "while read -r word; do hold=$word; done; [ \"$hold\" != hold ] || read -r word <&1";
+  char *const argv[] = {"sentinel-hooks", "-c", script, NULL}, *const environment[] = {NULL};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  int turn[2], pid;
+  int turn[2], never[2], pid;
 
   if (pipe2(turn, O_CLOEXEC) != 0)
     return;
+  if (pipe2(never, O_CLOEXEC) != 0) {
+    close(turn[0]);
+    close(turn[1]);
+    return;
+  }
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   /* A session of its own: an interrupt typed at the agent's terminal is not meant for it. */
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   posix_spawn_file_actions_adddup2(&actions, turn[0], 0);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, never[0], 1);
+  posix_spawn_file_actions_adddup2(&actions, never[1], never[1]);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   /* Onto itself: that is how a descriptor is kept open across the exec. */
   for (size_t i = 0; i < loader->link_count; i++)
@@ -167,8 +175,41 @@ static void start_keeper(struct sn_loader *loader)
   }
   __atomic_store_n(&loader->control->spawning, 0, __ATOMIC_SEQ_CST);
   close(turn[0]);
+  close(never[0]);
+  close(never[1]);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
+}
+
+static int link_info(const struct bpf_link *link, struct bpf_link_info *info)
+{
+  uint32_t size = sizeof(*info);
+
+  memset(info, 0, sizeof(*info));
+  return bpf_obj_get_info_by_fd(bpf_link__fd(link), info, &size);
+}
+
+static void note_origin(struct sn_link_origin *origin, const struct sn_hook_info *hook, const struct bpf_link *link)
+{
+  struct bpf_link_info info;
+
+  origin->hook = hook;
+  if (link_info(link, &info) == 0) {
+    origin->link_id = info.id;
+    origin->program_id = info.prog_id;
+  }
+}
+
+int sn_loader_link_state(const struct sn_loader *loader, size_t index)
+{
+  const struct sn_link_origin *origin = &loader->origins[index];
+  struct bpf_link_info info;
+
+  if (!origin->link_id || link_info(loader->links[index], &info) != 0)
+    return 0; /* A kernel that cannot tell. */
+  if (info.prog_id != origin->program_id)
+    return 2;
+  return info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == 0;
 }
 
 enum sn_failure sn_loader_attach(struct sn_loader *loader)
@@ -190,12 +231,21 @@ enum sn_failure sn_loader_attach(struct sn_loader *loader)
         return sn_fail(loader, errno == EPERM ? SN_FAIL_PERMISSION : SN_FAIL_KERNEL, "%s %s", hook->name, info->detail);
       continue;
     }
+    note_origin(&loader->origins[loader->link_count], info, link);
     loader->links[loader->link_count++] = link;
     if (hook->kind == LSM)
       loader->lsm_active++;
   }
   start_keeper(loader);
   return SN_OK;
+}
+
+void sn_loader_hold(struct sn_loader *loader, int hold)
+{
+  const char *line = hold ? "hold\n" : "go\n";
+
+  if (loader->keeper_pipe >= 0 && write(loader->keeper_pipe, line, strlen(line)) < 0)
+    return; /* The keeper is gone; what it held goes with the agent. */
 }
 
 void sn_loader_detach(struct sn_loader *loader)
@@ -205,8 +255,9 @@ void sn_loader_detach(struct sn_loader *loader)
   for (size_t i = 0; i < loader->link_count; i++)
     bpf_link__destroy(loader->links[i]);
   loader->link_count = 0;
-  /* Only now, so that the keeper is the last to hold them. */
+  /* Only now, so that the keeper is the last to hold them. Who stops the agent in order means its policies too. */
   if (loader->keeper_pipe >= 0) {
+    sn_loader_hold(loader, 0);
     close(loader->keeper_pipe);
     loader->keeper_pipe = -1;
   }

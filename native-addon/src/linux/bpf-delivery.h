@@ -40,10 +40,6 @@ struct Loss {
   int64_t to_ns;
 };
 
-// Nothing is blocked yet, so no verdict waits for these records: they share the lane's 5 ms commits, and a detection
-// commits at once together with the records before it. One commit per exec cost 2 % of a core at 800 events/s.
-constexpr bool kVerdictsWait = false;
-
 class Delivery {
  public:
   // On the main thread, before anything else.

@@ -180,6 +180,7 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
   loader->hook_count = SN_HOOK_COUNT;
   loader->hooks = calloc(SN_HOOK_COUNT, sizeof(*loader->hooks));
   loader->links = calloc(SN_HOOK_COUNT, sizeof(*loader->links));
+  loader->origins = calloc(SN_HOOK_COUNT, sizeof(*loader->origins));
   libbpf_set_print(keep_log);
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   btf = btf__load_vmlinux_btf();
@@ -233,6 +234,7 @@ void sn_loader_close(struct sn_loader *loader)
     close(loader->tracefs_fd);
   free(loader->hooks);
   free(loader->links);
+  free(loader->origins);
   memset(loader, 0, sizeof(*loader));
   loader->cgroup_fd = loader->tracefs_fd = loader->keeper_pipe = -1;
 }

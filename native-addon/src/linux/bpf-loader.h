@@ -47,9 +47,16 @@ struct sn_loader_options {
   size_t noise_count;
 };
 
+struct sn_link_origin {
+  const struct sn_hook_info *hook;
+  uint32_t link_id;
+  uint32_t program_id;
+};
+
 struct sn_loader {
   struct bpf_object *object;
   struct bpf_link **links;
+  struct sn_link_origin *origins; /* of each link, when it was attached */
   size_t link_count;
   struct sn_hook_info *hooks;
   size_t hook_count;
@@ -77,6 +84,12 @@ long sn_loader_snapshot(struct sn_loader *loader, uint8_t **bytes);
 
 /* Stops recording at once; rings and counters stay readable. */
 void sn_loader_detach(struct sn_loader *loader);
+
+/* Whether a link is still what it was: 0 attached, 1 taken out of the kernel, 2 another program runs in its place. */
+int sn_loader_link_state(const struct sn_loader *loader, size_t index);
+
+/* Whether the keeper goes on holding the hooks once the agent is gone: policies that fail closed stay in force. */
+void sn_loader_hold(struct sn_loader *loader, int hold);
 
 void sn_loader_close(struct sn_loader *loader);
 

@@ -18,6 +18,7 @@
 #include "../wal/appender.h"
 #include "bpf-delivery.h"
 #include "bpf-loader.h"
+#include "policy-maps.h"
 
 namespace sentinel {
 
@@ -82,6 +83,10 @@ class Reader {
  public:
   sn_loader loader{};
   swal_appender *appender = nullptr;
+  // A policy that can block is in force: its verdict waits for the record, which is then committed at once.
+  std::atomic<bool> verdicts_wait{false};
+  PolicyMaps policy;
+  uint32_t policy_bits = 0;  // as last written to control.policies
   // Written by the reader, read by stats().
   std::atomic<uint64_t> batches{0}, records{0}, wakeups{0}, clock_steps{0}, append_failures{0}, held_back{0};
 
@@ -171,7 +176,7 @@ class Reader {
       list[i].len = h->len;
       at += h->len;
     }
-    const bool at_once = kVerdictsWait && batch->urgent;
+    const bool at_once = verdicts_wait && batch->urgent;
     batch->first_seq = appender->append(appender->ctx, list.data(), list.size(), at_once);
     if (batch->first_seq == 0) append_failures += batch->count;
   }

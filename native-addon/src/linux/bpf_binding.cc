@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bpf-reader.h"
+#include "policy_binding.h"
 
 namespace {
 
@@ -171,6 +172,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start));
   exports.Set("stop", Napi::Function::New(env, Stop));
   exports.Set("status", Napi::Function::New(env, Status));
+  sentinel::RegisterPolicy(env, exports);
   return exports;
 }
 

@@ -63,6 +63,7 @@ enum sn_type {
                           * a0 1 if s1 is as given, then s3 the directory it starts from */
   SN_SOCKET = 47,        /* a0 family, a1 type, a2 protocol, ret fd */
   SN_VSOCK_CONNECT = 48, /* a0 context id, a1 port, ret */
+  SN_POLICY_CONNECT = 49, /* sn_net: a policy refused it, or would have: see `outcome` */
 
   SN_PTRACE = 60,       /* sn_rare, here on. a0 request */
   SN_VM_WRITE = 61,     /* process_vm_writev; ret bytes */
@@ -88,7 +89,19 @@ enum sn_type {
   SN_MPROTECT_X = 81,   /* a0 address, a1 length, a2 prot, a3 such calls of the process so far, s1 mapped file */
   SN_MMAP_X = 82,       /* code of a file that can still be written; as SN_MPROTECT_X */
   SN_SYSCALL32 = 83,    /* a0 number in the 32-bit table, a1 to a5 the first arguments, ret */
+  SN_POLICY_EXEC = 84,   /* a0 policy handle, a1 sn_mechanism, a2 sn_outcome, a3 inode, s1 executable */
+  SN_POLICY_OPEN = 85,   /* likewise; made in user space */
   SN_TYPE_MAX = 127
+};
+
+/* What stopped it, and whether it did. */
+enum sn_mechanism { SN_BY_SIGNAL = 1, SN_BY_LSM = 2, SN_BY_CGROUP = 3, SN_BY_FANOTIFY = 4 };
+enum sn_outcome {
+  SN_APPLIED = 0,
+  SN_PROTECTED_PROCESS = 1,    /* no policy may touch this process */
+  SN_PROTECTED_EXECUTABLE = 2, /* … or this executable */
+  SN_AGENT_SILENT = 3,         /* the policy fails open and the agent gave no sign of life */
+  SN_NOT_DELIVERED = 4         /* the kernel refused the signal */
 };
 
 /* sn_header.flags. Bit 15 for all types, the rest by body. */
@@ -234,7 +247,8 @@ struct sn_net {
   __u32 netns;
   __s32 error; /* negative errno of a connect that failed */
   __u16 qtype;
-  __u16 reserved[3];
+  __u16 outcome; /* SN_POLICY_CONNECT: sn_outcome */
+  __u32 policy;  /* … and the handle of the policy */
   char comm[SN_COMM_LEN];
   struct sn_str query; /* presentation form without the last dot, at most 1024; or as on the wire (SN_STR_DNS) */
 };

@@ -77,6 +77,8 @@ struct scratch {
   struct walk walk;
   struct fd_walk fds;
   struct identity id;
+  struct sn_verdict verdict;
+  struct sn_policy_path key;
   char raw[SN_RAW_BYTES] __attribute__((aligned(8)));
   char buf[SN_SCRATCH_BYTES];
 };

@@ -2,7 +2,7 @@
 /* Processes: fork, exec, exit, and the snapshot of what already runs. */
 #ifndef SENTINEL_PROCESS_BPF_H
 #define SENTINEL_PROCESS_BPF_H
-#include "file.bpf.h"
+#include "policy.bpf.h"
 
 #define SN_SIGNAL_GROUP_EXIT 0x00000004
 #define SN_S_ISUID 04000
@@ -347,6 +347,8 @@ int BPF_PROG(on_exec, struct task_struct *task, s32 old_pid, struct linux_binprm
   struct sn_proc *r;
   struct scratch *s;
   struct fs_struct *fs;
+  u32 outcome = 0;
+  struct sn_verdict verdict = {};
 
   if (!in_scope(task->tgid))
     return 0;
@@ -363,13 +365,23 @@ int BPF_PROG(on_exec, struct task_struct *task, s32 old_pid, struct linux_binprm
     r->h.flags |= SN_F_SCRIPT;
   mm = task->mm;
   append_exe(s, mm->exe_file);
+  if (policies_about(SN_POLICIES_EXEC) && judge_executable(s)) {
+    verdict = s->verdict;
+    outcome = judge_caller(s, task);
+    /* Pending before the first instruction of the new program, which therefore never runs. */
+    if (outcome == SN_APPLIED && bpf_send_signal(SN_SIGKILL))
+      outcome = SN_NOT_DELIVERED;
+  }
   fs = task->fs;
   append_path(s, &r->cwd, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
 
   /* The arguments were just copied there by the kernel and no other thread is left to change them. */
   append_argv(s, r, mm);
   append_cgroup(s, &r->cgroup_path, task->cgroups->dfl_cgrp->kn);
-  return finish(s, 2, SN_RING_SECURITY);
+  finish(s, 2, SN_RING_SECURITY);
+  if (verdict.handle)
+    record_policy_exec(2, verdict.handle, SN_BY_SIGNAL, outcome, mm->exe_file);
+  return 0;
 }
 
 #endif

@@ -41,8 +41,53 @@ struct sn_control {
   __u32 spawning; /* the next child of own_tgid is the keeper */
   __u32 napping; /* a ring that is a quarter full wakes the reader */
   __u32 keeper_tgid; /* process that keeps the hooks for us: not recorded either */
+  __u32 policies; /* SN_POLICIES_*: which policy maps have entries. 0: nothing is looked up, nothing can act */
   __u64 root_mnt; /* root directory of the agent: paths of who has the same need no prefix */
   __u64 root_dentry;
+  __u64 heartbeat_ns; /* CLOCK_BOOTTIME of the agent's last sign of life */
+  __u64 silent_ns;    /* age of it from which policies that fail open no longer act */
+  __u64 acts;         /* by policies, whatever their outcome */
+};
+
+#define SN_POLICIES_EXE 0x1
+#define SN_POLICIES_PATH 0x2
+#define SN_POLICIES_DIR 0x4
+#define SN_POLICIES_NET 0x8
+#define SN_POLICIES_EXEC (SN_POLICIES_EXE | SN_POLICIES_PATH | SN_POLICIES_DIR)
+
+/* Key of pol_path and pol_dir: components leaf first, each ended by a NUL, zero-padded; /a/b is "b\0a\0". */
+#define SN_POLICY_PATH_MAX 256
+struct sn_policy_path {
+  char text[SN_POLICY_PATH_MAX];
+};
+
+#define SN_VERDICT_FAIL_CLOSED 1
+struct sn_verdict {
+  __u32 handle; /* of the policy, never 0 */
+  __u32 flags;
+};
+
+/* Value of pol_exe (key sn_exe): this version of the file only, an edit changes ctime. */
+struct sn_exe_verdict {
+  __u64 size;
+  __u64 ctime; /* ns since the epoch */
+  struct sn_verdict verdict;
+};
+
+/* pol_net: IPv4 as ::ffff:a.b.c.d. An entry carries the rules of the shorter prefixes around it too. */
+struct sn_net_key {
+  __u32 prefix;
+  __u8 address[16];
+};
+#define SN_NET_RULES 8
+struct sn_net_rule {
+  __u16 from; /* ports, host order, inclusive */
+  __u16 to;
+  __u32 protocol; /* 6, 17, 0 = any */
+  struct sn_verdict verdict;
+};
+struct sn_net_rules {
+  struct sn_net_rule rule[SN_NET_RULES]; /* the first with handle 0 ends the list */
 };
 
 /* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */

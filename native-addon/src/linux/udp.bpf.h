@@ -2,6 +2,7 @@
 /* UDP destinations by the cgroup hooks, and DNS questions on their way out. */
 #ifndef SENTINEL_UDP_BPF_H
 #define SENTINEL_UDP_BPF_H
+#include "policy.bpf.h"
 #include "tcp.bpf.h"
 
 #define SN_DNS_PORT 53
@@ -22,42 +23,25 @@ struct {
   __type(value, u64);
 } udp_flows SEC(".maps");
 
-/* Starts a record of a datagram socket's destination. Returns NULL when there is nothing to record. */
-static __always_inline struct scratch *begin_datagram(struct bpf_sock_addr *ctx, u8 type, u32 hook, bool v6)
+/* The destination, into a record of the current task and the key of udp_flows. */
+static __always_inline void read_destination(struct bpf_sock_addr *ctx, u32 *address, bool v6)
 {
-  struct task_struct *task = bpf_get_current_task_btf();
-  struct udp_key key = {};
-  struct bpf_sock *sk;
-  struct scratch *s;
-  struct sn_net *r;
-  u64 now, *last;
-
-  if (ctx->protocol == SN_TCP || !cgroup_hook_in_scope(task))
-    return NULL;
-  key.cookie = bpf_get_socket_cookie(ctx);
-  key.port = ctx->user_port;
   if (v6) {
-    key.address[0] = ctx->user_ip6[0];
-    key.address[1] = ctx->user_ip6[1];
-    key.address[2] = ctx->user_ip6[2];
-    key.address[3] = ctx->user_ip6[3];
+    address[0] = ctx->user_ip6[0];
+    address[1] = ctx->user_ip6[1];
+    address[2] = ctx->user_ip6[2];
+    address[3] = ctx->user_ip6[3];
   } else {
-    key.address[0] = ctx->user_ip4;
+    address[0] = ctx->user_ip4;
   }
-  now = bpf_ktime_get_boot_ns();
-  last = bpf_map_lookup_elem(&udp_flows, &key);
-  if (last && now - *last < SN_UDP_FLOW_NS)
-    return NULL;
-  bpf_map_update_elem(&udp_flows, &key, &now, BPF_ANY);
-  s = claim(hook);
-  if (!s)
-    return NULL;
-  begin(s, type, task, sizeof(*r));
-  r = (void *)s->buf;
-  __builtin_memcpy(r->daddr, key.address, sizeof(r->daddr));
-  r->dport = swap16(key.port);
+}
+
+static __always_inline void fill_attempt(struct bpf_sock_addr *ctx, struct sn_net *r, struct task_struct *task, bool v6)
+{
+  struct bpf_sock *sk;
+
+  r->dport = swap16(ctx->user_port);
   r->family = v6 ? SN_AF_INET6 : SN_AF_INET;
-  r->protocol = ctx->protocol;
   r->direction = SN_DIR_OUT;
   sk = ctx->sk;
   if (sk) {
@@ -74,13 +58,93 @@ static __always_inline struct scratch *begin_datagram(struct bpf_sock_addr *ctx,
   }
   r->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
   copy_comm(r->comm, task);
+}
+
+/* ---- policies ---- */
+
+/* What a cgroup hook returns: 0 refuses the call with EPERM. Runs for every protocol that has the hook. */
+static __always_inline int judge_connect(struct bpf_sock_addr *ctx, u32 hook, bool v6)
+{
+  struct sn_verdict verdict = {};
+  struct sn_net_key key = {.prefix = 128};
+  u32 *address = (u32 *)key.address, protocol = ctx->protocol, outcome;
+  struct task_struct *task;
+  struct scratch *s;
+  struct sn_net *r;
+  u16 port = swap16(ctx->user_port);
+
+  if (!policies_about(SN_POLICIES_NET))
+    return 1;
+  task = bpf_get_current_task_btf();
+  if (!cgroup_hook_in_scope(task))
+    return 1;
+  if (protocol == SN_MPTCP)
+    protocol = SN_TCP;
+  if (v6) {
+    read_destination(ctx, address, true);
+  } else {
+    address[2] = 0xffff0000;
+    read_destination(ctx, address + 3, false);
+  }
+  if (!judge_destination(&key, port, protocol, &verdict))
+    return 1;
+  outcome = judge_process(&verdict, task);
+  s = claim(hook);
+  if (s) {
+    begin(s, SN_POLICY_CONNECT, task, sizeof(*r));
+    r = (void *)s->buf;
+    fill_attempt(ctx, r, task, v6);
+    __builtin_memcpy(r->daddr, v6 ? address : address + 3, v6 ? 16 : 4);
+    r->protocol = protocol;
+    r->verdict = outcome == SN_APPLIED ? SN_VERDICT_DENIED : SN_VERDICT_ALLOWED;
+    r->error = outcome == SN_APPLIED ? -SN_EPERM : 0;
+    r->outcome = outcome;
+    r->policy = verdict.handle;
+    finish(s, hook, SN_RING_SECURITY);
+  }
+  return outcome != SN_APPLIED;
+}
+
+/* ---- what is recorded ---- */
+
+/* Starts a record of a datagram socket's destination. Returns NULL when there is nothing to record. */
+static __always_inline struct scratch *begin_datagram(struct bpf_sock_addr *ctx, u8 type, u32 hook, bool v6)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct udp_key key = {};
+  struct scratch *s;
+  struct sn_net *r;
+  u64 now, *last;
+
+  if (ctx->protocol == SN_TCP || !cgroup_hook_in_scope(task))
+    return NULL;
+  key.cookie = bpf_get_socket_cookie(ctx);
+  key.port = ctx->user_port;
+  read_destination(ctx, key.address, v6);
+  now = bpf_ktime_get_boot_ns();
+  last = bpf_map_lookup_elem(&udp_flows, &key);
+  if (last && now - *last < SN_UDP_FLOW_NS)
+    return NULL;
+  bpf_map_update_elem(&udp_flows, &key, &now, BPF_ANY);
+  s = claim(hook);
+  if (!s)
+    return NULL;
+  begin(s, type, task, sizeof(*r));
+  r = (void *)s->buf;
+  __builtin_memcpy(r->daddr, key.address, sizeof(r->daddr));
+  r->protocol = ctx->protocol;
+  fill_attempt(ctx, r, task, v6);
   return s;
 }
 
-static __always_inline int record_datagram(struct bpf_sock_addr *ctx, u8 type, u32 hook, bool v6)
+/* A refused destination has its own record, on the security lane. */
+static __always_inline int on_destination(struct bpf_sock_addr *ctx, u8 type, u32 hook, bool v6)
 {
-  struct scratch *s = begin_datagram(ctx, type, hook, v6);
+  struct scratch *s;
 
+  if (!judge_connect(ctx, hook, v6))
+    return 0;
+  s = begin_datagram(ctx, type, hook, v6);
   if (s)
     finish(s, hook, SN_RING_OBSERVABILITY);
   return 1;
@@ -89,25 +153,25 @@ static __always_inline int record_datagram(struct bpf_sock_addr *ctx, u8 type, u
 SEC("cgroup/connect4")
 int on_connect4(struct bpf_sock_addr *ctx)
 {
-  return record_datagram(ctx, SN_CONNECT, 9, false);
+  return on_destination(ctx, SN_CONNECT, 9, false);
 }
 
 SEC("cgroup/connect6")
 int on_connect6(struct bpf_sock_addr *ctx)
 {
-  return record_datagram(ctx, SN_CONNECT, 10, true);
+  return on_destination(ctx, SN_CONNECT, 10, true);
 }
 
 SEC("cgroup/sendmsg4")
 int on_sendmsg4(struct bpf_sock_addr *ctx)
 {
-  return record_datagram(ctx, SN_UDP_SEND, 11, false);
+  return on_destination(ctx, SN_UDP_SEND, 11, false);
 }
 
 SEC("cgroup/sendmsg6")
 int on_sendmsg6(struct bpf_sock_addr *ctx)
 {
-  return record_datagram(ctx, SN_UDP_SEND, 12, true);
+  return on_destination(ctx, SN_UDP_SEND, 12, true);
 }
 
 /* ---- DNS ---- */
