@@ -14,6 +14,11 @@ export function rulesDir(): string | undefined {
   return first([join(here, '..', 'rules'), join(here, '..', '..', 'rules')]);
 }
 
+/** Folder of the starter policies. */
+export function policiesDir(): string | undefined {
+  return first([join(here, '..', 'policies'), join(here, '..', '..', 'policies')]);
+}
+
 /** Folder of the built console. */
 export function consoleDir(): string | undefined {
   return first(
