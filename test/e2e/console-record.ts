@@ -25,6 +25,9 @@ const START_BOOT = 3600n * SECOND;
 const WALL_OFFSET = BigInt(Date.UTC(2026, 2, 14, 9)) * 1_000_000n - START_BOOT;
 const EVENTS = 2700;
 
+/** Boot clock of the first event of the record. */
+export const RECORDED_FROM_BOOT_NS = START_BOOT;
+
 /** The fixed times as a query: what the agent says of itself now lies outside. */
 export const RECORDED = 'since:2026-03-14T09:00:00Z until:2026-03-14T10:30:00Z';
 /** Never let go, however long ago 2026 is; nothing sampled while a test looks. */
