@@ -1,6 +1,7 @@
 /** Gathers the health snapshot from the parts of a running agent. */
 import { statfsSync } from 'node:fs';
 import type { HealthSnapshot, WalJson } from './api/contract.ts';
+import type { EnforcementStatus } from './enforce/enforcer.ts';
 import type { ErrorCounters } from './errors.ts';
 import { levelOf, problemsOf, RateMeter, sentenceOf, type HealthFacts } from './health.ts';
 import type { HostInfo } from './host-info.ts';
@@ -29,6 +30,7 @@ export interface HealthSources {
   logs: { security: WalWriter; observability: WalWriter };
   metrics: MetricsStream;
   errors: ErrorCounters;
+  enforcement: () => EnforcementStatus;
   rules: () => RulesInForce;
   timeline: {
     running: boolean;
@@ -96,6 +98,7 @@ export class HealthBuilder {
     const wal = [walJson(s.logs.security), walJson(s.logs.observability)];
     const lane = s.observability.stats();
     const rules = s.rules();
+    const enforcement = s.enforcement();
     const own = s.metrics.own();
     const memory = process.memoryUsage();
     const api = s.api();
@@ -116,6 +119,7 @@ export class HealthBuilder {
       nowNs,
       laneState: lane.state,
       rulesFailed: rules.failed.length,
+      enforcementTroubles: enforcement.troubles,
       rulesLoaded: rules.loaded,
     };
     const problems = problemsOf(facts);
@@ -168,6 +172,11 @@ export class HealthBuilder {
         heapBytes: memory.heapUsed,
       },
       api,
+      enforcement: {
+        ...enforcement,
+        reach: enforcement.reach.map(({ action, guardian, reach }) => ({ action, guardian, ...reach })),
+        troubles: [...enforcement.troubles],
+      },
       disk,
       rules: { loaded: rules.loaded, failed: rules.failed, indicators: rules.indicators },
       errors: s.errors.snapshot(),

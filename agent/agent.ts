@@ -16,9 +16,11 @@ import type { Role } from './api/services.ts';
 import type { Config } from './config.ts';
 import { dataPaths, lockDataDir, nextEpoch, protectDataDir } from './data-dir.ts';
 import { describeError, ErrorCounters } from './errors.ts';
+import type { GuardianEnforcer } from './enforce/enforcer.ts';
 import { eventToJson } from './event-json.ts';
 import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
+import { createEnforcer, tamperEvent } from './enforcement.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createLog, RotatingFile } from './log.ts';
@@ -140,11 +142,13 @@ async function compose(
     containers: new ContainerTable(),
   });
   const core = loadCore();
+  let enforcer: GuardianEnforcer | undefined;
   const hasher = new ExecutableHasher({
     native: core.ok ? core.addon : undefined,
     maxBytes: settings['sensor.hashMaxBytes'],
     onHash: (hash, seqs) => {
       appendJson(security, RecordType.hash, wallNowNs(), hash, false);
+      enforcer?.learned(hash, hash);
       pipeline.lateHashes(hash, seqs);
     },
   });
@@ -188,6 +192,14 @@ async function compose(
   });
   const refusedTiers = tried.filter(({ tier }) => tier !== sensor.tier);
   for (const refused of refusedTiers) log.warn(refused, 'a better sensor is not available');
+  // Before anything is read from it: what this machine can promise is tried on the agent's own program.
+  const guardians = createEnforcer({
+    core: core.ok ? core.addon : undefined,
+    sensor,
+    scope: parseScope(settings.scope),
+    dataDir,
+  });
+  enforcer = guardians;
   await sensor.start(pipeline);
   // Only now is the machine watched: what recovery found, and the time until here that nobody saw.
   const watchingNs = sensor.watchingSinceNs ?? wallNowNs();
@@ -217,6 +229,7 @@ async function compose(
     logs,
     metrics,
     errors,
+    enforcement: () => guardians.status(),
     rules: () => rules.inForce(),
     timeline: timelineState,
     api: () => api?.counters() ?? { clients: 0, shed: 0, refused: 0 },
@@ -256,6 +269,8 @@ async function compose(
   const timer = setInterval(() => {
     const stepNs = resyncWallClock();
     if (stepNs !== 0n) gaps.record(clockStep(stepNs, wallNowNs()));
+    for (const trouble of guardians.tick())
+      security.append([recordOf(tamperEvent(trouble, wallNowNs()))], true);
     health.tick();
     for (const checkpoint of checkpoints) checkpoint.sign();
     retention.tick();

@@ -32,6 +32,8 @@ export interface HealthFacts {
   lastRefusal?: HealthSnapshot['api']['lastRefusal'] | undefined;
   nowNs: bigint;
   rulesFailed: number;
+  /** What somebody did to the kernel's side of enforcement. */
+  enforcementTroubles?: readonly { kind: string; detail: string }[] | undefined;
   rulesLoaded: number;
 }
 
@@ -164,9 +166,30 @@ function surroundingProblems(facts: HealthFacts): Problem[] {
   return problems;
 }
 
+function enforcementProblems({ enforcementTroubles = [] }: HealthFacts): Problem[] {
+  return enforcementTroubles.map(({ kind, detail }): Problem => {
+    const repaired = kind === 'map_changed';
+    return {
+      level: 'failed',
+      what: `enforcement was tampered with: ${detail}`,
+      meaning: repaired
+        ? 'the entries were restored at once; in between, something denied may have passed'
+        : 'what depends on this hook is no longer seen or stopped',
+      remedy: repaired
+        ? 'find who called bpf (type:module action:bpf) and end it'
+        : 'restart the agent, and find who called bpf (type:module action:bpf)',
+    };
+  });
+}
+
 /** Everything that keeps the level from being ok, worst first. */
 export function problemsOf(facts: HealthFacts): Problem[] {
-  const problems = [...walProblems(facts), ...surroundingProblems(facts), ...sensorProblems(facts)];
+  const problems = [
+    ...walProblems(facts),
+    ...enforcementProblems(facts),
+    ...surroundingProblems(facts),
+    ...sensorProblems(facts),
+  ];
   if (!facts.timelineRunning) {
     problems.push({
       level: 'degraded',

@@ -56,6 +56,16 @@ export interface CoreAddon {
    * '' or why it was not done: `protected: …`, that it had ended, or the system's words.
    */
   actOnProcess(pid: number, startBootNs: bigint, what: 'kill' | 'stop' | 'continue'): string;
+  /**
+   * Has a child join a cgroup ('' for none) and then run `program -c ': > marker'`, or connect a datagram socket to this
+   * machine, and says how it ended. Waits for it: some milliseconds.
+   */
+  tryOut(
+    cgroupProcs: string,
+    what: 'exec' | 'connect',
+    program: string,
+    marker: string,
+  ): 'ran' | 'killed' | 'refused' | 'failed';
   /** Why no policy may touch a process; '' when one may. */
   protectedReason(pid: number): string;
   /** Adds a process (the console's host) to the protected ones. */

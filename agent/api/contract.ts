@@ -498,6 +498,18 @@ export interface HealthSnapshot {
     lastRefusal?: { reason: string; tsNs: string; inLastMinute: number };
   };
   rules: { loaded: number; failed: { file: string; reason: string }[]; indicators: number };
+  /** What policies can do on this machine, as tried at start, and whether it is still as the agent left it. */
+  enforcement?: {
+    /** Of the sets in the kernel; 0 = none were ever there. */
+    generation: number;
+    /** Blocking policies in force. */
+    policies: number;
+    reach: { action: string; guardian: string; mechanism: string; guarantee: string; reason: string }[];
+    /** Matches in the kernel since the start, whatever came of them. */
+    kernelActs: number;
+    agentActs: { applied: number; failed: number; spared: number };
+    troubles: { kind: string; detail: string }[];
+  };
   /** The file system of the data folder; absent where it cannot be asked. */
   disk?: { freeBytes: number; totalBytes: number };
   errors: Record<string, number>;

@@ -53,6 +53,7 @@ export class KernelGuardian {
   /** By `dev inode`. */
   #versions = new Map<string, DeniedVersion>();
   #evicted = 0;
+  #acts = 0;
 
   constructor(addon: BpfAddon, handle: BpfHandle, protectedPaths: readonly string[]) {
     this.#addon = addon;
@@ -147,16 +148,16 @@ export class KernelGuardian {
     return policy;
   }
 
-  /** Sign of life, and who is protected now; to be called every second or so. */
-  tick(): void {
-    if (!this.armed) return;
+  /** Sign of life, to be given every second; now and then with a look at who is protected. */
+  beat(protect: boolean): void {
     this.#addon.policyBeat(this.#handle);
-    this.#addon.policyProtect(this.#handle);
+    if (protect) this.#addon.policyProtect(this.#handle);
   }
 
   /** What is not as it was left. Damage to the maps is repaired at once, and reported all the same. */
   check(): KernelTrouble[] {
     const state = this.#addon.policyCheck(this.#handle);
+    this.#acts = state.acts;
     const trouble = troubleOf(state);
     if (trouble.some(({ kind }) => kind === 'map_changed')) {
       const failure = this.#addon.policyRestore(this.#handle);
@@ -166,9 +167,9 @@ export class KernelGuardian {
     return trouble;
   }
 
-  /** Matches in the kernel since the start. */
+  /** Matches in the kernel, as of the last check. */
   get acts(): number {
-    return this.#addon.policyCheck(this.#handle).acts;
+    return this.#acts;
   }
 
   get generation(): number {

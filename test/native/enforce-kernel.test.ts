@@ -93,6 +93,7 @@ describe.skipIf(reason)(`the kernel guardian${skipNote(reason)}`, () => {
     expect(guardian.armed).toBe(false);
     expect(await runs(marker, 20)).toEqual([0, 0, 20]);
     expect(ran()).toBe(20);
+    expect(guardian.check()).toEqual([]);
     expect(guardian.acts).toBe(0);
   });
 

@@ -1,0 +1,197 @@
+/**
+ * Both guardians behind one face: what the policy engine and the pipeline see of enforcement.
+ *
+ * The agent guardian ends processes through a descriptor of the process, once it is sure that it is the one the event
+ * was about; who is protected is looked up natively at that moment. It acts on a process at most once.
+ */
+import type { CoreAddon } from '../../native-addon/index.ts';
+import { entityId, type FileIdentity, type Hashes, type SentinelEvent } from '../event.ts';
+import {
+  type Action,
+  type Decision,
+  type Effect,
+  type Enforcer,
+  type Guardian,
+  type KernelSets,
+  type Mechanism,
+  NO_KERNEL_SETS,
+  type Reach,
+} from '../policy/types.ts';
+import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
+import { type KernelReach, reachOf, TRIAL_HANDLE } from './reach.ts';
+
+/** Processes acted on that are remembered; the oldest is forgotten first, and counted. */
+const MAX_ACTED = 1024;
+
+/** Who is protected is looked up this often, which reads all of /proc; without a policy, the hooks this often. */
+const PROTECT_TICKS = 5;
+const IDLE_TICKS = 5;
+
+const GUARANTEES: Readonly<Record<string, Effect['guarantee']>> = {
+  lsm_deny: 'prevented',
+  cgroup_deny: 'prevented',
+  fanotify_deny: 'prevented',
+  exec_sigkill: 'killed before its first instruction',
+};
+
+/** Why the kernel matched and did nothing, by the outcome in its record. */
+const INACTION: Readonly<Record<string, string>> = {
+  protected_process: 'protected: the process',
+  protected_executable: 'protected: the executable',
+  agent_silent: 'the agent was silent and the policy fails open',
+  not_delivered: 'the kernel refused the signal',
+};
+
+export interface EnforcerParts {
+  core: Pick<CoreAddon, 'actOnProcess'> | undefined;
+  /** Absent without a kernel side. */
+  guardian: KernelGuardian | undefined;
+  reach: KernelReach;
+}
+
+/** What the guardians are doing, for health. */
+export interface EnforcementStatus {
+  generation: number;
+  policies: number;
+  reach: { action: Action; guardian: Guardian; reach: Reach }[];
+  /** Since the start: matches in the kernel; what the agent guardian did, could not do, and left alone. */
+  kernelActs: number;
+  agentActs: { applied: number; failed: number; spared: number };
+  troubles: readonly KernelTrouble[];
+}
+
+export class GuardianEnforcer implements Enforcer {
+  readonly #parts: EnforcerParts;
+  /** By entity id: what was done to a process. */
+  readonly #acted = new Map<string, Effect>();
+  #sets: KernelSets = NO_KERNEL_SETS;
+  #agentPolicies = 0;
+  #counts = { applied: 0, failed: 0, spared: 0 };
+  #troubles: readonly KernelTrouble[] = [];
+  #ticks = 0;
+
+  constructor(parts: EnforcerParts) {
+    this.#parts = parts;
+  }
+
+  reach(action: Action, guardian: Guardian): Reach {
+    return reachOf(this.#parts.reach, action, guardian, this.#parts.core !== undefined);
+  }
+
+  apply(sets: KernelSets): { refused: readonly { handle: number; reason: string }[] } {
+    this.#sets = sets;
+    const { guardian, reach } = this.#parts;
+    if (guardian === undefined) return { refused: refuseAll(sets, reach.deny_exec.reason) };
+    return guardian.apply(sets, this.#agentPolicies > 0);
+  }
+
+  /** How many blocking policies the agent guardian serves: while there are any, records that gate a verdict are urgent. */
+  serve(agentPolicies: number): void {
+    if (agentPolicies === this.#agentPolicies) return;
+    this.#agentPolicies = agentPolicies;
+    this.apply(this.#sets);
+  }
+
+  act(decision: Decision, event: SentinelEvent): Effect {
+    const { core } = this.#parts;
+    const { process } = event;
+    const reach = this.reach(decision.action, 'agent');
+    const mechanism = reach.mechanism;
+    if (decision.wouldBe || mechanism === 'none')
+      return effect('none', mechanism, reach.guarantee, reach.reason);
+    if (core === undefined || process === undefined || process.startNs === 0n)
+      return this.#count(effect('failed', mechanism, reach.guarantee, 'the event names no process'));
+    const id = entityId(process);
+    const known = this.#acted.get(id);
+    if (known !== undefined) return known;
+    const error = core.actOnProcess(process.pid, process.startNs, 'kill');
+    const state = error === '' ? 'applied' : error.startsWith('protected') ? 'none' : 'failed';
+    const done = effect(state, mechanism, reach.guarantee, error);
+    this.#acted.set(id, done);
+    if (this.#acted.size > MAX_ACTED) this.#acted.delete(this.#acted.keys().next().value as string);
+    return this.#count(done);
+  }
+
+  /** What the kernel did, by its record; undefined for an event that is none, and for the agent's own trial. */
+  kernelAct(event: SentinelEvent): { handle: number; effect: Effect } | undefined {
+    const { action, details } = event;
+    if (!action.startsWith('deny_') || details?.['policyHandle'] === undefined) return undefined;
+    const handle = Number(details['policyHandle']);
+    if (handle === TRIAL_HANDLE) return undefined;
+    const mechanism = (details['mechanism'] ?? 'none') as Mechanism;
+    const outcome = details['outcome'] ?? '';
+    const inaction = INACTION[outcome];
+    const state = inaction === undefined ? 'applied' : outcome === 'not_delivered' ? 'failed' : 'none';
+    return {
+      handle,
+      effect: effect(state, mechanism, GUARANTEES[mechanism] ?? 'alert only', inaction ?? ''),
+    };
+  }
+
+  /** A file's hashes became known: from now on the kernel knows it if it is denied. */
+  learned(identity: FileIdentity, hashes: Hashes): void {
+    this.#parts.guardian?.learned(identity, hashes);
+  }
+
+  /** Signs of life, and a look at the kernel's side; to be called every second. Returns trouble that is new. */
+  tick(): readonly KernelTrouble[] {
+    const { guardian } = this.#parts;
+    if (guardian === undefined) return [];
+    this.#ticks += 1;
+    if (guardian.armed) guardian.beat(this.#ticks % PROTECT_TICKS === 0);
+    else if (this.#ticks % IDLE_TICKS !== 0) return [];
+    const found = guardian.check();
+    const before = new Set(this.#troubles.map(({ detail }) => detail));
+    const fresh = found.filter(({ detail }) => !before.has(detail));
+    // A detached hook stays away; a map was repaired, and what was done to it stays to be read until the next start.
+    const kept = this.#troubles.filter(({ kind }) => kind === 'map_changed').slice(-20);
+    this.#troubles = [
+      ...found,
+      ...kept.filter(({ detail }) => !found.some((each) => each.detail === detail)),
+    ];
+    return fresh;
+  }
+
+  status(): EnforcementStatus {
+    const rows = (['deny_exec', 'deny_connect', 'deny_open', 'kill'] as const).flatMap((action) =>
+      (['kernel', 'agent'] as const).map((guardian) => ({
+        action,
+        guardian,
+        reach: this.reach(action, guardian),
+      })),
+    );
+    const { executables, destinations, opens, generation } = this.#sets;
+    const handles = [...executables, ...destinations, ...opens].map(({ policy }) => policy.handle);
+    return {
+      generation,
+      policies: new Set(handles).size + this.#agentPolicies,
+      reach: rows,
+      kernelActs: this.#parts.guardian?.acts ?? 0,
+      agentActs: { ...this.#counts },
+      troubles: this.#troubles,
+    };
+  }
+
+  #count(done: Effect): Effect {
+    if (done.state === 'applied') this.#counts.applied += 1;
+    else if (done.state === 'failed') this.#counts.failed += 1;
+    else this.#counts.spared += 1;
+    return done;
+  }
+}
+
+function effect(
+  state: Effect['state'],
+  mechanism: Mechanism,
+  guarantee: Effect['guarantee'],
+  error: string,
+): Effect {
+  return error === '' ? { state, mechanism, guarantee } : { state, mechanism, guarantee, error };
+}
+
+function refuseAll(sets: KernelSets, reason: string): { handle: number; reason: string }[] {
+  const handles = [...sets.executables, ...sets.destinations, ...sets.opens].map(
+    ({ policy }) => policy.handle,
+  );
+  return [...new Set(handles)].map((handle) => ({ handle, reason }));
+}

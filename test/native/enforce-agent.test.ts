@@ -1,0 +1,161 @@
+/** The enforcer on this machine: what it promises, whom it spares, and what it notices of an intruder's hand. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GuardianEnforcer } from '../../agent/enforce/enforcer.ts';
+import { createEnforcer } from '../../agent/enforcement.ts';
+import type { SentinelEvent } from '../../agent/event.ts';
+import { type Decision, NO_KERNEL_SETS } from '../../agent/policy/types.ts';
+import { loadCore } from '../../native-addon/index.ts';
+import { compile } from './compile.ts';
+import { of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
+
+const loaded = loadCore();
+const reason = whyNot() ?? (loaded.ok ? undefined : loaded.reason);
+if (reason) console.warn(`test/native/enforce-agent: skipped: ${reason}`);
+
+const POLICY = { policyId: 'p', policyVersion: 1, policyHash: '', failMode: 'open' as const };
+
+function startOf(pid: number): bigint {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return BigInt(fields[19] ?? 0) * 10_000_000n;
+}
+
+/** A decision and event of process `pid`, as far as the enforcer looks at them. */
+function about(pid: number, startNs: bigint, rest: Partial<Decision> = {}): [Decision, SentinelEvent] {
+  const decision = { action: 'kill', wouldBe: false, ...rest } as Decision;
+  return [
+    decision,
+    { action: 'exec', type: 'process', process: { pid, startNs } } as unknown as SentinelEvent,
+  ];
+}
+
+const ended = (child: ChildProcess): Promise<NodeJS.Signals | null> =>
+  new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
+
+describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
+  let recorder: Recorder;
+  let enforcer: GuardianEnforcer;
+  let directory: string;
+  let attempt: string;
+
+  beforeAll(async () => {
+    recorder = await startRecorder();
+    directory = mkdtempSync(join(tmpdir(), 'sentinel-enforce-'));
+    attempt = compile(['test/native/attempt.c']);
+    enforcer = createEnforcer({
+      core: loaded.ok ? loaded.addon : undefined,
+      sensor: recorder.sensor,
+      scope: { kind: 'cgroup', path: recorder.path },
+      dataDir: directory,
+    });
+  });
+  afterAll(async () => {
+    await recorder.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('promises what its own trial showed, and leaves nothing of the trial behind', async () => {
+    const exec = enforcer.reach('deny_exec', 'kernel');
+    expect(['prevented', 'killed before its first instruction']).toContain(exec.guarantee);
+    if (exec.guarantee !== 'prevented') expect(exec.reason).not.toBe('');
+    expect(enforcer.reach('deny_connect', 'kernel')).toMatchObject({
+      mechanism: 'cgroup_deny',
+      guarantee: 'prevented',
+    });
+    expect(enforcer.reach('kill', 'agent').guarantee).toBe('killed after start');
+    expect(enforcer.reach('alert', 'agent').guarantee).toBe('alert only');
+    const { kernel } = recorder.sensor;
+    const maps = kernel?.addon.policyCheck(kernel.handle).maps.filter(({ map }) => map.startsWith('pol_'));
+    expect(maps?.map(({ entries }) => entries)).toEqual([0, 0, 0, 0]);
+    expect(enforcer.status().policies).toBe(0);
+    expect((await recorder.program(attempt, 'connect', 'udp', '127.0.0.1', '9')).stdout.trim()).toBe('ok');
+  });
+
+  it('kills the process an event was about, once, and never one that came after it', async () => {
+    const child = spawn(attempt, ['wait']);
+    const pid = child.pid ?? 0;
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    const gone = ended(child);
+    const start = startOf(pid);
+    expect(enforcer.act(...about(pid, start - 20_000_000n))).toMatchObject({
+      state: 'failed',
+      error: "it had ended, and its number is another process's",
+    });
+    expect(enforcer.act(...about(pid, start, { wouldBe: true }))).toMatchObject({ state: 'none' });
+    expect(child.exitCode).toBeNull();
+    const done = enforcer.act(...about(pid, start + 7n));
+    expect(done).toEqual({ state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' });
+    expect(await gone).toBe('SIGKILL');
+    expect(enforcer.act(...about(pid, start + 7n))).toBe(done);
+    expect(enforcer.act(...about(pid, start + 1n))).toMatchObject({ state: 'failed' });
+  });
+
+  it('spares init, kernel threads, itself and what it was started from, whatever a policy says', () => {
+    const parent = Number(readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[1]);
+    const spared: [number, RegExp][] = [
+      [1, /^protected: init$/],
+      [process.pid, /^protected: the agent itself$/],
+      [parent, /^protected: the agent was started from it$/],
+    ];
+    if (readFileSync('/proc/2/stat', 'utf8').includes('kthreadd'))
+      spared.push([2, /^protected: a kernel thread$/]);
+    for (const [pid, words] of spared) {
+      const effect = enforcer.act(...about(pid, startOf(pid)));
+      expect([pid, effect.state]).toEqual([pid, 'none']);
+      expect(effect.error).toMatch(words);
+    }
+  });
+
+  it('spares a process by its own word of who belongs to the agent', () => {
+    const child = spawn(attempt, ['wait']);
+    const pid = child.pid ?? 0;
+    if (loaded.ok) loaded.addon.protectProcess(pid);
+    expect(enforcer.act(...about(pid, startOf(pid))).error).toBe('protected: it belongs to the agent');
+    child.kill('SIGKILL');
+  });
+
+  describe('an intruder with root', () => {
+    const tamper = (...args: (string | number)[]): number | null =>
+      spawnSync(compile(['test/native/bpf-tamper.c'], ['-lbpf', '-lelf', '-lz']), args.map(String)).status;
+    const check = () => {
+      const kernel = recorder.sensor.kernel;
+      if (kernel === undefined) throw new Error('no kernel side');
+      return kernel.addon.policyCheck(kernel.handle);
+    };
+
+    it('who changes a map is noticed, and the map repaired', async () => {
+      const executables = [{ policy: { ...POLICY, handle: 5 }, by: 'path' as const, value: attempt }];
+      expect(enforcer.apply({ ...NO_KERNEL_SETS, generation: 1, executables }).refused).toEqual([]);
+      expect(enforcer.tick()).toEqual([]);
+      const map = check().maps.find((each) => each.map === 'pol_path')?.id ?? 0;
+      for (const what of ['clear', 'poke']) {
+        expect(tamper(what, map)).toBe(0);
+        const [trouble] = enforcer.tick();
+        expect(trouble).toMatchObject({ kind: 'map_changed' });
+        expect(trouble?.detail).toContain(what === 'clear' ? '1 entries were removed' : '1 changed');
+        const { events } = await recorder.program(attempt, 'open', '/dev/null');
+        expect(of(events, 'deny_exec')[0]?.details).toMatchObject({ policyHandle: '5', outcome: 'applied' });
+      }
+      enforcer.apply(NO_KERNEL_SETS);
+      expect(enforcer.status().troubles.map(({ kind }) => kind)).toEqual(['map_changed', 'map_changed']);
+    });
+
+    it('who takes a hook out is noticed, and said for as long as it is out', () => {
+      const link = check().links.find(({ hook }) => hook === 'connect4')?.linkId ?? 0;
+      expect(tamper('detach', link)).toBe(0);
+      const executables = [
+        { policy: { ...POLICY, handle: 6 }, by: 'path' as const, value: '/nowhere/at/all' },
+      ];
+      enforcer.apply({ ...NO_KERNEL_SETS, generation: 2, executables });
+      expect(enforcer.tick()).toEqual([
+        { kind: 'hook_detached', detail: 'connect4 was taken out of the kernel; policies act through it' },
+      ]);
+      expect(enforcer.tick()).toEqual([]);
+      expect(enforcer.status().troubles.some(({ kind }) => kind === 'hook_detached')).toBe(true);
+      enforcer.apply(NO_KERNEL_SETS);
+    });
+  });
+});
