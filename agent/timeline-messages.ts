@@ -25,6 +25,7 @@ export type WorkerMethod =
   | 'process.tree'
   | 'tree.ancestors'
   | 'tree.children'
+  | 'tree.search'
   | 'events.export'
   | 'triage.list'
   | OwnWorkerMethod;

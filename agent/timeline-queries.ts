@@ -100,6 +100,12 @@ export class TimelineQueries {
         return this.#ancestors(params);
       case 'tree.children':
         return this.#children(params);
+      case 'tree.search': {
+        const node = parseQuery(params.query ?? '');
+        const found = this.#timeline.searchTree(processKeyFrom(params.entityId), node, params.limit);
+        if (!found) throw noProcess(params.entityId);
+        return { paths: found.paths.map((path) => path.map(nodeJson)), complete: found.complete };
+      }
       case 'events.export':
         return this.#export(params);
       case 'triage.list':

@@ -588,6 +588,14 @@ export interface ReadMethods {
     params: { entityId: string; limit?: number; after?: string };
     result: { children: TreeNode[]; total: number; more?: string };
   };
+  /**
+   * Processes below a process whose events match a query, newest match first, at most 200: `paths` lead from a child of it
+   * down to each. `complete` is false when there is or may be more.
+   */
+  'tree.search': {
+    params: { entityId: string; query: string; limit?: number };
+    result: { paths: TreeNode[][]; complete: boolean };
+  };
   'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
   /** What this machine allows, asked now. */
   'doctor.check': { params: Record<string, never>; result: { checks: DoctorCheck[] } };

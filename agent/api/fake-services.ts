@@ -96,6 +96,7 @@ export function fakeServices(): FakeServices {
       'saved.put': async () => notFound(),
       'saved.delete': async () => ({ removed: false }),
       'log.check': async () => ({ running: false }),
+      'tree.search': async () => ({ paths: [], complete: true }),
       'exceptions.preview': async () => notFound(),
       'exceptions.list': async () => ({ exceptions: [] }),
       'exceptions.save': async () => notFound(),

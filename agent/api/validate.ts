@@ -121,6 +121,11 @@ const SCHEMAS: Schemas = {
   }),
   'exceptions.remove': z.strictObject({ id: ruleId }),
   'exceptions.list': nothing,
+  'tree.search': z.strictObject({
+    entityId,
+    query,
+    limit: z.optional(z.int().check(z.gte(1), z.lte(200))),
+  }),
   'rules.list': nothing,
   'doctor.check': nothing,
   'rules.reload': nothing,

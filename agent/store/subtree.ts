@@ -90,3 +90,30 @@ export function sumSubtrees(db: DatabaseSync, roots: readonly Key[]): (Subtree |
   for (const sum of found) out[sum.root] = subtreeOf(sum, complete);
   return out;
 }
+
+/**
+ * The parent of every process below `root`, by `start.pid`; undefined for its children. `complete` is false when the tree
+ * is larger than what is walked.
+ */
+export function subtreeParents(
+  db: DatabaseSync,
+  root: Key,
+): { parents: Map<string, Key | undefined>; complete: boolean } {
+  const select = db.prepare(
+    `WITH RECURSIVE sub(start, pid, pstart, ppid) AS (
+       VALUES (?, ?, NULL, NULL)
+       UNION ALL
+       SELECT c.start, c.pid, c.pstart, c.ppid FROM sub JOIN process c ON c.pstart = sub.start AND c.ppid = sub.pid
+         AND (c.start > sub.start OR c.start = sub.start AND c.pid > sub.pid)
+       LIMIT ${MAX_ONE + 1})
+     SELECT * FROM sub WHERE pstart IS NOT NULL`,
+  );
+  select.setReadBigInts(true);
+  const rows = select.all(root.start, root.pid) as unknown as (Key & { pstart: bigint; ppid: bigint })[];
+  const parents = new Map<string, Key | undefined>();
+  for (const { start, pid, pstart, ppid } of rows) {
+    const top = pstart === root.start && ppid === root.pid;
+    parents.set(`${start}.${pid}`, top ? undefined : { start: pstart, pid: ppid });
+  }
+  return { parents, complete: rows.length < MAX_ONE };
+}

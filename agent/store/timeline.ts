@@ -28,6 +28,7 @@ import {
   type ProcessTree,
   type TreeOptions,
 } from './tree.ts';
+import { searchTree, type TreeSearch } from './tree-search.ts';
 import { countsByType, recentValues } from './values.ts';
 import { eventOf, type Reader } from './view.ts';
 import { TimelineWriter, type Cursors } from './writer.ts';
@@ -91,6 +92,8 @@ export interface Timeline {
   ancestors(key: ProcessKey): { node: ProcessNode; ancestors: ProcessNode[] } | undefined;
   /** One page of a process's children, each with the sums of its subtree. */
   children(key: ProcessKey, options?: TreeOptions): ChildrenPage | undefined;
+  /** Processes below a process whose events match, with the way down to each. */
+  searchTree(key: ProcessKey, node: QueryNode, limit?: number): TreeSearch | undefined;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
   /** Events of type `decision` about that event, or by that policy: newest first. */
@@ -254,6 +257,10 @@ class SqliteTimeline implements Timeline {
 
   children(key: ProcessKey, options: TreeOptions = {}): ChildrenPage | undefined {
     return this.read(() => treeChildren(this.reader, key, options));
+  }
+
+  searchTree(key: ProcessKey, node: QueryNode, limit?: number): TreeSearch | undefined {
+    return this.read(() => searchTree(this.reader, key, node, { limit }));
   }
 
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[] {

@@ -61,7 +61,8 @@ interface ProcessRow extends RowKey {
 const MAX_ANCESTORS = 64;
 const MAX_CHILDREN = 1000;
 
-class TreeReader {
+/** Reads processes by key. For one answer: it keeps what it opened. */
+export class TreeReader {
   private readonly reader: Reader;
   private readonly present: ReadonlySet<number>;
   private readonly decoders = new Map<number, PartitionView>();
@@ -193,12 +194,14 @@ function childRows(tree: TreeReader, parent: RowKey, options: TreeOptions): Chil
   return { rows: shown, more: rows.length > limit && last ? `${last.start}.${last.pid}` : undefined };
 }
 
-const rowKey = (key: ProcessKey): RowKey => ({
+/** Columns of a process's identity. */
+export const rowKey = (key: ProcessKey): RowKey => ({
   start: BigInt.asIntN(64, key.startNs),
   pid: BigInt(key.pid),
 });
 
-function rowOf(tree: TreeReader, { start, pid }: RowKey): ProcessRow | undefined {
+/** The record of a process. */
+export function rowOf(tree: TreeReader, { start, pid }: RowKey): ProcessRow | undefined {
   return tree.rows('start = ? AND pid = ?', start, pid)[0];
 }
 

@@ -83,6 +83,9 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
       })
       .toBe(CHILDREN + 1);
     await page.getByRole('button', { name: 'Read again' }).click();
+    const runs = page.locator('.row[data-alike]').filter({ hasText: 'true' });
+    await runs.first().waitFor();
+    await page.getByLabel('Alike as one').uncheck();
     await row('true').first().waitFor();
     await grid().focus();
     await expect
@@ -100,6 +103,39 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
     expect(rowCount).toBeGreaterThan(CHILDREN + 3);
     await page.keyboard.press('Home');
     await row('true').first().waitFor();
+  });
+
+  it('shows alike siblings as one row, and those of a run when asked', async () => {
+    await page.getByLabel('Alike as one').check();
+    const run = page.locator('.row[data-alike]');
+    await run.first().waitFor();
+    expect(await run.count()).toBe(1);
+    expect(await run.innerText()).toContain(`× ${CHILDREN.toLocaleString('en')} alike`);
+    // What matched a rule is never inside a run.
+    await inner().waitFor();
+    await run.click();
+    await page.keyboard.press('ArrowRight');
+    await row('true').first().waitFor();
+    expect(await run.count()).toBe(0);
+    await page.getByRole('button', { name: 'Read again' }).click();
+    await run.first().waitFor();
+  });
+
+  it('finds processes below by a query, and opens the way to them', async () => {
+    const find = page.getByLabel('Find below');
+    await find.fill('has:rule');
+    await find.press('Enter');
+    await cat().waitFor();
+    await expect.poll(() => cat().getAttribute('aria-selected')).toBe('true');
+    expect(await page.locator('.tree-found').innerText()).toContain('1 of 1');
+    await find.fill('pid:(');
+    await find.press('Enter');
+    await page.locator('.tree-found .tag-bad').waitFor();
+    await find.fill('name:no-such-program');
+    await find.press('Enter');
+    await page.getByText('None below').waitFor();
+    await find.fill('');
+    await page.getByLabel('Alike as one').uncheck();
   });
 
   it('opens, closes and moves by the keys of a tree', async () => {

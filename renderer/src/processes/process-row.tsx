@@ -7,13 +7,15 @@ import { Icon } from '../ui/icon.tsx';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { commandLine } from '../timeline/sentence.ts';
-import { loadChildren, setExpanded } from './process-store.ts';
-import { type Axis, type Branch, type TreeRow, lifeBox, userOf, worst } from './tree-model.ts';
+import { loadChildren, setExpanded, showAlike } from './process-store.ts';
+import { type Axis, lifeBox } from './life-axis.ts';
+import { type Branch, type TreeRow, userOf, worst } from './tree-model.ts';
 
 const INDENT_PX = 14;
 /** Deeper rows are not set further to the right: the command line must stay readable. */
 const MAX_INDENT = 16;
-const BADGES = ['file', 'network', 'dns', 'memory', 'module'] as const;
+const BADGES = ['file', 'network', 'dns', 'memory', 'module', 'dlp'] as const;
+const NO_HUE: ReadonlySet<string> = new Set(['module', 'dlp']);
 
 /** "2 min", "350 ms" */
 export function lifeText(node: TreeNode): string {
@@ -40,7 +42,7 @@ function Badges({ node }: { node: TreeNode }) {
         >
           <span
             className="type-swatch"
-            style={{ background: `var(--type-${type === 'module' ? 'other' : type})` }}
+            style={{ background: `var(--type-${NO_HUE.has(type) ? 'other' : type})` }}
           />
           <span className="badge-word">{tryMessage(`type.${type}`) ?? type}</span>{' '}
           <span className="num">{shortCount(counts[type] ?? 0)}</span>
@@ -99,6 +101,7 @@ export const ProcessRow = memo(function ProcessRow({
   colour,
   cursor,
   focus,
+  found,
 }: {
   row: Extract<TreeRow, { kind: 'process' }>;
   top: number;
@@ -106,6 +109,8 @@ export const ProcessRow = memo(function ProcessRow({
   colour: string;
   cursor: boolean;
   focus: boolean;
+  /** Looked for and found. */
+  found: boolean;
 }) {
   const { branch, depth, id } = row;
   const { node } = branch;
@@ -120,6 +125,7 @@ export const ProcessRow = memo(function ProcessRow({
       data-cursor={cursor || undefined}
       data-focus={focus || undefined}
       data-told={node.told || undefined}
+      data-found={found || undefined}
       aria-level={depth + 1}
       aria-expanded={branch.total > 0 ? branch.expanded : undefined}
       aria-selected={cursor}
@@ -155,6 +161,71 @@ export const ProcessRow = memo(function ProcessRow({
     </div>
   );
 });
+
+/** Alike siblings as one: how many, from the first start to the last end. */
+export function AlikeRow({
+  row,
+  top,
+  axis,
+  colour,
+  cursor,
+}: {
+  row: Extract<TreeRow, { kind: 'alike' }>;
+  top: number;
+  axis: Axis;
+  colour: string;
+  cursor: boolean;
+}) {
+  const { nodes, depth, id } = row;
+  const [first] = nodes;
+  const last = nodes.at(-1);
+  if (!first || !last) return null;
+  const whole: TreeNode = { ...first, lastNs: last.lastNs, endNs: last.endNs };
+  const files = nodes.reduce((sum, node) => sum + (node.counts['file'] ?? 0), 0);
+  const network = nodes.reduce((sum, node) => sum + (node.counts['network'] ?? 0), 0);
+  const sums: TreeNode = { ...whole, counts: { file: files, network }, subtree: undefined };
+  return (
+    <div
+      id={processRowId(id)}
+      role="row"
+      className="row tree-row tree-alike"
+      data-alike={id}
+      data-cursor={cursor || undefined}
+      aria-level={depth + 1}
+      aria-expanded={false}
+      aria-selected={cursor}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <span
+        className="tree-name"
+        role="gridcell"
+        style={{ paddingLeft: Math.min(depth, MAX_INDENT) * INDENT_PX }}
+      >
+        <button
+          type="button"
+          className="tree-toggle"
+          tabIndex={-1}
+          aria-label={t('processes.expand')}
+          onClick={() => showAlike(first.entityId)}
+        >
+          <Icon name="right" />
+        </button>
+        <span className="say-actor">
+          <EndEllipsis text={first.process.name || t('common.unknown')} />
+        </span>
+        <span className="tag num">{t('processes.alike', { n: count(nodes.length) })}</span>
+        <span className="say-object dim">
+          <MiddleEllipsis text={first.process.executable ?? ''} />
+        </span>
+      </span>
+      <span className="cell" role="gridcell">
+        <SafeText text={userOf(first)} limit={40} />
+      </span>
+      <Badges node={sums} />
+      <Life node={whole} axis={axis} colour={colour} />
+    </div>
+  );
+}
 
 /** Children that are not loaded: pressed, or scrolled to, they are. */
 export function MoreRow({

@@ -5,7 +5,7 @@ import type { ProcessRefJson } from '../../../agent/api/contract.ts';
 import { agent, navigate, useApp } from '../store.ts';
 import { indexOf, rowAt } from '../timeline/page-window.ts';
 import { useTimeline } from '../timeline/timeline-state.ts';
-import { type Sort, type Tree, addChildren, change, openTree } from './tree-model.ts';
+import { type Sort, type Tree, addChildren, addPath, change, openAlike, openTree } from './tree-model.ts';
 
 const PAGE = 500;
 
@@ -19,7 +19,22 @@ export interface ProcessState {
   cursor: string | undefined;
   sort: Sort;
   colouring: Colouring;
+  /** Alike siblings are one row. */
+  runs: boolean;
+  search: Search;
 }
+
+/** What was looked for below the opened process. */
+export interface Search {
+  text: string;
+  busy: boolean;
+  error: string | undefined;
+  /** Newest match first; undefined before the first search. */
+  found: readonly string[] | undefined;
+  complete: boolean;
+}
+
+const NO_SEARCH: Search = { text: '', busy: false, error: undefined, found: undefined, complete: true };
 
 export const useProcesses = create<ProcessState>(() => ({
   tree: undefined,
@@ -28,6 +43,8 @@ export const useProcesses = create<ProcessState>(() => ({
   cursor: undefined,
   sort: 'start',
   colouring: 'severity',
+  runs: true,
+  search: NO_SEARCH,
 }));
 
 const get = useProcesses.getState;
@@ -65,6 +82,7 @@ export function enterProcesses(entityId: string | undefined): () => void {
       ? { cursor: entityId, status: 'ready' }
       : { tree: undefined, status: 'loading', error: undefined, cursor: entityId },
   );
+  set({ search: NO_SEARCH });
   void open(entityId, signal);
   return () => scope.abort();
 }
@@ -102,6 +120,50 @@ export async function loadChildren(id: string): Promise<void> {
     const failed = messageOf(error);
     set((state) => ({ tree: state.tree && change(state.tree, id, { loading: false, failed }) }));
   }
+}
+
+/** Finds processes below the opened one whose events match a query, opens the way to each and goes to the first. */
+export async function searchTree(text: string): Promise<void> {
+  const { tree } = get();
+  if (!tree) return;
+  if (text.trim() === '') {
+    set({ search: NO_SEARCH });
+    return;
+  }
+  const { signal } = scope;
+  set({ search: { ...NO_SEARCH, text, busy: true } });
+  try {
+    const { paths, complete } = await agent().call(
+      'tree.search',
+      { entityId: tree.focus, query: text },
+      signal,
+    );
+    set((state) => {
+      if (!state.tree) return {};
+      const opened = paths.reduce((into, path) => addPath(into, into.focus, path), state.tree);
+      const found = paths.flatMap((path) => path.at(-1)?.entityId ?? []);
+      const search: Search = { text, busy: false, error: undefined, found, complete };
+      return { tree: opened, search, cursor: found[0] ?? state.cursor };
+    });
+  } catch (error) {
+    if (signal.aborted) return;
+    set({ search: { ...NO_SEARCH, text, error: messageOf(error) } });
+  }
+}
+
+/** Goes to the next (or the one before) of what was found. */
+export function nextFound(step: 1 | -1): void {
+  const { search, cursor } = get();
+  const found = search.found ?? [];
+  if (found.length === 0) return;
+  const at = found.indexOf(cursor ?? '');
+  set({ cursor: found[(at + step + found.length) % found.length] });
+}
+
+/** Shows alike siblings one by one, from the first on. */
+export function showAlike(first: string): void {
+  const { tree } = get();
+  if (tree) set({ tree: openAlike(tree, first), cursor: first });
 }
 
 export function setExpanded(id: string, expanded: boolean): void {

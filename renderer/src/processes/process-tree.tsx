@@ -6,12 +6,15 @@ import { usePrefs } from '../prefs.ts';
 import { tickText } from '../timeline/histogram-draw.ts';
 import { ticks } from '../timeline/histogram-model.ts';
 import { type Legend, legendOf } from './colours.ts';
-import { MoreRow, ProcessRow, processRowId } from './process-row.tsx';
-import { loadChildren, setExpanded, showProcess, useProcesses } from './process-store.ts';
-import { type Axis, type Tree, type TreeRow, axisOf } from './tree-model.ts';
+import { AlikeRow, MoreRow, ProcessRow, processRowId } from './process-row.tsx';
+import { loadChildren, setExpanded, showAlike, showProcess, useProcesses } from './process-store.ts';
+import { type Axis, axisOf } from './life-axis.ts';
+import type { Tree, TreeRow } from './tree-model.ts';
 
 const ROW_PX = { normal: 28, compact: 24 } as const;
 const HEAD_PX = 28;
+/** Children of one process that are read unasked when alike ones are one row and the end is always near. */
+const UNASKED = 5000;
 
 function AxisTicks({ axis }: { axis: Axis }) {
   const [from, to] = [Number(axis.fromNs) / 1e6, Number(axis.toNs) / 1e6];
@@ -26,12 +29,17 @@ function AxisTicks({ axis }: { axis: Axis }) {
 function onTreeKey(event: React.KeyboardEvent, rows: readonly TreeRow[], pageRows: number): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { cursor, tree } = useProcesses.getState();
-  const processes = rows.filter((row) => row.kind === 'process');
+  const processes = rows.filter((row) => row.kind !== 'more');
   const at = processes.findIndex((row) => row.id === cursor);
   const row = processes[at];
   const go = (to: number): void => {
     const next = processes[Math.min(processes.length - 1, Math.max(0, to))];
     if (next) useProcesses.setState({ cursor: next.id });
+  };
+  const opens = (): boolean => {
+    const first = row?.kind === 'alike' ? row.nodes[0] : undefined;
+    if (first) showAlike(first.entityId);
+    return first !== undefined;
   };
   const parent = (): number => {
     for (let up = at - 1; up >= 0; up -= 1) {
@@ -49,16 +57,17 @@ function onTreeKey(event: React.KeyboardEvent, rows: readonly TreeRow[], pageRow
     Home: () => go(0),
     End: () => go(processes.length - 1),
     ArrowRight: () => {
-      if (!row || row.branch.total === 0) return;
+      if (opens() || row?.kind !== 'process' || row.branch.total === 0) return;
       if (row.branch.expanded) go(at + 1);
       else setExpanded(row.id, true);
     },
     ArrowLeft: () => {
-      if (row?.branch.expanded) setExpanded(row.id, false);
+      if (row?.kind === 'process' && row.branch.expanded) setExpanded(row.id, false);
       else go(parent());
     },
     Enter: () => {
-      if (row && !row.branch.node.told && row.id !== tree?.focus) showProcess(row.id);
+      if (opens()) return;
+      if (row?.kind === 'process' && !row.branch.node.told && row.id !== tree?.focus) showProcess(row.id);
     },
   };
   const action = keys[event.key];
@@ -71,14 +80,17 @@ export function ProcessTree({
   tree,
   rows,
   legend,
+  found,
 }: {
   tree: Tree;
   rows: readonly TreeRow[];
   legend: Legend;
+  found: ReadonlySet<string>;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
   const cursor = useProcesses((state) => state.cursor);
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
+  const runs = useProcesses((state) => state.runs);
   const axis = useMemo(() => axisOf(tree), [tree]);
   // Its functions change what they answer without changing identity; nothing here memoises over them.
   // oxlint-disable-next-line react/incompatible-library
@@ -105,7 +117,8 @@ export function ProcessTree({
       const row = rows[item.index];
       if (row?.kind !== 'more') continue;
       const branch = tree.branches.get(row.parent);
-      if (branch && !branch.unread && branch.failed === undefined) void loadChildren(row.parent);
+      if (!branch || branch.unread || branch.failed !== undefined) continue;
+      if (!runs || branch.children.length < UNASKED) void loadChildren(row.parent);
     }
   });
   return (
@@ -126,7 +139,8 @@ export function ProcessTree({
         onTreeKey(event, rows, Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2)
       }
       onClick={(event) => {
-        const id = (event.target as HTMLElement).closest<HTMLElement>('[data-process]')?.dataset.process;
+        const at = (event.target as HTMLElement).closest<HTMLElement>('[data-process], [data-alike]');
+        const id = at?.dataset.process ?? at?.dataset.alike;
         if (id !== undefined) useProcesses.setState({ cursor: id });
       }}
       onDoubleClick={(event) => {
@@ -160,6 +174,18 @@ export function ProcessTree({
               />
             );
           }
+          if (row.kind === 'alike') {
+            return (
+              <AlikeRow
+                key={row.id}
+                row={row}
+                top={top}
+                axis={axis}
+                colour={row.nodes[0] ? legend.colourOf(row.nodes[0]) : ''}
+                cursor={row.id === cursor}
+              />
+            );
+          }
           return (
             <ProcessRow
               key={row.id}
@@ -169,6 +195,7 @@ export function ProcessTree({
               colour={legend.colourOf(row.branch.node)}
               cursor={row.id === cursor}
               focus={row.id === tree.focus}
+              found={found.has(row.id)}
             />
           );
         })}
@@ -179,6 +206,9 @@ export function ProcessTree({
 
 /** What is on screen decides which colours are needed; the first rows of the tree stand for all. */
 export function legendFor(rows: readonly TreeRow[], colouring: Parameters<typeof legendOf>[1]): Legend {
-  const nodes = rows.slice(0, 2000).flatMap((row) => (row.kind === 'process' ? [row.branch.node] : []));
+  const nodes = rows.slice(0, 2000).flatMap((row) => {
+    if (row.kind === 'process') return [row.branch.node];
+    return row.kind === 'alike' ? row.nodes.slice(0, 1) : [];
+  });
   return legendOf(nodes, colouring);
 }

@@ -6,8 +6,9 @@ import { runQuery } from '../timeline/timeline-store.ts';
 import { CodeLine, IconButton, Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { legendFor, ProcessTree } from './process-tree.tsx';
+import { TreeSearch } from './tree-search.tsx';
 import { ProcessPanel } from './process-panel.tsx';
-import { COLOURINGS, enterProcesses, reloadTree, useProcesses } from './process-store.ts';
+import { COLOURINGS, enterProcesses, reloadTree, searchTree, useProcesses } from './process-store.ts';
 import { SORTS, rowsOf } from './tree-model.ts';
 import '../timeline/list.css';
 import '../timeline/detail/detail.css';
@@ -84,7 +85,10 @@ export function ProcessesView() {
   const colouring = useProcesses((state) => state.colouring);
   const cursor = useProcesses((state) => state.cursor);
   useEffect(() => (started ? enterProcesses(asked) : undefined), [asked, started]);
-  const rows = useMemo(() => (tree ? rowsOf(tree, sort) : []), [tree, sort]);
+  const runs = useProcesses((state) => state.runs);
+  const hits = useProcesses((state) => state.search.found);
+  const found = useMemo(() => new Set(hits), [hits]);
+  const rows = useMemo(() => (tree ? rowsOf(tree, sort, runs, found) : []), [tree, sort, runs, found]);
   const legend = useMemo(() => legendFor(rows, colouring), [rows, colouring]);
   const at = tree?.branches.get(cursor ?? '') ?? tree?.branches.get(tree.focus);
   const focus = tree?.branches.get(tree.focus);
@@ -116,6 +120,15 @@ export function ProcessesView() {
             </span>
           ))}
         </span>
+        <TreeSearch />
+        <label className="tree-choice">
+          <input
+            type="checkbox"
+            checked={runs}
+            onChange={(event) => useProcesses.setState({ runs: event.target.checked })}
+          />
+          {t('processes.runs')}
+        </label>
         <Select
           label="processes.colour"
           value={colouring}
@@ -133,11 +146,16 @@ export function ProcessesView() {
         <IconButton icon="reload" label={t('processes.reload')} onClick={reloadTree} />
       </div>
       {partly && sort !== 'start' ? (
-        <p className="tree-partly small dim">{t('processes.sortPartly')}</p>
+        <p className="tree-partly small dim">
+          {t('processes.sortPartly')}{' '}
+          <button type="button" className="link-button" onClick={() => void searchTree('has:rule')}>
+            {t('processes.findMatched')}
+          </button>
+        </p>
       ) : null}
       <div className="panels">
         <div className="list-column">
-          {tree ? <ProcessTree tree={tree} rows={rows} legend={legend} /> : <Empty />}
+          {tree ? <ProcessTree tree={tree} rows={rows} legend={legend} found={found} /> : <Empty />}
         </div>
         {at ? (
           <ProcessPanel key={at.node.entityId} node={at.node} focused={at.node.entityId === tree?.focus} />

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TreeNode } from '../../../agent/api/contract.ts';
-import { addChildren, axisOf, change, lifeBox, openTree, rowsOf } from './tree-model.ts';
+import { axisOf, lifeBox } from './life-axis.ts';
+import { addChildren, addPath, change, openAlike, openTree, rowsOf } from './tree-model.ts';
 
 const node = (pid: number, children = 0, rest: Partial<TreeNode> = {}): TreeNode => ({
   entityId: `${pid}-${pid * 10}`,
@@ -14,9 +15,12 @@ const node = (pid: number, children = 0, rest: Partial<TreeNode> = {}): TreeNode
   ...rest,
 });
 const shown = (rows: ReturnType<typeof rowsOf>): string[] =>
-  rows.map(
-    (row) => `${' '.repeat(row.depth)}${row.kind === 'more' ? `+${row.left}` : row.branch.node.process.name}`,
-  );
+  rows.map((row) => {
+    const indent = ' '.repeat(row.depth);
+    if (row.kind === 'more') return `${indent}+${row.left}`;
+    if (row.kind === 'alike') return `${indent}${row.nodes[0]?.process.name} x ${row.nodes.length}`;
+    return `${indent}${row.branch.node.process.name}`;
+  });
 
 describe('the tree', () => {
   const opened = openTree(node(30, 2), [node(20, 50), node(10, 1)]);
@@ -44,6 +48,48 @@ describe('the tree', () => {
       total: 2,
     });
     expect(shown(rowsOf(tree, 'severity')).slice(2, 5)).toEqual(['  p30', '   p32', '   p31']);
+  });
+  it('makes one row of alike siblings, never of what matched, has children or was looked for', () => {
+    const cc = (pid: number, rest: Partial<TreeNode> = {}): TreeNode => ({
+      ...node(pid, 0, rest),
+      process: { pid, startNs: String(pid * 10), name: 'cc1' },
+    });
+    const page = [31, 32, 33, 34].map((pid) => cc(pid));
+    page.push(cc(35, { severity: 'high', detections: 1 }), node(36));
+    page.push(...[37, 38, 39, 40, 41].map((pid) => cc(pid)), cc(42, { children: 1 }), cc(43), cc(44));
+    const tree = addChildren(opened, '30-300', { children: page, total: page.length });
+    const below = (found: string[], of = tree): string[] =>
+      shown(rowsOf(of, 'start', true, new Set(found)))
+        .slice(3, -1)
+        .map((text) => text.trim());
+    expect(below([])).toEqual(['cc1 x 4', 'cc1', 'p36', 'cc1 x 5', 'cc1', 'cc1', 'cc1']);
+    // With one of five found the rest are too few on both sides.
+    expect(below(['39-390'])).toHaveLength(11);
+    expect(below([], openAlike(tree, '37-370'))).toHaveLength(11);
+  });
+  it('puts in the way down to a process without the pages between', () => {
+    const tree = addPath(
+      addChildren(opened, '30-300', { children: [node(31)], total: 900, more: 'x' }),
+      '30-300',
+      [node(600, 1), node(700)],
+    );
+    expect(shown(rowsOf(tree, 'start')).slice(2, 7)).toEqual([
+      '  p30',
+      '   p31',
+      '   p600',
+      '    p700',
+      '   +898',
+    ]);
+    // The page that holds it comes later and does not show it twice.
+    const more = addChildren(tree, '30-300', { children: [node(599), node(600, 1), node(601)], total: 900 });
+    expect(shown(rowsOf(more, 'start')).slice(2, 8)).toEqual([
+      '  p30',
+      '   p31',
+      '   p599',
+      '   p600',
+      '    p700',
+      '   p601',
+    ]);
   });
   it('holds fifty thousand children without recursion', () => {
     const many = Array.from({ length: 50_000 }, (_, at) => node(at + 31));

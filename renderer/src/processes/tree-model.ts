@@ -27,15 +27,22 @@ export interface Tree {
   /** The process that was opened. */
   focus: string;
   branches: ReadonlyMap<string, Branch>;
+  /** Runs of alike siblings that are shown one by one, by the first of each. */
+  opened: ReadonlySet<string>;
 }
 
-export const SORTS = ['start', 'severity', 'activity', 'user', 'name'] as const;
+export const SORTS = ['start', 'severity', 'activity', 'duration', 'user', 'name'] as const;
 export type Sort = (typeof SORTS)[number];
 
 export type TreeRow =
   | { kind: 'process'; id: string; branch: Branch; depth: number }
   /** Children that are not loaded yet. */
-  | { kind: 'more'; id: string; parent: string; depth: number; left: number };
+  | { kind: 'more'; id: string; parent: string; depth: number; left: number }
+  /** Siblings one after the other that ran the same program, had no children and matched nothing. */
+  | { kind: 'alike'; id: string; nodes: readonly TreeNode[]; depth: number };
+
+/** Fewer than this are shown one by one. */
+const ALIKE_LEAST = 4;
 
 function branchOf(node: TreeNode, children: readonly string[] = []): Branch {
   return {
@@ -62,7 +69,7 @@ export function openTree(node: TreeNode, ancestors: readonly TreeNode[]): Tree {
   const focus = node.entityId;
   const focused = branches.get(focus);
   if (focused && node.children > 0) branches.set(focus, { ...focused, expanded: true });
-  return { root: path[0]?.entityId ?? focus, focus, branches };
+  return { root: path[0]?.entityId ?? focus, focus, branches, opened: new Set() };
 }
 
 export function change(tree: Tree, id: string, with_: Partial<Branch>): Tree {
@@ -131,6 +138,36 @@ export function addChildren(
   return { ...tree, branches };
 }
 
+/** Adds the way down from `from` to a process, and opens it. */
+export function addPath(tree: Tree, from: string, path: readonly TreeNode[]): Tree {
+  const branches = new Map(tree.branches);
+  let above = from;
+  for (const node of path) {
+    const parent = branches.get(above);
+    if (!parent) return tree;
+    const known = branches.has(node.entityId);
+    if (!known) branches.set(node.entityId, branchOf(node));
+    const children = known ? parent.children : merge(parent.children, [node], branches);
+    branches.set(above, {
+      ...parent,
+      children,
+      total: Math.max(parent.total, children.length),
+      expanded: true,
+    });
+    above = node.entityId;
+  }
+  return { ...tree, branches };
+}
+
+/** Shows a run of alike siblings one by one. */
+export function openAlike(tree: Tree, first: string): Tree {
+  return { ...tree, opened: new Set(tree.opened).add(first) };
+}
+
+export function durationOf(node: TreeNode): bigint {
+  return BigInt(node.endNs ?? node.lastNs) - BigInt(node.startNs);
+}
+
 export function activity(node: TreeNode): number {
   return Object.values(node.subtree?.counts ?? node.counts).reduce((sum, n) => sum + n, 0);
 }
@@ -149,6 +186,8 @@ function compare(sort: Sort): (a: TreeNode, b: TreeNode) => number {
       return (a, b) => rank(worst(b)) - rank(worst(a));
     case 'activity':
       return (a, b) => activity(b) - activity(a);
+    case 'duration':
+      return (a, b) => Number(durationOf(b) - durationOf(a));
     case 'user':
       return (a, b) => userOf(a).localeCompare(userOf(b));
     case 'name':
@@ -158,14 +197,57 @@ function compare(sort: Sort): (a: TreeNode, b: TreeNode) => number {
   }
 }
 
-/** Everything that is open, top down. */
-export function rowsOf(tree: Tree, sort: Sort): TreeRow[] {
+/** What siblings must share to be one row; undefined for one that is to be seen by itself. */
+function likeness(tree: Tree, branch: Branch | undefined, keep: ReadonlySet<string>): string | undefined {
+  if (!branch || branch.total > 0) return undefined;
+  const { node } = branch;
+  if (node.entityId === tree.focus || keep.has(node.entityId)) return undefined;
+  if (node.severity !== 'info' || node.detections > 0) return undefined;
+  return `${node.process.executable ?? ''} ${node.process.name}`;
+}
+
+type Waiting =
+  | { id: string; depth: number; more?: number }
+  | { id: string; depth: number; alike: readonly TreeNode[] };
+
+/** The rows of a process's children, runs of alike ones as one. */
+function inRuns(
+  tree: Tree,
+  children: readonly string[],
+  depth: number,
+  keep: ReadonlySet<string>,
+): Waiting[] {
+  const rows: Waiting[] = [];
+  const likes = children.map((id) => likeness(tree, tree.branches.get(id), keep));
+  for (let at = 0; at < children.length;) {
+    let end = at + 1;
+    while (likes[at] !== undefined && likes[end] === likes[at] && end < children.length) end += 1;
+    const id = children[at] ?? '';
+    const run = children.slice(at, end);
+    if (run.length >= ALIKE_LEAST && !tree.opened.has(id)) {
+      const nodes = run.flatMap((each) => tree.branches.get(each)?.node ?? []);
+      rows.push({ id, depth, alike: nodes });
+    } else for (const each of run) rows.push({ id: each, depth });
+    at = end;
+  }
+  return rows;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Everything that is open, top down; `runs` makes one row of alike siblings, but of those in `keep`. */
+export function rowsOf(tree: Tree, sort: Sort, runs = false, keep: ReadonlySet<string> = NOTHING): TreeRow[] {
   const rows: TreeRow[] = [];
   const order = compare(sort);
   // Not recursive: a chain of ancestors and a hostile fork chain can both be deep.
-  const waiting: { id: string; depth: number; more?: number }[] = [{ id: tree.root, depth: 0 }];
+  const waiting: Waiting[] = [{ id: tree.root, depth: 0 }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
-    const { id, depth, more } = next;
+    const { id, depth } = next;
+    if ('alike' in next) {
+      rows.push({ kind: 'alike', id: `alike-${id}`, nodes: next.alike, depth });
+      continue;
+    }
+    const { more } = next;
     if (more !== undefined) {
       rows.push({ kind: 'more', id: `more-${id}`, parent: id, depth, left: more });
       continue;
@@ -184,43 +266,13 @@ export function rowsOf(tree: Tree, sort: Sort): TreeRow[] {
             const [one, other] = [tree.branches.get(a), tree.branches.get(b)];
             return one && other ? order(one.node, other.node) : 0;
           });
-    for (let at = children.length - 1; at >= 0; at -= 1) {
-      waiting.push({ id: children[at] ?? '', depth: depth + 1 });
+    const below = runs
+      ? inRuns(tree, children, depth + 1, keep)
+      : children.map((child) => ({ id: child, depth: depth + 1 }));
+    for (let at = below.length - 1; at >= 0; at -= 1) {
+      const row = below[at];
+      if (row) waiting.push(row);
     }
   }
   return rows;
-}
-
-export interface Axis {
-  fromNs: bigint;
-  toNs: bigint;
-}
-
-/** The life of the opened process and of what is loaded below it; ancestors reach out of it to the left. */
-export function axisOf(tree: Tree): Axis {
-  const focus = tree.branches.get(tree.focus);
-  const fromNs = BigInt(focus?.node.startNs ?? 0);
-  let toNs = fromNs + 1_000_000n;
-  const waiting = [tree.focus];
-  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-    const branch = tree.branches.get(id);
-    if (!branch) continue;
-    const end = BigInt(branch.node.endNs ?? branch.node.lastNs);
-    if (end > toNs) toNs = end;
-    waiting.push(...branch.children);
-  }
-  return { fromNs, toNs };
-}
-
-/** Left edge and width of a life on the axis, each 0 to 1, and on which sides it goes on. */
-export function lifeBox(
-  axis: Axis,
-  node: TreeNode,
-): { left: number; width: number; before: boolean; after: boolean } | undefined {
-  const span = Number(axis.toNs - axis.fromNs);
-  const from = Number(BigInt(node.startNs) - axis.fromNs) / span;
-  const to = node.endNs === undefined ? 1 : Number(BigInt(node.endNs) - axis.fromNs) / span;
-  if (to < 0 || from > 1) return undefined;
-  const left = Math.max(0, from);
-  return { left, width: Math.min(1, to) - left, before: from < 0, after: to > 1 || node.endNs === undefined };
 }
