@@ -1,0 +1,125 @@
+/**
+ * A day of events pushed through in minutes while a window follows them and is used: what the window and the agent
+ * hold afterwards, whether every record arrived, and how the console answered meanwhile.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiClient } from '../../agent/api/client.ts';
+import type { HealthSnapshot } from '../../agent/api/contract.ts';
+import { memoryMb } from './agent-under-test.ts';
+import { type ConsolePage, percentile, timeToRows, timeUntil } from './console-page.ts';
+
+export interface EnduranceOptions {
+  console: ConsolePage;
+  api: ApiClient;
+  agentPid: number;
+  /** Records the replay sensor delivers in all. */
+  records: number;
+  sampleMs: number;
+  /** Gives up waiting for the end of the replay. */
+  limitMs: number;
+}
+
+export interface Endurance {
+  /** Records the sensor delivered. */
+  delivered: number;
+  /** After forced collections, in order. */
+  heapMb: number[];
+  nodes: number[];
+  agentAnonymousMb: number[];
+  agentPssMb: number[];
+  /** From the click until the details are there. */
+  openMs: number[];
+  /** From Enter until the rows are there. */
+  queryMs: number[];
+  health: HealthSnapshot;
+}
+
+/** Also when the replay was over before. */
+const LEAST_TURNS = 3;
+
+const delivered = (health: HealthSnapshot): number =>
+  health.sensor.hooks.reduce((sum, hook) => sum + (hook.events ?? 0), 0);
+
+/** Opens the newest event and closes it again, then runs a query and goes back to everything, live. */
+async function use(console_: ConsolePage, turn: number): Promise<{ openMs: number; queryMs: number }> {
+  const { page } = console_;
+  const row = page.locator('.row[data-event]').nth(3);
+  // Under the pointer nothing moves, so that what is clicked is what was aimed at.
+  await page.locator('#event-list').hover({ position: { x: 300, y: 200 } });
+  const openMs = await timeUntil(
+    console_,
+    'click',
+    "document.querySelector('.panel-detail .detail-body')?.textContent.length > 0",
+    () => row.locator('.row-time').click(),
+  );
+  await page.keyboard.press('Escape');
+  await page.locator('#query-input').fill(['type:network', 'curl', 'severity:>=high'][turn % 3] ?? '');
+  const queryMs = await timeToRows(console_, 'keydown', () => page.keyboard.press('Enter'));
+  await page.locator('#query-input').fill('');
+  await page.keyboard.press('Enter');
+  // Out of the list, so that it is live again.
+  await page.keyboard.press('Escape');
+  await page.locator('.toolbar').hover();
+  await page.evaluate('document.activeElement?.blur()');
+  return { openMs, queryMs };
+}
+
+/** Uses the console until the replay has ended, and then until everything is stored. */
+export async function endure(options: EnduranceOptions): Promise<Endurance> {
+  const { console: console_, api, agentPid, records } = options;
+  const found: Omit<Endurance, 'health' | 'delivered'> = {
+    heapMb: [],
+    nodes: [],
+    agentAnonymousMb: [],
+    agentPssMb: [],
+    openMs: [],
+    queryMs: [],
+  };
+  const begun = performance.now();
+  let health = await api.call('health.get', {});
+  for (let turn = 0; turn < LEAST_TURNS || delivered(health) < records; turn += 1) {
+    if (performance.now() - begun > options.limitMs) break;
+    const { openMs, queryMs } = await use(console_, turn);
+    found.openMs.push(openMs);
+    found.queryMs.push(queryMs);
+    await sleep(options.sampleMs);
+    const { bytes, nodes } = await console_.heap();
+    const { anonymous, pss } = memoryMb(agentPid);
+    found.heapMb.push(bytes / 1e6);
+    found.nodes.push(nodes);
+    found.agentAnonymousMb.push(anonymous);
+    found.agentPssMb.push(pss);
+    health = await api.call('health.get', {});
+  }
+  // A first page reflects all that was delivered before it was asked for; health is told of it within a second or two.
+  await api.call('events.query', { query: '', limit: 1 });
+  const stored = ({ totals }: HealthSnapshot): number => totals.security + totals.observability;
+  for (let wait = 0; wait < 50; wait += 1) {
+    health = await api.call('health.get', {});
+    if (stored(health) >= records) break;
+    await sleep(200);
+  }
+  return { ...found, delivered: delivered(health), health };
+}
+
+/** The medians of the middle third of a series and of its last; the first is warming up. */
+function thirds(series: readonly number[]): { middle: number; last: number } {
+  const third = Math.floor(series.length / 3);
+  if (third === 0) return { middle: series[0] ?? 0, last: series.at(-1) ?? 0 };
+  return {
+    middle: percentile(series.slice(third, -third), 0.5),
+    last: percentile(series.slice(-third), 0.5),
+  };
+}
+
+/** How much a series grew from its middle third to its last. */
+export function growth(series: readonly number[]): number {
+  const { middle, last } = thirds(series);
+  return last - middle;
+}
+
+/** An agent's memory is not collected before it is measured, as the window's is: it goes up and down as it works. */
+export function isBounded(anonymousMb: readonly number[]): boolean {
+  const { middle, last } = thirds(anonymousMb);
+  return last <= 1.25 * middle + 16;
+}
