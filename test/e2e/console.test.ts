@@ -3,15 +3,13 @@
  * looked for on screen was done by a process a moment before.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessibilityFaults } from './axe.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
 
 if (browserPath === undefined) console.warn('SKIPPED: the console in a browser: no Chromium is installed');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const MARK = `console-e2e-${process.pid}`;
 
 let agent: AgentProcess;
@@ -25,21 +23,6 @@ async function go(hash: string): Promise<void> {
 
 /** The rows on screen whose text contains `text`. */
 const rows = (text: string) => page.locator('.row[data-event]').filter({ hasText: text });
-
-/** Faults of the page as it stands; `rules` narrows what is looked for. */
-async function violations(rules?: string[]): Promise<string[]> {
-  // The page's own policy forbids injected scripts; evaluation over the debugging protocol does not pass it.
-  await page.evaluate(AXE);
-  return page.evaluate(async (only) => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const result = await axe.run(only ? { runOnly: only } : {});
-    return result.violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-    );
-  }, rules);
-}
 
 describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () => {
   beforeAll(async () => {
@@ -174,14 +157,14 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
         await go(`#/${view}`);
         await page.locator('h1').first().waitFor({ state: 'attached' });
         await page.waitForTimeout(500);
-        found.push(...(await violations(rules)).map((fault) => `${view}: ${fault}`));
+        found.push(...(await accessibilityFaults(page, rules)).map((fault) => `${view}: ${fault}`));
       }
       await go(`#/timeline?q=${encodeURIComponent(`cmd:${MARK} and action:exec`)}`);
       await rows(MARK).first().click();
       for (const tab of ['Summary', 'Why', 'Ancestry', 'Fields', 'Raw', 'Proof']) {
         await page.getByRole('tab', { name: tab }).click();
         await page.waitForTimeout(200);
-        found.push(...(await violations(rules)).map((fault) => `${tab}: ${fault}`));
+        found.push(...(await accessibilityFaults(page, rules)).map((fault) => `${tab}: ${fault}`));
       }
       await page.keyboard.press('Escape');
       expect(found).toEqual([]);
@@ -198,18 +181,18 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
       .nth(3)
       .click({ modifiers: ['Shift'] });
     await page.locator('.selection-bar').getByRole('button', { name: 'Pin', exact: true }).click();
-    const found = await violations();
+    const found = await accessibilityFaults(page);
     for (const name of ['Triage', 'Export', 'Display', 'Saved searches']) {
       await page.getByRole('button', { name, exact: true }).click();
       await page.locator('.menu').first().waitFor();
-      found.push(...(await violations()).map((fault) => `${name}: ${fault}`));
+      found.push(...(await accessibilityFaults(page)).map((fault) => `${name}: ${fault}`));
       await page.keyboard.press('Escape');
     }
     await page.keyboard.press('Escape');
     await rows(MARK).nth(1).click();
     await page.keyboard.press('a');
     await page.getByText('Everything recorded around').waitFor();
-    found.push(...(await violations()).map((fault) => `around: ${fault}`));
+    found.push(...(await accessibilityFaults(page)).map((fault) => `around: ${fault}`));
     await page.getByRole('button', { name: 'Back to the query' }).click();
     await expect.poll(() => page.url()).not.toContain('around=');
     await page.keyboard.press('Escape');

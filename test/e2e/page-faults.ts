@@ -14,6 +14,13 @@ const FAULTS = `(() => {
     if (['absolute', 'fixed'].includes(getComputedStyle(element).position)) continue;
     for (let parent = element.parentElement; parent; parent = parent.parentElement) {
       const style = getComputedStyle(parent);
+      if (style.overflowX === 'hidden' || style.overflowX === 'clip') {
+        const cut = Math.round(box.right - parent.getBoundingClientRect().right);
+        const said = style.textOverflow === 'ellipsis' || element.closest('.safe, [aria-hidden=true]');
+        if (cut > 2 && !said && element.childElementCount === 0 && element.textContent.trim() !== '')
+          wrong.push(element.outerHTML.slice(0, 160) + ' is cut by ' + (parent.className || parent.tagName));
+        break;
+      }
       if (style.overflowX !== 'visible' || style.position === 'fixed') break;
       if (style.display === 'inline' || style.display === 'contents') continue;
       const over = Math.round(box.right - parent.getBoundingClientRect().right);

@@ -152,8 +152,13 @@ export function HostSection({ health }: { health: HealthSnapshot }) {
   ];
   return (
     <Section title={t('health.host')}>
-      {health.disk === undefined ? null : (
-        <dl className="figures">
+      <dl className="figures">
+        {facts.map(([name, value]) => (
+          <Figure key={name} name={name}>
+            <Value value={value} label={name} />
+          </Figure>
+        ))}
+        {health.disk === undefined ? null : (
           <Figure
             name={t('health.disk')}
             note={t('health.diskOf', { n: bytes(health.disk.totalBytes) })}
@@ -167,17 +172,7 @@ export function HostSection({ health }: { health: HealthSnapshot }) {
           >
             {bytes(health.disk.freeBytes)}
           </Figure>
-        </dl>
-      )}
-      <dl className="facts">
-        {facts.map(([name, value]) => (
-          <div key={name} className="fact-row">
-            <dt>{name}</dt>
-            <dd>
-              <Value value={value} label={name} />
-            </dd>
-          </div>
-        ))}
+        )}
       </dl>
     </Section>
   );

@@ -57,14 +57,19 @@ export function isNumber(field: string): boolean {
   return NUMBERS.has(field);
 }
 
-/** Tracks of the grid that heading and rows share; `dated` when times are told with their day. */
+/** Pixels that a time takes; `dated` when it is told with its day. */
+export function timeWidth(relative: boolean, dated: boolean): number {
+  if (relative) return 88;
+  return dated ? 134 : 104;
+}
+
+/** Tracks of the grid that heading and rows share. */
 export function gridOf(columns: readonly string[], relative: boolean, dated: boolean): string {
   const tracks = columns.map((field) => {
     const width = NARROW[field];
     return width === undefined ? 'minmax(0, 0.32fr)' : `${width}px`;
   });
-  const time = relative ? 88 : dated ? 134 : 104;
-  return `${time}px 20px minmax(0, 1fr) ${tracks.join(' ')}`;
+  return `${timeWidth(relative, dated)}px 20px minmax(0, 1fr) ${tracks.join(' ')}`;
 }
 
 export function columnName(field: string): string {

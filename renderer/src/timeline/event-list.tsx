@@ -10,7 +10,7 @@ import { usePrefs } from '../prefs.ts';
 import { openValueMenu, useApp } from '../store.ts';
 import { dayOf, nsOfMs } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
-import { columnName, gridOf, isNumber } from './columns.ts';
+import { columnName, gridOf, timeWidth, isNumber } from './columns.ts';
 import { EventRow, rowId } from './event-row.tsx';
 import { fieldName } from './fields.ts';
 import { holesIn } from './holes.ts';
@@ -146,7 +146,12 @@ export function EventList() {
         aria-rowcount={-1}
         aria-colcount={3 + columns.length}
         aria-multiselectable
-        style={{ '--grid': gridOf(columns, relative, dated) } as React.CSSProperties}
+        style={
+          {
+            '--grid': gridOf(columns, relative, dated),
+            '--time': `${timeWidth(relative, dated)}px`,
+          } as React.CSSProperties
+        }
         aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
         onScroll={releaseIfIdle}
         onBlur={() => setTimeout(releaseIfIdle)}

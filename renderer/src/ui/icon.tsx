@@ -36,6 +36,7 @@ const PATHS = {
   warning: 'M8 2.2 14.5 13.5h-13zM8 6.5v3M8 11.5v.1',
 } as const;
 export type IconName = keyof typeof PATHS;
+export const ICON_NAMES = Object.keys(PATHS) as IconName[];
 
 export function Icon({ name }: { name: IconName }) {
   return (
