@@ -87,6 +87,53 @@ describe.skipIf(browserPath === undefined)('the console (needs Chromium)', () =>
     await expect.poll(() => page.url()).not.toContain('e=');
   });
 
+  it('offers the values of the row by keyboard: include, exclude, copy', async () => {
+    execFileSync('/bin/echo', [`${MARK}-menu`], { stdio: 'ignore' });
+    await go(`#/timeline?q=${encodeURIComponent(`cmd:${MARK}-menu and action:exec`)}`);
+    await rows(`${MARK}-menu`).first().waitFor();
+    await page.locator('#event-list').focus();
+    await page.keyboard.press('j');
+    await page.keyboard.press('m');
+    await page.getByRole('menu', { name: 'Values of this row' }).waitFor();
+    const stepTo = async (name: RegExp): Promise<void> => {
+      const item = page.getByRole('menuitem', { name });
+      await item.waitFor();
+      await expect
+        .poll(async () => {
+          if ((await item.getAttribute('data-highlighted')) !== null) return true;
+          await page.keyboard.press('ArrowDown');
+          return false;
+        })
+        .toBe(true);
+    };
+    await stepTo(/^Program \S*echo/);
+    await page.keyboard.press('ArrowRight');
+    await stepTo(/^Leave these out/);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => decodeURIComponent(page.url())).toMatch(/not\+image:\S*echo/);
+    await page.getByText('No event matches').waitFor();
+  });
+
+  it('says the agent’s state in full on a small screen, in the language of the console', async () => {
+    const state = page.locator('.state');
+    const english = (await state.innerText()).trim();
+    await page.setViewportSize({ width: 1024, height: 700 });
+    const speak = async (language: string): Promise<void> => {
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type(language);
+      await page.keyboard.press('Enter');
+    };
+    const cut = (): Promise<boolean> =>
+      page.locator('.state-text').evaluate((text) => text.scrollWidth > text.clientWidth);
+    expect(await cut()).toBe(false);
+    await speak('Español');
+    await expect.poll(() => state.innerText()).toMatch(/^Se registra.* · \d+ huecos? en 24 h.* · /s);
+    expect(await cut()).toBe(false);
+    await speak('English');
+    await expect.poll(() => state.innerText()).toContain(english.split(' · ').at(-1)!);
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
   it('checks a query while it is typed, points at the fault and completes from the record', async () => {
     await page.keyboard.press('/');
     await page.keyboard.press('Control+a');

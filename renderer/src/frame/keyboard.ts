@@ -7,6 +7,7 @@ import { navigate, showOverlay, useApp } from '../store.ts';
 import { stepTab } from '../timeline/detail/detail-panel.tsx';
 import { currentRow, moveCursor } from '../timeline/list-keys.ts';
 import { clearMarks, toggleMark, togglePin } from '../timeline/marks.ts';
+import { openRowMenu } from '../timeline/row-menu.tsx';
 import { useTimeline } from '../timeline/timeline-state.ts';
 import { selectEvent, setPaused, showAround } from '../timeline/timeline-store.ts';
 import { GO_KEYS } from './keys.ts';
@@ -66,6 +67,8 @@ function timelineKey(key: string, target: EventTarget | null): boolean {
       return onRow(showAround);
     case 'p':
       return onRow(showProcessOf);
+    case 'm':
+      return openRowMenu();
     case '[':
       stepTab(-1);
       return true;
@@ -120,7 +123,7 @@ export function useKeyboard(): void {
         return;
       }
       const { overlay, valueMenu } = useApp.getState();
-      if (overlay.palette || overlay.keys || valueMenu) return;
+      if (overlay.palette || overlay.keys || valueMenu || useTimeline.getState().rowMenu) return;
       if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
       if (event.key === 'Escape') {
         if (escape()) event.preventDefault();

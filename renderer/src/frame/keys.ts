@@ -40,6 +40,7 @@ export const KEY_GROUPS: readonly KeyGroup[] = [
       ['b', 'keys.pin'],
       ['a', 'keys.around'],
       ['p', 'keys.process'],
+      ['m', 'keys.values'],
       ['Space', 'keys.pause'],
       ['f', 'keys.facets'],
     ],

@@ -3,6 +3,7 @@ import { t } from '../i18n/i18n.ts';
 import { navigate, useApp } from '../store.ts';
 import { Icon } from '../ui/icon.tsx';
 import { neutralise } from '../ui/neutralise.ts';
+import { sayState } from './say-state.ts';
 
 const GLYPH = { ok: 'check', degraded: 'warning', failed: 'warning' } as const;
 
@@ -12,7 +13,7 @@ export function StateSentence() {
   const connection = useApp((state) => state.connection.state);
   const open = connection === 'open';
   const level = open ? current : undefined;
-  const sentence = said === undefined ? undefined : neutralise(said);
+  const sentence = said === undefined ? undefined : neutralise(sayState(said));
   let text = t('state.waiting');
   if (sentence !== undefined) text = open ? sentence : t('state.stale', { sentence });
   else if (connection === 'refused') text = t('state.refused');

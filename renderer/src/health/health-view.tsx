@@ -1,4 +1,5 @@
 /** Health: the state in a sentence, what is wrong and what to do, then everything it follows from. */
+import { sayState } from '../frame/say-state.ts';
 import { t } from '../i18n/i18n.ts';
 import { useApp } from '../store.ts';
 import { duration, msOf } from '../ui/format.ts';
@@ -28,7 +29,7 @@ export function HealthView() {
       <header className="health-head">
         <h1 className="page-title">
           <State level={health.level}>
-            <SafeText text={health.sentence} />
+            <SafeText text={sayState(health.sentence)} />
           </State>
         </h1>
         <p className="dim">

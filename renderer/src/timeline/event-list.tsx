@@ -18,6 +18,7 @@ import { currentRow, listKey } from './list-keys.ts';
 import { ListNotice } from './list-notice.tsx';
 import { extendMarks, toggleMark } from './marks.ts';
 import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
+import { RowMenu, openRowMenu } from './row-menu.tsx';
 import { useTimeline } from './timeline-state.ts';
 import {
   loadNewer,
@@ -48,11 +49,16 @@ function NewPill() {
   );
 }
 
-/** The menu of the value under the pointer, if it is one that can be asked for. */
+/** The menu of the value under the pointer; elsewhere on a row, or by key, that of the row. */
 function menuAt(event: React.MouseEvent): void {
-  const part = (event.target as HTMLElement).closest<HTMLElement>('[data-field]');
-  const { field, value } = part?.dataset ?? {};
-  if (field === undefined || value === undefined) return;
+  const target = event.target as HTMLElement;
+  const { field, value } = target.closest<HTMLElement>('[data-field]')?.dataset ?? {};
+  if (field === undefined || value === undefined) {
+    const row = target.closest<HTMLElement>('[data-event]')?.dataset.event;
+    const point = row === undefined ? undefined : { x: event.clientX, y: event.clientY };
+    if (openRowMenu(row, point)) event.preventDefault();
+    return;
+  }
   event.preventDefault();
   openValueMenu({ x: event.clientX, y: event.clientY, label: fieldName(field), field, value });
 }
@@ -232,6 +238,7 @@ export function EventList() {
         </div>
       ) : null}
       <ListNotice />
+      <RowMenu />
     </div>
   );
 }

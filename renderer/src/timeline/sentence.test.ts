@@ -135,3 +135,37 @@ group('verdicts', () => {
     expect(verdictOf(base)).toBeUndefined();
   });
 });
+
+group('numbers of the kernel', () => {
+  const of = (type: string, action: string, details: Record<string, string>): string =>
+    sentence({ ...base, type, action, details });
+
+  it('are said as people say them', () => {
+    expect(of('memory', 'mprotect_wx', { protection: '0x7', length: '536608768' })).toBe(
+      'curl made writable memory executable (rwx, 537 MB)',
+    );
+    expect(of('memory', 'mmap_exec', { protection: '0x5', length: '4096' })).toBe(
+      'curl mapped executable memory (r-x, 4.1 kB)',
+    );
+    expect(of('process', 'unshare', { flags: '0x10020000' })).toBe('curl made new namespaces (user, mount)');
+    expect(of('process', 'capset', { oldEffective: '0x1', effective: '0x200000' })).toBe(
+      'curl changed its capabilities (+sys_admin −chown)',
+    );
+    expect(of('process', 'capset', { oldEffective: '0x0', effective: '0x1ffffffffff' })).toBe(
+      'curl changed its capabilities (+41)',
+    );
+  });
+
+  it('stay as they are when they are none', () => {
+    expect(of('memory', 'mprotect_wx', { protection: 'odd', length: '1' })).toContain('(odd, 1 B)');
+    expect(of('process', 'unshare', { flags: '0x400' })).toContain('(0x400)');
+  });
+
+  it('do not hide that an attempt failed, or whom a fork made', () => {
+    const file = { path: '/etc/shadow', op: 'open' };
+    expect(sentence({ ...base, type: 'file', action: 'open', file, details: { error: 'EACCES' } })).toBe(
+      'curl opened /etc/shadow (failed: EACCES)',
+    );
+    expect(sentence({ ...base, action: 'fork' })).toBe('bash forked pid 7');
+  });
+});

@@ -5,6 +5,7 @@
 import type { EventJson, GapJson, ProcessRefJson } from '../../../agent/api/contract.ts';
 import { t, tn, tryMessage } from '../i18n/i18n.ts';
 import { bytes, count } from '../ui/format.ts';
+import { capabilityChange, namespaces, protection } from './kernel-values.ts';
 
 export interface Part {
   kind: 'actor' | 'verb' | 'object' | 'link' | 'note';
@@ -101,6 +102,25 @@ const ending: Pick = (event) => {
   const code = event.process?.exitCode;
   return code === undefined || code === 0 ? undefined : t('say.with', { code });
 };
+/** "rwx, 537 MB" */
+const mapping: Pick = ({ details }) => {
+  if (details?.protection === undefined) return undefined;
+  const { length } = details;
+  const size = length === undefined ? '' : `, ${bytes(length)}`;
+  return `${protection(details.protection)}${size}`;
+};
+const childPid: Pick = ({ process }) => process && t('say.someone', { pid: process.pid });
+const capabilities: Pick = ({ details }) => capabilityChange(details?.oldEffective, details?.effective);
+const namespaceList =
+  (name: string): Pick =>
+  ({ details }) => {
+    const text = details?.[name];
+    return text === undefined ? undefined : namespaces(text);
+  };
+const unixAddress: Pick = (event) =>
+  event.file?.path ?? (event.details?.abstractName && `@${event.details.abstractName}`);
+const vsock: Pick = ({ details }) =>
+  details?.contextId === undefined ? undefined : `vsock ${details.contextId}:${details.port ?? '?'}`;
 const idChange: Pick = (event) => {
   const before = event.details?.oldEffectiveId;
   const after = event.details?.effectiveId;
@@ -112,6 +132,8 @@ const ASK = new Map<Pick, (event: EventJson) => Ask | undefined>([
   [command, ({ process }) => ask('image', process?.executable)],
   [filePath, ({ file }) => ask('file', file?.path)],
   [oldPath, ({ file }) => ask('file.old', file?.oldPath)],
+  [unixAddress, ({ file }) => ask('file', file?.path)],
+  [childPid, ({ process }) => ask('pid', process?.pid)],
   [target, (event) => ask('target.pid', event.target?.pid)],
   [
     remote,
@@ -127,7 +149,7 @@ function ask(field: string, value: string | number | undefined): Ask | undefined
 
 const ROWS: Readonly<Record<string, Row>> = {
   'process.exec': { actor: 'parent', object: command },
-  'process.fork': {},
+  'process.fork': { actor: 'parent', object: childPid },
   'process.exit': { note: ending },
   'process.snapshot': { note: command },
   'process.ptrace': { object: target, note: detail('request') },
@@ -135,12 +157,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   'process.kill': { object: target, note: detail('signal') },
   'process.setuid': { note: idChange },
   'process.setgid': { note: idChange },
-  'process.capset': { note: detail('effective') },
-  'process.unshare': { note: detail('flags') },
-  'process.setns': { note: detail('namespaceType') },
+  'process.capset': { note: capabilities },
+  'process.unshare': { note: namespaceList('flags') },
+  'process.setns': { note: namespaceList('namespaceType') },
   'process.io_uring': { object: filePath, note: detail('operation') },
   'process.chroot': { object: filePath },
   'process.pivot_root': { object: filePath },
+  'process.syscall32': { object: detail('call') },
   'process.hash': { note: (event) => event.process?.hashes?.sha256 },
   'file.open': { object: filePath },
   'file.create': { object: filePath },
@@ -167,10 +190,15 @@ const ROWS: Readonly<Record<string, Row>> = {
   'network.close': { object: remote, note: transferred },
   'network.send': { object: remote, note: protocol },
   'network.deny_connect': { object: remote, note: detail('outcome') },
+  'network.unix_connect': { object: unixAddress },
+  'network.vsock_connect': { object: vsock },
+  'network.socket': { object: detail('family', 'socketType') },
   'dns.query': { object: dnsName, note: (event) => event.dns?.recordType },
   'memory.memfd_create': { object: detail('name') },
-  'memory.mmap_wx': { object: filePath, note: detail('protection', 'length') },
-  'memory.mprotect_wx': { note: detail('protection', 'length') },
+  'memory.mmap_wx': { object: filePath, note: mapping },
+  'memory.mprotect_wx': { note: mapping },
+  'memory.mmap_exec': { object: filePath, note: mapping },
+  'memory.mprotect_exec': { object: filePath, note: mapping },
   'module.bpf': { object: detail('command'), note: detail('name') },
   'module.init_module': { note: detail('parameters') },
   'module.finit_module': { object: fileOrDetail('name'), note: detail('parameters') },
@@ -258,6 +286,9 @@ export function describe(event: EventJson): Part[] {
   }
   const note = row.note?.(event);
   if (note !== undefined && note !== '') parts.push({ kind: 'note', text: note });
+  // What was only attempted must not read as done.
+  const error = event.details?.error;
+  if (error !== undefined) parts.push({ kind: 'note', text: t('say.failed', { error }) });
   return parts;
 }
 

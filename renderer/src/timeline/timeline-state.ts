@@ -26,6 +26,8 @@ export interface TimelineState {
   marked: ReadonlyMap<string, EventJson>;
   /** Row the keyboard is on. */
   cursor: string | undefined;
+  /** The open menu of a row, and where. */
+  rowMenu: { event: EventJson; x: number; y: number } | undefined;
   /** Grows when the list should show its first row. */
   toTop: number;
 }
@@ -45,5 +47,6 @@ export const useTimeline = create<TimelineState>(() => ({
   around: undefined,
   marked: new Map(),
   cursor: undefined,
+  rowMenu: undefined,
   toTop: 0,
 }));

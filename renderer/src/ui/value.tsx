@@ -75,12 +75,43 @@ function FieldItems({ field }: { field: string }) {
   );
 }
 
+/** What can be done with a value: ask for it, leave it out, show its field, copy it. */
+export function ValueItems({ field, value }: { field: string | undefined; value: string }) {
+  const query = useApp((state) => state.route.query);
+  const copy = (text: string): void => void navigator.clipboard.writeText(text);
+  return (
+    <>
+      {field === undefined ? null : (
+        <>
+          <DropdownMenu.Item className="menu-item" onSelect={() => runQuery(addClause(query, field, value))}>
+            <Icon name="include" /> {t('value.include')}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item
+            className="menu-item"
+            onSelect={() => runQuery(addClause(query, field, value, true))}
+          >
+            <Icon name="exclude" /> {t('value.exclude')}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu-item" onSelect={() => runQuery(clauseText(field, value))}>
+            <Icon name="search" /> {t('value.only')}
+          </DropdownMenu.Item>
+          <FieldItems field={field} />
+          <DropdownMenu.Item className="menu-item" onSelect={() => copy(clauseText(field, value))}>
+            <Icon name="link" /> {t('value.copyField')}
+          </DropdownMenu.Item>
+        </>
+      )}
+      <DropdownMenu.Item className="menu-item" onSelect={() => copy(value)}>
+        <Icon name="copy" /> {t('value.copy')}
+      </DropdownMenu.Item>
+    </>
+  );
+}
+
 export function ValueMenu() {
   const target = useApp((state) => state.valueMenu);
-  const query = useApp((state) => state.route.query);
   if (!target) return null;
   const { field, value } = target;
-  const copy = (text: string): void => void navigator.clipboard.writeText(text);
   return (
     <DropdownMenu.Root open modal={false} onOpenChange={(open) => !open && openValueMenu(undefined)}>
       <DropdownMenu.Trigger asChild>
@@ -96,32 +127,7 @@ export function ValueMenu() {
           <div className="menu-label">
             {target.label}: {neutralise(clip(value, 200).text)}
           </div>
-          {field === undefined ? null : (
-            <>
-              <DropdownMenu.Item
-                className="menu-item"
-                onSelect={() => runQuery(addClause(query, field, value))}
-              >
-                <Icon name="include" /> {t('value.include')}
-              </DropdownMenu.Item>
-              <DropdownMenu.Item
-                className="menu-item"
-                onSelect={() => runQuery(addClause(query, field, value, true))}
-              >
-                <Icon name="exclude" /> {t('value.exclude')}
-              </DropdownMenu.Item>
-              <DropdownMenu.Item className="menu-item" onSelect={() => runQuery(clauseText(field, value))}>
-                <Icon name="search" /> {t('value.only')}
-              </DropdownMenu.Item>
-              <FieldItems field={field} />
-              <DropdownMenu.Item className="menu-item" onSelect={() => copy(clauseText(field, value))}>
-                <Icon name="link" /> {t('value.copyField')}
-              </DropdownMenu.Item>
-            </>
-          )}
-          <DropdownMenu.Item className="menu-item" onSelect={() => copy(value)}>
-            <Icon name="copy" /> {t('value.copy')}
-          </DropdownMenu.Item>
+          <ValueItems field={field} value={value} />
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
