@@ -29,10 +29,13 @@ import { appendJson, openLanes } from './open-lanes.ts';
 import { openTimeline } from './open-timeline.ts';
 import { openLogs } from './open-logs.ts';
 import { Pipeline } from './pipeline.ts';
+import { bootNowNs, wallOffsetNs } from './sensors/boot-clock.ts';
 import { ContainerTable } from './sensors/containers.ts';
+import { encodeEvent } from './sensors/encode.ts';
 import { ExecutableHasher } from './sensors/hashes.ts';
 import { ProcessTree } from './sensors/process-tree.ts';
 import { selectSensor, type SensorPreference } from './sensors/select-sensor.ts';
+import type { SensorBatch } from './sensors/types.ts';
 import { UserTable } from './sensors/users.ts';
 import { parseScope } from './sensor-scope.ts';
 import { serveMetrics } from './prometheus.ts';
@@ -198,7 +201,10 @@ async function compose(
     sensor,
     scope: parseScope(settings.scope),
     dataDir,
+    nowNs: wallNowNs,
+    onAct: (event) => pipeline.onBatch(batchOf(event)),
   });
+  undo.push(() => guardians.close());
   enforcer = guardians;
   await sensor.start(pipeline);
   // Only now is the machine watched: what recovery found, and the time until here that nobody saw.
@@ -306,6 +312,12 @@ async function compose(
 function clockStep(stepNs: bigint, nowNs: bigint): GapInfo {
   const detail = `${stepNs} ns`;
   return { lane: 'security', cause: 'clock_step', count: 0, fromNs: nowNs - stepNs, toNs: nowNs, detail };
+}
+
+/** A refusal that was not the kernel's own, as the sensor would have told of it. */
+function batchOf(event: SentinelEvent): SensorBatch {
+  const bytes = encodeEvent(event, bootNowNs());
+  return { lane: 'security', bytes, count: 1, firstSeq: 0, wallOffsetNs: wallOffsetNs() };
 }
 
 /** The record of an event that user space made. */

@@ -1,9 +1,11 @@
 /** Joins the guardians to the sensor, the log and health. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreAddon } from '../native-addon/index.ts';
 import { GuardianEnforcer } from './enforce/enforcer.ts';
 import { KernelGuardian, type KernelTrouble } from './enforce/kernel-guardian.ts';
-import { noKernelReach, tryKernelReach } from './enforce/reach.ts';
+import { OpenGuard } from './enforce/open-guard.ts';
+import { noKernelReach, openReach, tryKernelReach } from './enforce/reach.ts';
 import type { SentinelEvent } from './event.ts';
 import type { Sensor, SensorScope } from './sensors/types.ts';
 
@@ -13,12 +15,17 @@ export function createEnforcer(parts: {
   sensor: Sensor;
   scope: SensorScope;
   dataDir: string;
+  nowNs: () => bigint;
+  /** What is refused in user space, as an event for the log. */
+  onAct: (event: SentinelEvent) => void;
 }): GuardianEnforcer {
   const { core, sensor, scope, dataDir } = parts;
   const { kernel } = sensor;
+  const { opens, whyNoOpens } = openGuard(parts);
   if (core === undefined || kernel === undefined) {
     const reason = `the ${sensor.tier} sensor has no kernel side to enforce with`;
-    return new GuardianEnforcer({ core, guardian: undefined, reach: noKernelReach(reason) });
+    const reach = { ...noKernelReach(reason), deny_open: openReach(whyNoOpens) };
+    return new GuardianEnforcer({ core, guardian: undefined, opens, reach });
   }
   const guardian = new KernelGuardian(kernel.addon, kernel.handle, core.protectedExecutables());
   const lsm = sensor.status().hooks.find(({ name }) => name === 'lsm/bprm_check_security');
@@ -29,9 +36,34 @@ export function createEnforcer(parts: {
     cgroupProcs:
       scope.kind === 'host' ? '' : scope.kind === 'cgroup' ? join(scope.path, 'cgroup.procs') : undefined,
     whyNoLsm: lsm?.detail ?? 'the kernel has no such hook',
-    whyNoOpens: 'files are not guarded in this version',
+    whyNoOpens,
   });
-  return new GuardianEnforcer({ core, guardian, reach });
+  return new GuardianEnforcer({ core, guardian, opens, reach });
+}
+
+function openGuard(parts: Parameters<typeof createEnforcer>[0]): {
+  opens?: OpenGuard;
+  whyNoOpens: string | undefined;
+} {
+  const { core, scope, nowNs, onAct } = parts;
+  if (core === undefined) return { whyNoOpens: 'the core addon did not load' };
+  if (scope.kind === 'pid') return { whyNoOpens: 'files are guarded for the host or a cgroup only' };
+  try {
+    const cgroup = scope.kind === 'cgroup' ? cgroupName(scope.path) : '';
+    return { opens: new OpenGuard(core, cgroup, nowNs, onAct), whyNoOpens: undefined };
+  } catch (error) {
+    return { whyNoOpens: (error as Error).message };
+  }
+}
+
+/** A cgroup as /proc/PID/cgroup names it: below the mount of the hierarchy. */
+function cgroupName(path: string): string {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const [, directory = '', type] = line.split(' ');
+    if (type === 'cgroup2' && path.startsWith(`${directory}/`))
+      return path.slice(directory.length).replace(/\/$/, '');
+  }
+  return path;
 }
 
 /** The security event of somebody else's hand on the kernel's side. */

@@ -17,6 +17,7 @@
         "src/host/protected.cc",
         "src/hash/sha256.cc",
         "src/hash/file_hash.cc",
+        "src/linux/file_guard.cc",
         "src/linux/proc_reader.cc",
         "src/linux/proc_connector.cc",
         "src/linux/proc_socket.cc",

@@ -49,6 +49,38 @@ export interface NativeProcConnector {
   stats(): { records: number; lost: number; overruns: number; vanished: number; failure: number };
 }
 
+/** A file or everything below a directory that may not be opened. */
+export interface GuardedPath {
+  /** Resolved; a directory's ends in a slash. */
+  path: string;
+  directory: boolean;
+  handle: number;
+  /** Resolved executables that may open it all the same. */
+  except: string[];
+}
+
+export interface GuardedAct {
+  pid: number;
+  /** To the clock tick. */
+  startNs: bigint;
+  handle: number;
+  outcome: 'applied' | 'protected_process';
+  path: string;
+  executable: string;
+}
+
+/** fanotify permission events, answered on a thread of their own; see src/linux/file_guard.cc. */
+export interface NativeFileGuard {
+  /** Replaces what is guarded; returns what could not be. */
+  set(paths: readonly GuardedPath[]): { handle: number; reason: string }[];
+  /** Marks again: directories that came or were replaced. */
+  refresh(): { handle: number; reason: string }[];
+  /** What was done since the last call; `dropped`: refused all the same, but not told. */
+  take(): { acts: GuardedAct[]; dropped: number };
+  /** From here on everybody may open everything. */
+  close(): void;
+}
+
 export interface CoreAddon {
   abi: number;
   /**
@@ -82,6 +114,12 @@ export interface CoreAddon {
     options: { cgroupMount?: string; members?: readonly number[]; receiveBytes?: number },
     onReady: () => void,
   ) => NativeProcConnector;
+  /**
+   * `onActs` is called on the main thread when there is something to take; `scopeCgroup`: only processes there, as
+   * /proc/PID/cgroup names it, '' for all.
+   * @throws Error when the kernel does not allow it.
+   */
+  NativeFileGuard: new (onActs: () => void, scopeCgroup: string) => NativeFileGuard;
   NativeWal: new (options: NativeWalOptions, notify: () => void) => NativeWal;
   /** CRC-32C of bytes[start, end) continuing from `seed`. */
   crc32c: (seed: number, bytes: Uint8Array, start: number, end: number) => number;

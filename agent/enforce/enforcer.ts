@@ -18,6 +18,7 @@ import {
   type Reach,
 } from '../policy/types.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
+import type { OpenGuard } from './open-guard.ts';
 import { type KernelReach, reachOf, TRIAL_HANDLE } from './reach.ts';
 
 /** Processes acted on that are remembered; the oldest is forgotten first, and counted. */
@@ -46,6 +47,8 @@ export interface EnforcerParts {
   core: Pick<CoreAddon, 'actOnProcess'> | undefined;
   /** Absent without a kernel side. */
   guardian: KernelGuardian | undefined;
+  /** Absent where the kernel has no fanotify permission events. */
+  opens: OpenGuard | undefined;
   reach: KernelReach;
 }
 
@@ -80,9 +83,18 @@ export class GuardianEnforcer implements Enforcer {
 
   apply(sets: KernelSets): { refused: readonly { handle: number; reason: string }[] } {
     this.#sets = sets;
-    const { guardian, reach } = this.#parts;
-    if (guardian === undefined) return { refused: refuseAll(sets, reach.deny_exec.reason) };
-    return guardian.apply(sets, this.#agentPolicies > 0);
+    const { guardian, opens, reach } = this.#parts;
+    const refused =
+      opens?.apply(sets.opens) ??
+      sets.opens.map(({ policy }) => ({ handle: policy.handle, reason: reach.deny_open.reason }));
+    if (guardian !== undefined) refused.push(...guardian.apply(sets, this.#agentPolicies > 0).refused);
+    else refused.push(...refuseAll(sets, reach.deny_exec.reason));
+    return { refused };
+  }
+
+  /** Ends what holds the kernel's attention; before the sensor stops. */
+  close(): void {
+    this.#parts.opens?.close();
   }
 
   /** How many blocking policies the agent guardian serves: while there are any, records that gate a verdict are urgent. */
@@ -136,8 +148,9 @@ export class GuardianEnforcer implements Enforcer {
   /** Signs of life, and a look at the kernel's side; to be called every second. Returns trouble that is new. */
   tick(): readonly KernelTrouble[] {
     const { guardian } = this.#parts;
-    if (guardian === undefined) return [];
     this.#ticks += 1;
+    if (this.#sets.opens.length > 0 && this.#ticks % PROTECT_TICKS === 0) this.#parts.opens?.refresh();
+    if (guardian === undefined) return [];
     if (guardian.armed) guardian.beat(this.#ticks % PROTECT_TICKS === 0);
     else if (this.#ticks % IDLE_TICKS !== 0) return [];
     const found = guardian.check();
@@ -190,8 +203,6 @@ function effect(
 }
 
 function refuseAll(sets: KernelSets, reason: string): { handle: number; reason: string }[] {
-  const handles = [...sets.executables, ...sets.destinations, ...sets.opens].map(
-    ({ policy }) => policy.handle,
-  );
+  const handles = [...sets.executables, ...sets.destinations].map(({ policy }) => policy.handle);
   return [...new Set(handles)].map((handle) => ({ handle, reason }));
 }

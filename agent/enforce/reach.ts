@@ -66,13 +66,17 @@ export function tryKernelReach(trial: Trial): KernelReach {
   return {
     deny_exec: guarded(() => tryExec(trial)),
     deny_connect: guarded(() => tryConnect(trial)),
-    deny_open:
-      whyNoOpens === undefined
-        ? { mechanism: 'fanotify_deny', guarantee: 'prevented', reason: '' }
-        : none(whyNoOpens),
+    deny_open: openReach(whyNoOpens),
     kill: none('the kernel side refuses; it does not end what already runs'),
     alert: none('an alert does nothing'),
   };
+}
+
+/** Of deny_open: `whyNot` is undefined where the kernel lets the agent answer. */
+export function openReach(whyNot: string | undefined): Reach {
+  return whyNot === undefined
+    ? { mechanism: 'fanotify_deny', guarantee: 'prevented', reason: 'while the agent runs' }
+    : none(whyNot);
 }
 
 function guarded(attempt: () => Reach): Reach {

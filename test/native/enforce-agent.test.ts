@@ -1,6 +1,14 @@
 /** The enforcer on this machine: what it promises, whom it spares, and what it notices of an intruder's hand. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,6 +48,7 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
   let enforcer: GuardianEnforcer;
   let directory: string;
   let attempt: string;
+  const acts: SentinelEvent[] = [];
 
   beforeAll(async () => {
     recorder = await startRecorder();
@@ -50,9 +59,12 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
       sensor: recorder.sensor,
       scope: { kind: 'cgroup', path: recorder.path },
       dataDir: directory,
+      nowNs: () => BigInt(Date.now()) * 1_000_000n,
+      onAct: (event) => acts.push(event),
     });
   });
   afterAll(async () => {
+    enforcer.close();
     await recorder.stop();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -115,6 +127,74 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
     if (loaded.ok) loaded.addon.protectProcess(pid);
     expect(enforcer.act(...about(pid, startOf(pid))).error).toBe('protected: it belongs to the agent');
     child.kill('SIGKILL');
+  });
+
+  describe('guarded files', () => {
+    const opens = async (path: string, program = attempt): Promise<string> =>
+      (await recorder.program(program, 'open', path)).stdout.trim();
+    const guard = (by: 'path' | 'directory', value: string, exceptExecutables: string[] = []): void => {
+      acts.length = 0;
+      const policy = { ...POLICY, handle: 40 };
+      const set = { policy, by, value, exceptExecutables };
+      expect(enforcer.apply({ ...NO_KERNEL_SETS, generation: 1, opens: [set] }).refused).toEqual([]);
+    };
+    const EPERM = '1';
+
+    it('are not opened, with the refusal told, and others beside them are', async () => {
+      const secret = join(directory, 'secret');
+      const twin = join(directory, 'twin');
+      writeFileSync(secret, 's');
+      writeFileSync(twin, 't');
+      guard('path', secret);
+      expect(await opens(secret)).toBe(EPERM);
+      expect(await opens(twin)).toBe('ok');
+      expect(acts).toHaveLength(1);
+      expect(acts[0]).toMatchObject({
+        type: 'file',
+        action: 'deny_open',
+        lane: 'security',
+        file: { path: secret },
+        details: { policyHandle: '40', mechanism: 'fanotify_deny', outcome: 'applied' },
+      });
+      // The agent's own opens, and those outside the scope.
+      expect(readFileSync(secret, 'utf8')).toBe('s');
+      expect(spawnSync(attempt, ['open', secret], { encoding: 'utf8' }).stdout.trim()).toBe('ok');
+      // Another file at the guarded path is guarded, the old one elsewhere is not.
+      renameSync(secret, join(directory, 'moved'));
+      writeFileSync(twin, 't2');
+      renameSync(twin, secret);
+      expect(await opens(secret)).toBe(EPERM);
+      expect(await opens(join(directory, 'moved'))).toBe('ok');
+      enforcer.apply(NO_KERNEL_SETS);
+      expect(await opens(secret)).toBe('ok');
+    });
+
+    it('below a directory, also in those that came later, but for the executables that may', async () => {
+      const place = join(directory, 'place');
+      mkdirSync(join(place, 'deep', 'er'), { recursive: true });
+      writeFileSync(join(place, 'deep', 'er', 'file'), '');
+      const allowed = join(directory, 'allowed');
+      copyFileSync(attempt, allowed);
+      guard('directory', `${place}/`, [allowed]);
+      expect(await opens(join(place, 'deep', 'er', 'file'))).toBe(EPERM);
+      expect(await opens(join(place, 'deep', 'er', 'file'), allowed)).toBe('ok');
+      mkdirSync(join(place, 'new'));
+      writeFileSync(join(place, 'new', 'file'), '');
+      for (let tick = 0; tick < 5; tick++) enforcer.tick();
+      expect(await opens(join(place, 'new', 'file'))).toBe(EPERM);
+      enforcer.apply(NO_KERNEL_SETS);
+    });
+
+    it('refuses to guard what every program opens', () => {
+      const set = {
+        policy: { ...POLICY, handle: 41 },
+        by: 'directory' as const,
+        value: '/proc/',
+        exceptExecutables: [],
+      };
+      expect(enforcer.apply({ ...NO_KERNEL_SETS, generation: 2, opens: [set] }).refused[0]?.handle).toBe(41);
+      enforcer.apply(NO_KERNEL_SETS);
+    });
   });
 
   describe('an intruder with root', () => {
