@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeBatch } from '../../agent/sensors/decode.ts';
@@ -124,7 +124,11 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
     );
     // The main thread stands still: the reader stops at its limit and the ring overflows.
     const ended = children.map((child) => new Promise((resolve) => child.on('close', resolve)));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+    const still = new Int32Array(new SharedArrayBuffer(4));
+    const running = ({ pid }: { pid?: number }): boolean =>
+      !/ Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    for (let waited = 0; waited < 20_000 && children.some(running); waited += 100)
+      Atomics.wait(still, 0, 0, 100);
     await Promise.all(ended);
     await recorder.sensor.stop();
     const files = recorder.take().filter((event) => event.type === 'file');

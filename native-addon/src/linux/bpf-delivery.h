@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -44,6 +45,8 @@ class Delivery {
  public:
   // On the main thread, before anything else.
   void Open(Napi::Env env, Napi::Function deliver) {
+    deliver_ = Napi::Persistent(deliver);
+    context_ = std::make_unique<Napi::AsyncContext>(env, "sentinel_bpf");
     tsfn_ = Napi::ThreadSafeFunction::New(env, deliver, "sentinel_bpf", 0, 1);
   }
 
@@ -66,6 +69,18 @@ class Delivery {
       signalled_ = true;
     }
     Call();
+  }
+
+  // On the main thread, outside of any call from JavaScript: hands over what waits without a signal to ourselves.
+  void DeliverHere() {
+    Napi::Env env = deliver_.Env();
+    Napi::HandleScope handles(env);
+    Napi::CallbackScope callback(env, *context_);
+    try {
+      Deliver(env, deliver_.Value());
+    } catch (const Napi::Error &error) {
+      napi_fatal_exception(env, error.Value());
+    }
   }
 
   // Nothing comes any more: tells JavaScript after the last batch.
@@ -106,6 +121,8 @@ class Delivery {
 
  private:
   Napi::ThreadSafeFunction tsfn_;
+  Napi::FunctionReference deliver_;
+  std::unique_ptr<Napi::AsyncContext> context_;
   std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Batch> pending_[2];  // by ring

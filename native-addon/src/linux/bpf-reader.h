@@ -1,22 +1,26 @@
-// The thread that reads both rings: appends security records to the log before JavaScript hears of them, hands batches
-// to Delivery, and turns the kernel's loss counters into numbers with a cause. When JavaScript does not keep up with a
-// lane, its ring is left alone and the kernel counts what no longer fits.
+// Reads both rings: appends security records to the log before JavaScript hears of them, hands batches to Delivery, and
+// turns the kernel's loss counters into numbers with a cause. When JavaScript does not keep up with a lane, its ring is
+// left alone and the kernel counts what no longer fits.
+//
+// Under load a thread of its own does that. At rest the main thread does, woken by the kernel itself (bpf-direct.h): each
+// change of threads costs tens of microseconds, and milliseconds where others want the processor too.
 #ifndef SENTINEL_BPF_READER_H
 #define SENTINEL_BPF_READER_H
 #include <napi.h>
+#include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "../wal/appender.h"
+#include "bpf-clock.h"
 #include "bpf-delivery.h"
+#include "bpf-direct.h"
 #include "bpf-loader.h"
 #include "policy-maps.h"
 
@@ -25,45 +29,16 @@ namespace sentinel {
 constexpr size_t kMaxBatchBytes = 256u << 10;
 constexpr uint16_t kRecordTypeSensor = 1;  // RecordType.sensor in agent/wal/types.ts
 constexpr uint16_t kSchemaSensorV1 = 1;    // Schema.sensorV1
-constexpr int64_t kSecondNs = 1000000000;
 // Records per second, over windows of this length, that tell rest from load from storm.
 constexpr int64_t kRateWindowNs = kSecondNs / 10;
 constexpr double kRestRate = 200, kBusyRate = 3000, kQuietSecurityRate = 100;
 // What a record may wait for company, by lane: see Rest().
 constexpr int kNapMs = 3;
 constexpr int64_t kObservabilityNapNs = kSecondNs / 20;
-// For how long at once the reader and the main thread ask for the processor: who asks for little gets it sooner when
-// others want it too, and no larger share. Since Linux 6.12, ignored before.
-constexpr uint64_t kSliceNs = 100000;
-
-// struct sched_attr of sched_setattr(2), which the C library does not have.
-struct sched_attr_v0 {
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-
-inline int64_t Now(clockid_t clock) {
-  timespec t;
-  clock_gettime(clock, &t);
-  return t.tv_sec * kSecondNs + t.tv_nsec;
-}
-
-// CLOCK_REALTIME - CLOCK_BOOTTIME, from the tightest of a few readings.
-inline int64_t WallOffset() {
-  int64_t best = 0, width = INT64_MAX;
-  for (int i = 0; i < 4; i++) {
-    int64_t before = Now(CLOCK_BOOTTIME), wall = Now(CLOCK_REALTIME), after = Now(CLOCK_BOOTTIME);
-    if (after - before < width) {
-      width = after - before;
-      best = wall - (before + after) / 2;
-    }
-  }
-  return best;
-}
-
+// How long records may lie in the rings while the main thread, whose turn it is, does something else.
+constexpr int kWatchMs = 100;
+// How often it may find more at once before the thread takes over.
+constexpr int kTurnsAtRest = 4;
 inline bool Urgent(uint8_t type) {
   switch (type) {
     case SN_EXEC:
@@ -109,12 +84,14 @@ class Reader {
     previous_.assign(loader.cpu_count, {});
     for (size_t cpu = 0; cpu < loader.cpu_count; cpu++) previous_[cpu] = loader.cpus[cpu];
     delivery_.Open(env, deliver);
+    direct_.Open(env, [this] { ReadHere(); });
     thread_ = std::thread([this] { Run(); });
   }
 
   // Ends the thread after it delivered what the rings still hold. `done` runs on the main thread.
   void Stop() {
     stopping_ = true;
+    direct_.Close();
     Kick();
   }
 
@@ -131,6 +108,10 @@ class Reader {
   int event_fd_ = -1, epoll_fd_ = -1;
   std::thread thread_;
   Delivery delivery_;
+  DirectWatch direct_;
+  // Of who takes from the rings, and of what it counts.
+  std::mutex reading_;
+  std::atomic<bool> at_rest_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> wall_offset_{WallOffset()};
   std::vector<sn_cpu> previous_;
@@ -210,7 +191,6 @@ class Reader {
   void DrainAll(uint64_t taken[2]) {
     taken[SN_RING_OBSERVABILITY] = Drain(SN_RING_OBSERVABILITY);
     taken[SN_RING_SECURITY] = Drain(SN_RING_SECURITY);
-    if (taken[0] + taken[1] > 0) delivery_.Signal();
   }
 
   void RefreshClock(int64_t now) {
@@ -257,17 +237,6 @@ class Reader {
     __atomic_store_n(&loader.control->idle[1], observability, __ATOMIC_SEQ_CST);
   }
 
-  // Of the calling thread.
-  static void AskForShortSlices() {
-    sched_attr_v0 attributes{};
-    attributes.size = sizeof attributes;
-    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
-    if (attributes.policy != SCHED_OTHER) return;
-    attributes.size = sizeof attributes;
-    attributes.runtime = kSliceNs;
-    syscall(SYS_sched_setattr, 0, &attributes, 0);
-  }
-
   bool Empty() { return sn_ring_used(&loader.rings[0]) == 0 && sn_ring_used(&loader.rings[1]) == 0; }
 
   void Sleep(int timeout_ms) {
@@ -302,6 +271,10 @@ class Reader {
   void Rest() {
     const double rate = per_second_[0] + per_second_[1];
     if (rate < kRestRate) {
+      if (direct_.open()) {
+        LeaveToMainThread();
+        return;
+      }
       SetIdle(1, 1);
       if (Empty()) Sleep(500);
       return;
@@ -318,6 +291,67 @@ class Reader {
       }
       Nap(kNapMs);
     }
+  }
+
+  // Lets the main thread read for as long as there is little, and looks after it: what lies there for long, because
+  // JavaScript is busy with something, is at least brought to the log.
+  void LeaveToMainThread() {
+    at_rest_ = true;
+    direct_.Watch(loader.rings[0].fd, loader.rings[1].fd);
+    SetIdle(1, 1);
+    // What came before that woke nobody.
+    while (at_rest_ && !stopping_ && !Empty()) TurnForMainThread();
+    while (at_rest_ && !stopping_) {
+      pollfd kicked{event_fd_, POLLIN, 0};
+      uint64_t value;
+      if (poll(&kicked, 1, kWatchMs) > 0 && read(event_fd_, &value, sizeof value) < 0) continue;
+      // More than once where something came while the wake-up was being set.
+      do TurnForMainThread();
+      while (at_rest_ && !stopping_ && !Empty());
+    }
+    direct_.Ignore(loader.rings[0].fd, loader.rings[1].fd);
+  }
+
+  void TurnForMainThread() {
+    std::lock_guard<std::mutex> lock(reading_);
+    if (at_rest_ && !stopping_ && TurnAtRest(0)) delivery_.Signal();
+  }
+
+  // A turn after which the next record wakes the main thread again: whoever took a record took its wake-up too.
+  bool TurnAtRest(int before) {
+    SetIdle(0, 0);
+    const bool some = Turn();
+    if (per_second_[0] + per_second_[1] >= kRestRate || before == kTurnsAtRest || delivery_.AnyFull())
+      at_rest_ = false;
+    else
+      SetIdle(1, 1);
+    return some;
+  }
+
+  // On the main thread, when the kernel woke it.
+  void ReadHere() {
+    if (!at_rest_) return;
+    for (int turn = 0; at_rest_ && !stopping_; turn++) {
+      {
+        std::lock_guard<std::mutex> lock(reading_);
+        TurnAtRest(turn);
+      }
+      if (turn == 0) wakeups++;
+      delivery_.DeliverHere();
+      if (Empty()) break;
+    }
+    if (!at_rest_) Kick();
+  }
+
+  // Takes what there is and keeps the books; says whether there was something. Holds reading_.
+  bool Turn() {
+    uint64_t taken[2];
+    DrainAll(taken);
+    const int64_t now = last_drain_ns_ = Now(CLOCK_BOOTTIME);
+    RefreshClock(now);
+    if (now - last_poll_ns_ > kSecondNs / 8) CollectLosses(now);
+    CountRates(now, taken);
+    return taken[0] + taken[1] > 0;
   }
 
   bool RingsNearlyEmpty() {
@@ -338,12 +372,10 @@ class Reader {
     while (!stopping_) {
       SetIdle(0, 0);
       __atomic_store_n(&loader.control->napping, 0, __ATOMIC_SEQ_CST);
-      uint64_t taken[2];
-      DrainAll(taken);
-      now = last_drain_ns_ = Now(CLOCK_BOOTTIME);
-      RefreshClock(now);
-      if (now - last_poll_ns_ > kSecondNs / 8) CollectLosses(now);
-      CountRates(now, taken);
+      {
+        std::lock_guard<std::mutex> lock(reading_);
+        if (Turn()) delivery_.Signal();
+      }
       if (delivery_.AnyFull()) {
         // JavaScript is behind: look again when there is room, and soon for the other lane's sake.
         delivery_.WaitForRoom(std::chrono::milliseconds(5));
@@ -355,6 +387,7 @@ class Reader {
     for (int quiet = 0; quiet < 2;) {
       uint64_t taken[2];
       DrainAll(taken);
+      if (taken[0] + taken[1] > 0) delivery_.Signal();
       if (delivery_.AnyFull()) {
         // Bounded, in case JavaScript never comes back.
         if (!delivery_.WaitForRoom(std::chrono::seconds(10))) break;
