@@ -1,5 +1,6 @@
 /** Chunks of a partition: staged in memory while they fill, and read back from the file. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { prepared } from './database.ts';
 import { addAction, addSnapshot, addText, BLOOM_BYTES } from './bloom.ts';
 import { BlockError, packColumns, unpackColumns, type Column } from './column-pack.ts';
 import {
@@ -152,37 +153,39 @@ export class EventBlock {
 
 /** The chunks of one partition in the file. */
 export class PartitionBlocks {
-  private readonly selectHeads: StatementSync;
-  private readonly selectLast: StatementSync;
-  private readonly selectBloom: StatementSync;
-  private readonly selectHot: StatementSync;
-  private readonly selectCold: StatementSync;
-  private readonly selectSnapshots: StatementSync;
+  private readonly selectHeads: () => StatementSync;
+  private readonly selectLast: () => StatementSync;
+  private readonly selectBloom: () => StatementSync;
+  private readonly selectHot: () => StatementSync;
+  private readonly selectCold: () => StatementSync;
+  private readonly selectSnapshots: () => StatementSync;
   private readonly snapshotChunks = new Map<number, readonly Column[]>();
 
   constructor(db: DatabaseSync, n: number) {
-    this.selectHeads = db.prepare(
+    this.selectHeads = prepared(
+      db,
       `SELECT k, ${ZONE_COLUMNS} FROM h${n} WHERE max_ts >= ? AND min_ts <= ? AND (types & ?) <> 0 AND (sevs & ?) <> 0
        ORDER BY k`,
+      true,
     );
-    this.selectHeads.setReadBigInts(true);
-    this.selectLast = db.prepare(`SELECT k, ${ZONE_COLUMNS} FROM h${n} ORDER BY k DESC LIMIT 1`);
-    this.selectLast.setReadBigInts(true);
-    this.selectBloom = db.prepare(`SELECT bloom FROM b${n} WHERE k = ?`);
-    this.selectHot = db.prepare(`SELECT hot FROM c${n} WHERE k = ?`);
-    this.selectCold = db.prepare(`SELECT cold FROM c${n} WHERE k = ?`);
-    this.selectSnapshots = db.prepare(`SELECT block FROM p${n} WHERE k = ?`);
+    this.selectLast = prepared(db, `SELECT k, ${ZONE_COLUMNS} FROM h${n} ORDER BY k DESC LIMIT 1`, true);
+    this.selectBloom = prepared(db, `SELECT bloom FROM b${n} WHERE k = ?`);
+    this.selectHot = prepared(db, `SELECT hot FROM c${n} WHERE k = ?`);
+    this.selectCold = prepared(db, `SELECT cold FROM c${n} WHERE k = ?`);
+    this.selectSnapshots = prepared(db, `SELECT block FROM p${n} WHERE k = ?`);
   }
 
   /** Chunks by number, of those that can hold what is asked for. */
   heads(wanted: HeadQuery = ALL_HEADS): ChunkHead[] {
     const { from, to, types, severities } = wanted;
-    return this.selectHeads.all(from, to, types, severities).map((row) => this.headOf(row));
+    return this.selectHeads()
+      .all(from, to, types, severities)
+      .map((row) => this.headOf(row));
   }
 
   /** The chunk that was begun last. */
   lastHead(): ChunkHead | undefined {
-    const row = this.selectLast.get();
+    const row = this.selectLast().get();
     return row && this.headOf(row);
   }
 
@@ -193,7 +196,7 @@ export class PartitionBlocks {
       k,
       zone: zoneOf(row),
       bloom: () => {
-        bloom ??= this.selectBloom.get(k)?.['bloom'] as Uint8Array | undefined;
+        bloom ??= this.selectBloom().get(k)?.['bloom'] as Uint8Array | undefined;
         if (bloom?.length !== BLOOM_BYTES) throw new BlockError(`the filter of chunk ${k} is damaged`);
         return bloom;
       },
@@ -202,10 +205,10 @@ export class PartitionBlocks {
 
   load(head: ChunkHead): EventBlock {
     const { k } = head;
-    const row = this.selectHot.get(k);
+    const row = this.selectHot().get(k);
     if (!row) throw new BlockError(`chunk ${k} is missing`);
     return new EventBlock(head, unpackColumns(row['hot'] as Uint8Array, HOT_COLUMNS), () => {
-      const cold = this.selectCold.get(k);
+      const cold = this.selectCold().get(k);
       if (!cold) throw new BlockError(`chunk ${k} is missing`);
       return unpackColumns(cold['cold'] as Uint8Array, COLD_COLUMNS);
     });
@@ -215,7 +218,7 @@ export class PartitionBlocks {
   snapshots(k: number): readonly Column[] | undefined {
     const known = this.snapshotChunks.get(k);
     if (known) return known;
-    const row = this.selectSnapshots.get(k);
+    const row = this.selectSnapshots().get(k);
     if (!row) return undefined;
     const columns = unpackColumns(row['block'] as Uint8Array, SNAP_COLUMNS);
     this.snapshotChunks.set(k, columns);

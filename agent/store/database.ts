@@ -1,7 +1,7 @@
 /** Opening the database file: settings, versions, and what to do with a file that is damaged. */
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { BlockError } from './column-pack.ts';
 import { TimelineCorruptError, TimelineOpenError } from './errors.ts';
 import { APPLICATION_ID, DECISION_SCHEMA, SCHEMA_VERSION, createGlobal } from './schema.ts';
@@ -108,4 +108,17 @@ export function openDatabase(path: string, readOnly: boolean, cacheKiB: number):
     }
     throw new TimelineCorruptError(path, readOnly || !existed ? undefined : moveAside(path), error);
   }
+}
+
+/**
+ * A statement that is prepared when it is first used: an answer opens many partitions and asks few of them everything.
+ */
+export function prepared(db: DatabaseSync, sql: string, bigInts = false): () => StatementSync {
+  let statement: StatementSync | undefined;
+  return () => {
+    if (statement) return statement;
+    statement = db.prepare(sql);
+    if (bigInts) statement.setReadBigInts(true);
+    return statement;
+  };
 }

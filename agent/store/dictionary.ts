@@ -4,6 +4,7 @@
  * costs space and nothing else: every reader treats numbers as many-to-one.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { prepared } from './database.ts';
 import { fold } from './query-pattern.ts';
 import { FIRST_SMALL_KIND, KIND_ESCAPED, KIND_LONG, KIND_MASK, Kind } from './schema.ts';
 
@@ -152,11 +153,11 @@ export class DictionaryWriter {
 
 /** Reads texts of one partition back; keeps what one answer needs and no more. */
 export class DictionaryReader {
-  private readonly select: StatementSync;
+  private readonly select: () => StatementSync;
   private readonly seen = new Map<number, string>();
 
   constructor(db: DatabaseSync, partition: number) {
-    this.select = db.prepare(`SELECT kind, text FROM d${partition} WHERE id = ?`);
+    this.select = prepared(db, `SELECT kind, text FROM d${partition} WHERE id = ?`);
   }
 
   /** The text as it was given (arguments as JSON), undefined for no number. */
@@ -164,7 +165,7 @@ export class DictionaryReader {
     if (id === undefined) return undefined;
     const known = this.seen.get(id);
     if (known !== undefined) return known;
-    const row = this.select.get(id) as { kind: number; text: string } | undefined;
+    const row = this.select().get(id) as { kind: number; text: string } | undefined;
     if (!row) return undefined;
     const text = storedText(row.kind, row.text);
     if (this.seen.size > 4096) this.seen.clear();

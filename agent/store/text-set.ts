@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Hashes } from '../event.ts';
+import { prepared } from './database.ts';
 import { storedText } from './dictionary.ts';
 import { textsOf } from './query-columns.ts';
 import { fold, type FoldedTest } from './query-pattern.ts';
@@ -38,8 +39,8 @@ export class Texts {
     this.db = db;
     this.n = n;
     this.hashes = hashes;
-    const statement = db.prepare(`SELECT id, kind, text FROM d${n} WHERE id = ?`);
-    this.select = (id) => statement.get(id) as unknown as Word | undefined;
+    const statement = prepared(db, `SELECT id, kind, text FROM d${n} WHERE id = ?`);
+    this.select = (id) => statement().get(id) as unknown as Word | undefined;
   }
 
   word(id: number): Word | undefined {

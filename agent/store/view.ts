@@ -4,6 +4,7 @@ import type { Detection, Hashes, SentinelEvent } from '../event.ts';
 import { PartitionBlocks, snapshotPlace, type ChunkHead, type EventBlock } from './blocks.ts';
 import { numbersOf } from './column-pack.ts';
 import { filledPartitions, type Actions, type Partition } from './catalog.ts';
+import { prepared } from './database.ts';
 import { DictionaryReader } from './dictionary.ts';
 import { ANY_BITS, type Test } from './masks.ts';
 import { decodeRow, type RowContext } from './row.ts';
@@ -32,8 +33,8 @@ export class PartitionView {
   readonly texts: Texts;
   private readonly words: DictionaryReader;
   private readonly hashes: Reader['hashes'];
-  private readonly selectRest: StatementSync;
-  private readonly selectDetections: StatementSync;
+  private readonly selectRest: () => StatementSync;
+  private readonly selectDetections: () => StatementSync;
   private readonly snaps = new Map<number, Snapshot>();
   private readonly context: RowContext;
 
@@ -45,8 +46,8 @@ export class PartitionView {
     this.blocks = new PartitionBlocks(db, n);
     this.texts = new Texts(db, n, hashes);
     this.words = new DictionaryReader(db, n);
-    this.selectRest = db.prepare(`SELECT json FROM x${n} WHERE id = ?`);
-    this.selectDetections = db.prepare(`SELECT json FROM t${n} WHERE event = ? ORDER BY seq, k`);
+    this.selectRest = prepared(db, `SELECT json FROM x${n} WHERE id = ?`);
+    this.selectDetections = prepared(db, `SELECT json FROM t${n} WHERE event = ? ORDER BY seq, k`);
     this.context = {
       words: this.words,
       action: (id) => actions.get(id),
@@ -80,11 +81,13 @@ export class PartitionView {
 
   /** JSON of what a row has beyond its columns. */
   rest(eventId: number): string | undefined {
-    return this.selectRest.get(eventId)?.['json'] as string | undefined;
+    return this.selectRest().get(eventId)?.['json'] as string | undefined;
   }
 
   private detections(eventId: number): Detection[] {
-    return this.selectDetections.all(eventId).map((row) => JSON.parse(row['json'] as string) as Detection);
+    return this.selectDetections()
+      .all(eventId)
+      .map((row) => JSON.parse(row['json'] as string) as Detection);
   }
 
   event(block: EventBlock, row: number): SentinelEvent {
