@@ -14,6 +14,8 @@ import type { SentinelEvent } from './event.ts';
 import { createLogChecks, verifyCommand } from './log-check.ts';
 import { exceptionMethods } from './exception-service.ts';
 import type { Log } from './log.ts';
+import { policyMethods } from './policy-api.ts';
+import type { PolicyService } from './policy-service.ts';
 import { consoleDir } from './resources.ts';
 import { SavedItems } from './saved-items.ts';
 import { UserTable } from './sensors/users.ts';
@@ -36,6 +38,7 @@ export interface AgentApiParts {
   rules: () => RuleSummary[];
   /** The rules and exceptions in force. */
   ruleSet: () => RuleSet;
+  policies: PolicyService;
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
@@ -120,6 +123,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         return checks.start();
       },
       ...exceptionMethods(parts, byOf),
+      ...policyMethods(parts, byOf),
       'doctor.check': async () => ({ checks: machineChecks(parts.dataDir) }),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),

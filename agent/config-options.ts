@@ -115,6 +115,21 @@ export const OPTIONS = {
   'rules.bundled': { kind: 'flag', default: true, help: 'use the rules that come with Sentinel' },
   'rules.paths': { kind: 'list', default: [], help: 'more Sigma rules: files or folders' },
   'rules.indicators': { kind: 'list', default: [], help: 'indicator lists: CSV or STIX 2.1 files' },
+  'policy.windowMinutes': { kind: 'int', default: 10, min: 5, max: 15, help: 'length of a canary window' },
+  'policy.stableMinutes': {
+    kind: 'int',
+    default: 60,
+    min: 15,
+    max: 43_200,
+    help: 'canary time before a low or medium policy becomes active',
+  },
+  'policy.falsePositivePercent': {
+    kind: 'int',
+    default: 5,
+    min: 0,
+    max: 100,
+    help: 'false positives a canary window may have',
+  },
   'log.level': {
     kind: 'choice',
     default: 'info',

@@ -1,8 +1,10 @@
 /**
- * Which record types the detector has rules for. A record of another type is kept as it came: making an event of it
+ * Which record types the detector has rules, or the policies have conditions, for. A record of another type is kept as it came: making an event of it
  * would cost several microseconds and tell nothing.
  */
 import type { Detector } from './detect/detector.ts';
+import type { EventType } from './event.ts';
+import type { PolicyEngine } from './policy/engine.ts';
 import { Flag, Header } from './sensors/layout.ts';
 import { OPCODES } from './sensors/opcodes.ts';
 
@@ -10,12 +12,15 @@ export class Interest {
   /** By record type: 1 as it is, 2 where the call created the file. */
   readonly #types = new Uint8Array(256);
 
-  constructor(detector: Detector) {
+  /** `policies`: absent while there are none. */
+  constructor(detector: Pick<Detector, 'hasRulesFor'>, policies?: Pick<PolicyEngine, 'hasPoliciesFor'>) {
+    const wanted = (type: EventType, action: string): boolean =>
+      detector.hasRulesFor(type, action) || (policies?.hasPoliciesFor(type, action) ?? false);
     for (const opcode of OPCODES) {
       if (opcode === undefined) continue;
       const { code, type, action, createdAction } = opcode;
-      const plain = detector.hasRulesFor(type, action);
-      const created = createdAction === undefined ? plain : detector.hasRulesFor(type, createdAction);
+      const plain = wanted(type, action);
+      const created = createdAction === undefined ? plain : wanted(type, createdAction);
       this.#types[code] = (plain ? 1 : 0) | (created ? 2 : 0);
     }
   }

@@ -1,8 +1,8 @@
 /**
  * What happens to every event, in order. Runs on the thread that decides; nothing here waits.
  *
- *   security:       durable record -> decode -> tree -> hash -> detect -> record detections -> release
- *   observability:  (no rule for its type: lane) decode -> tree -> detect -> (matched: promote to security) -> lane
+ *   security:       durable record -> decode -> tree -> hash -> detect -> record detections -> policy -> release
+ *   observability:  (no rule for its type: lane) decode -> tree -> detect -> policy -> (matched: promote to security) -> lane
  *
  * Branching by event type lives in the sensors' opcode table and in the detector's index, not here.
  */
@@ -14,6 +14,7 @@ import type { ObservabilityLane } from './lanes/observability.ts';
 import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
 import { SKIP } from './lanes/types.ts';
 import { LatencyHistogram } from './latency.ts';
+import type { PolicyStage } from './policy-stage.ts';
 import { Interest } from './interest.ts';
 import { decodeRecord, isDecodable, recordBootNs, recordCpu, recordLength } from './sensors/decode.ts';
 import type { ExecutableHasher } from './sensors/hashes.ts';
@@ -50,6 +51,8 @@ export class Pipeline implements SensorSink {
   readonly totals = { security: 0, observability: 0, detections: 0, rejected: 0 };
   readonly #parts: PipelineParts;
   #detector: Detector;
+  /** Absent until the policies are loaded. */
+  #policies: PolicyStage | undefined;
   #interest: Interest;
   /** Of the last record passed by: one process makes many in a row. */
   #lastPid = 0;
@@ -66,7 +69,13 @@ export class Pipeline implements SensorSink {
   /** Puts another rule set in force between two events. */
   useDetector(detector: Detector): void {
     this.#detector = detector;
-    this.#interest = new Interest(detector);
+    this.#interest = new Interest(detector, this.#policies?.engine);
+  }
+
+  /** Puts other policies in force between two events. */
+  usePolicies(policies: PolicyStage): void {
+    this.#policies = policies;
+    this.#interest = new Interest(this.#detector, policies.engine);
   }
 
   onBatch(batch: SensorBatch): void {
@@ -103,6 +112,7 @@ export class Pipeline implements SensorSink {
       this.#complete(event, seq);
       const detections = this.#detector.evaluate(event);
       if (detections !== undefined) this.#detected(event, seq, detections);
+      this.#policies?.onEvent(event, seq);
       this.#measure(this.kernelToDecision, event.tsNs);
       if (index === batch.count - 1 && seq !== 0)
         this.#release(seq, event.tsNs, this.totals.detections > before);
@@ -164,8 +174,11 @@ export class Pipeline implements SensorSink {
     event.lane = 'observability';
     this.#complete(event, 0);
     const detections = this.#detector.evaluate(event);
-    if (detections === undefined) return false;
-    this.#promote(event, bytes.subarray(offset, offset + length), detections);
+    event.detections = detections;
+    const matched = this.#policies?.engine.match(event);
+    if (detections === undefined && matched === undefined) return false;
+    const seq = this.#promote(event, bytes.subarray(offset, offset + length), detections);
+    if (matched !== undefined) this.#policies?.decide(event, seq, matched);
     this.#measure(this.kernelToDecision, event.tsNs);
     return true;
   }
@@ -205,16 +218,18 @@ export class Pipeline implements SensorSink {
     if (process.hashes === undefined) this.#parts.hasher.request(process, seq);
   }
 
-  /** An ordinary event that a rule matched moves to the security lane, record and all. */
-  #promote(event: SentinelEvent, raw: Buffer, detections: Detection[]): void {
+  /** An ordinary event that a rule or policy matched moves to the security lane, record and all. */
+  #promote(event: SentinelEvent, raw: Buffer, detections: Detection[] | undefined): number {
     event.lane = 'security';
     const seq = this.#parts.security.append([rawRecord(raw, 0, raw.length, 0n, event.tsNs)], true);
     event.eventId = eventIdOf('security', seq);
-    this.#detected(event, seq, detections);
+    if (detections !== undefined) this.#detected(event, seq, detections);
+    return seq;
   }
 
   /** A detection is a record of its own that refers to the event's; it is never released before it is durable or due. */
   #detected(event: SentinelEvent, seq: number, detections: Detection[]): void {
+    event.detections = detections;
     this.totals.detections += detections.length;
     if (seq !== 0) this.#parts.security.append([detectionRecord(seq, detections, event.tsNs)], true);
   }

@@ -9,9 +9,10 @@ export interface LanePositions {
 
 /**
  * Not of the contract: `sync` ingests and answers nothing, `events.missing` names those of `eventIds` not stored,
- * `exceptions.effect` says what an exception would hide (params: EffectRequest).
+ * `exceptions.effect` says what an exception would hide (params: EffectRequest),
+ * `policy.slice` evaluates policies on a part of the record (params: SliceRequest).
  */
-export type OwnWorkerMethod = 'sync' | 'events.missing' | 'exceptions.effect';
+export type OwnWorkerMethod = 'sync' | 'events.missing' | 'exceptions.effect' | 'policy.slice';
 
 /** Methods of the Local API that the worker answers, by their contract names, and its own. */
 export type WorkerMethod =
@@ -30,8 +31,8 @@ export type WorkerMethod =
   | 'triage.list'
   | OwnWorkerMethod;
 
-/** Those that need the store and the logs only; the rest also needs the rule engine. */
-export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect'>;
+/** Those that need the store and the logs only; the rest also needs the rule engine or the policies. */
+export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect' | 'policy.slice'>;
 
 export interface WorkerOptions {
   dataDir: string;

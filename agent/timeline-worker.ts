@@ -8,6 +8,7 @@ import { dataPaths } from './data-dir.ts';
 import { eventToJson } from './event-json.ts';
 import type { SentinelEvent } from './event.ts';
 import type { EffectRequest } from './exception-preview.ts';
+import type { SliceRequest } from './policy-simulation.ts';
 import { RarityFile } from './rarity-file.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
@@ -189,6 +190,18 @@ async function preview(id: number, request: EffectRequest, upTo: LanePositions |
   });
 }
 
+/** Likewise the policies. */
+async function simulate(id: number, request: SliceRequest, upTo: LanePositions | undefined): Promise<void> {
+  const { simulateSlice } = await import('./policy-simulation.ts');
+  if (closing) return;
+  answer(id, () => {
+    catchUp(upTo);
+    return JSON.stringify(
+      engine.answer(({ timeline, queries }) => simulateSlice(timeline, queries.triage, request)),
+    );
+  });
+}
+
 // An agent at rest sleeps: following and reporting are armed by what was ingested.
 const timers = [setInterval(prune, PRUNE_MS), setInterval(() => rarity.save(), RARITY_MS)];
 
@@ -202,6 +215,10 @@ port.on('message', (message: ToWorker) => {
       const { id, method, params, upTo } = message;
       if (method === 'exceptions.effect') {
         void preview(id, params as EffectRequest, upTo);
+        break;
+      }
+      if (method === 'policy.slice') {
+        void simulate(id, params as SliceRequest, upTo);
         break;
       }
       answer(id, () => {

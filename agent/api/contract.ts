@@ -540,6 +540,136 @@ export interface RuleSummary {
   uses?: string[];
 }
 
+/** A mistake in a policy's text, 1-based. */
+export interface PolicyProblemJson {
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+  remedy: string;
+  id?: string;
+}
+
+export type PolicyStep = 'simulate' | 'canary' | 'activate' | 'rollback' | 'deprecate';
+
+/** One version of a policy, told apart from the others by the hash of its text. */
+export interface PolicyVersionJson {
+  id: string;
+  version: number;
+  hash: string;
+  title: string;
+  severity: Severity;
+  action: string;
+  state: 'draft' | 'simulating' | 'canary' | 'active' | 'deprecated';
+  sinceMs: number;
+  /** Whether the files hold this text now. */
+  inFiles: boolean;
+  /** Who decides, by what, and what that comes to on this machine; `reason`: why not better. */
+  reach: { guardian: 'kernel' | 'agent'; mechanism: string; guarantee: string; reason: string };
+  /** Approvals it needs before it may act. */
+  approvalsNeeded: number;
+  hits: {
+    evaluated: number;
+    matched: number;
+    excepted: number;
+    acted: number;
+    failed: number;
+    lastMatchMs?: number;
+    exceptionHits: number[];
+  };
+  canary?: { observedMs: number; windows: { fromMs: number; decided: number; falsePositives: number }[] };
+}
+
+export interface PolicyHistoryJson {
+  seq: number;
+  id: string;
+  version: number;
+  hash: string;
+  from: string;
+  to: string;
+  reason: string;
+  by: string;
+  tsMs: number;
+  approvedBy?: string[];
+}
+
+/** What approvers sign; every member is part of what the signature covers. */
+export interface PolicyManifestJson {
+  kind: 'policy-activation' | 'approver-rotation';
+  deviceId: string;
+  policyId: string;
+  policyVersion: number;
+  hash: string;
+  previousHash: string;
+  activations: number;
+  nonce: string;
+  createdMs: number;
+  expiresMs: number;
+}
+
+export interface PolicyApprovalJson {
+  keyId: string;
+  expiresMs: number;
+  signature: string;
+}
+
+/** A manifest that waits, and whose approvals count so far. */
+export interface PolicyPendingJson {
+  manifest: PolicyManifestJson;
+  approvedBy: string[];
+  needed: number;
+}
+
+export interface PolicyOverview {
+  policies: PolicyVersionJson[];
+  problems: PolicyProblemJson[];
+  warnings: PolicyProblemJson[];
+  /** What changed without anybody's command: edits of texts in force, states that do not verify … */
+  notices: string[];
+  pending: PolicyPendingJson[];
+  approvers: { name: string; keyId: string; untilMs?: number }[];
+}
+
+export interface PolicyExample {
+  eventId: string;
+  tsNs: string;
+  /** The process and what it did, printable. */
+  text: string;
+  label?: TriageLabel;
+}
+
+/** What a policy would have done with what is on record. Also while it runs: `done` says whether it still does. */
+export interface PolicySimulation {
+  id: string;
+  version: number;
+  hash: string;
+  action: string;
+  done: boolean;
+  cancelled: boolean;
+  evaluated: number;
+  /** Events there are to look at, when that could be counted. */
+  total?: number;
+  matched: number;
+  /** Matches per event looked at. */
+  matchRate: number;
+  /** Would-be actions by day of the record. */
+  fromNs?: string;
+  toNs?: string;
+  examples: PolicyExample[];
+  labels: { truePositive: number; falsePositive: number; benign: number };
+  /** Share of matches that people would call wrong, from the labels there are; absent without labels. */
+  falsePositiveRate?: number;
+  recommendedCanaryPercent: number;
+  /** Against the version that is active now. */
+  difference?: {
+    version: number;
+    newlyCaught: number;
+    noLongerCaught: number;
+    newExamples: PolicyExample[];
+    lostExamples: PolicyExample[];
+  };
+}
+
 /** Read-only methods: what the socket's group, the console and the desktop window may call. */
 export interface ReadMethods {
   'api.hello': {
@@ -605,10 +735,43 @@ export interface ReadMethods {
     result: ExceptionPreview;
   };
   'exceptions.list': { params: Record<string, never>; result: { exceptions: ExceptionSummary[] } };
+  'policy.list': { params: Record<string, never>; result: PolicyOverview };
+  'policy.get': {
+    params: { id: string };
+    result: { versions: PolicyVersionJson[]; text: string; history: PolicyHistoryJson[] };
+  };
+  /** Checks the text of a policy file; nothing is kept. */
+  'policy.validate': {
+    params: { text: string };
+    result: { valid: number; problems: PolicyProblemJson[]; warnings: PolicyProblemJson[] };
+  };
+  /** The latest simulation of a policy over the record, running or done. */
+  'policy.simulation': { params: { id: string }; result: { simulation?: PolicySimulation } };
 }
 
 /** Methods that change something: root or the agent's own user only. Extends the read-only contract. */
 export interface PrivilegedMethods extends ReadMethods {
+  /** Reads the policy files again. What is wrong in them leaves what was in force as it is. */
+  'policy.reload': { params: Record<string, never>; result: PolicyOverview };
+  /** Takes a policy one step on (or back) in its life. */
+  'policy.step': {
+    params: { id: string; step: PolicyStep; reason?: string };
+    result: { version: PolicyVersionJson };
+  };
+  /** Runs a policy over the record, of the last `days` or all of it; follow it with `policy.simulation`. */
+  'policy.run': { params: { id: string; days?: number }; result: { simulation: PolicySimulation } };
+  'policy.cancel': { params: { id: string }; result: { cancelled: boolean } };
+  /** A manifest for approvers to sign. */
+  'policy.request': { params: { id: string }; result: PolicyPendingJson };
+  'policy.approve': { params: { nonce: string; approval: PolicyApprovalJson }; result: PolicyPendingJson };
+  /**
+   * Sets who may approve. The first set is taken as it is; any other needs three approvals of the set before, whose keys
+   * then count for seven days more. Without them the answer is the manifest to sign.
+   */
+  'policy.approvers': {
+    params: { approvers: { name: string; key: string }[] };
+    result: { approvers: { name: string; keyId: string; untilMs?: number }[]; pending?: PolicyPendingJson };
+  };
   'rules.reload': {
     params: Record<string, never>;
     result: { loaded: number; failed: { file: string; reason: string }[] };
@@ -641,14 +804,25 @@ export interface PrivilegedMethods extends ReadMethods {
 
 export type Methods = PrivilegedMethods;
 export type MethodName = keyof Methods;
-export const PRIVILEGED_METHODS: readonly MethodName[] = [
-  'rules.reload',
-  'triage.set',
-  'saved.put',
-  'saved.delete',
-  'log.check',
-  'console.url',
-];
+/** Complete by its type: a method that changes something and is not listed does not compile. */
+const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>> = {
+  'rules.reload': true,
+  'policy.reload': true,
+  'policy.step': true,
+  'policy.run': true,
+  'policy.cancel': true,
+  'policy.request': true,
+  'policy.approve': true,
+  'policy.approvers': true,
+  'exceptions.save': true,
+  'exceptions.remove': true,
+  'triage.set': true,
+  'saved.put': true,
+  'saved.delete': true,
+  'log.check': true,
+  'console.url': true,
+};
+export const PRIVILEGED_METHODS = Object.keys(PRIVILEGED) as readonly MethodName[];
 
 /** Subscriptions: request method -> what the snapshot and each delta hold. */
 export interface Subscriptions {

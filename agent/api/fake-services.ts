@@ -30,6 +30,8 @@ export function healthSnapshot(level: HealthSnapshot['level'] = 'ok'): HealthSna
   return { level, sentence: `state ${level}` } as HealthSnapshot;
 }
 
+const NO_POLICIES = { policies: [], problems: [], warnings: [], notices: [], pending: [], approvers: [] };
+
 export function fakeServices(): FakeServices {
   const followers = new Set<FollowListener>();
   const watchers = new Set<(snapshot: HealthSnapshot) => void>();
@@ -103,6 +105,17 @@ export function fakeServices(): FakeServices {
       'exceptions.remove': async () => ({ removed: false }),
       'doctor.check': async () => ({ checks: [] }),
       'rules.list': async () => ({ rules: [] }),
+      'policy.list': async () => NO_POLICIES,
+      'policy.get': async () => notFound(),
+      'policy.validate': async () => ({ valid: 0, problems: [], warnings: [] }),
+      'policy.simulation': async () => ({}),
+      'policy.reload': async () => NO_POLICIES,
+      'policy.step': async () => notFound(),
+      'policy.run': async () => notFound(),
+      'policy.cancel': async () => ({ cancelled: false }),
+      'policy.request': async () => notFound(),
+      'policy.approve': async () => notFound(),
+      'policy.approvers': async () => ({ approvers: [] }),
       'rules.reload': async () => ({ loaded: 3, failed: [] }),
       'console.url': async () => ({ url: 'http://127.0.0.1:1/sign-in?token=x', expiresNs: '1' }),
     },

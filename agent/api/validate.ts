@@ -12,6 +12,7 @@ import { ApiFailure } from './services.ts';
 
 const MAX_QUERY_CHARS = 8192;
 const MAX_PAGE_EVENTS = 1000;
+const MAX_POLICY_CHARS = 200_000;
 const MAX_EXPORT_EVENTS = 2000;
 
 const query = z.string().check(z.maxLength(MAX_QUERY_CHARS));
@@ -35,6 +36,8 @@ const conditions = z
   )
   .check(z.minLength(1), z.maxLength(16));
 const nothing = z.strictObject({});
+const policyId = z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/));
+const policyOnly = z.strictObject({ id: policyId });
 
 type Schemas = {
   [M in MethodName]: z.ZodMiniType<Methods[M]['params']>;
@@ -129,6 +132,40 @@ const SCHEMAS: Schemas = {
   'rules.list': nothing,
   'doctor.check': nothing,
   'rules.reload': nothing,
+  'policy.list': nothing,
+  'policy.get': policyOnly,
+  'policy.validate': z.strictObject({ text: z.string().check(z.maxLength(MAX_POLICY_CHARS)) }),
+  'policy.simulation': policyOnly,
+  'policy.reload': nothing,
+  'policy.step': z.strictObject({
+    id: policyId,
+    step: z.enum(['simulate', 'canary', 'activate', 'rollback', 'deprecate']),
+    reason: z.optional(z.string().check(z.maxLength(500))),
+  }),
+  'policy.run': z.strictObject({
+    id: policyId,
+    days: z.optional(z.int().check(z.gte(1), z.lte(3650))),
+  }),
+  'policy.cancel': policyOnly,
+  'policy.request': policyOnly,
+  'policy.approve': z.strictObject({
+    nonce: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+    approval: z.strictObject({
+      keyId: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+      expiresMs: z.int().check(z.gte(0)),
+      signature: z.string().check(z.regex(/^[A-Za-z0-9+/=]{1,128}$/)),
+    }),
+  }),
+  'policy.approvers': z.strictObject({
+    approvers: z
+      .array(
+        z.strictObject({
+          name: z.string().check(z.minLength(1), z.maxLength(100)),
+          key: z.string().check(z.minLength(1), z.maxLength(2000)),
+        }),
+      )
+      .check(z.minLength(3), z.maxLength(5)),
+  }),
   'console.url': nothing,
 };
 

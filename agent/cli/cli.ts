@@ -20,6 +20,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check, test and import detection rules',
     load: async () => (await import('./rules.ts')).command,
   },
+  policy: {
+    summary: 'check policies and take them through their life',
+    load: async () => (await import('./policy.ts')).command,
+  },
   wal: { summary: 'verify the write-ahead logs', load: async () => (await import('./wal.ts')).command },
   audit: {
     summary: 'export evidence, and verify it without an agent',

@@ -202,6 +202,10 @@ export interface Enforcer {
   reach(action: Action, guardian: Guardian): Reach;
   /** Puts these sets in force; entries that cannot be are returned with the reason, and the agent guardian takes over. */
   apply(sets: KernelSets): { refused: readonly { handle: number; reason: string }[] };
+  /** How many policies the agent guardian may have to act for: records that gate a verdict are urgent while there are. */
+  serve?(agentPolicies: number): void;
+  /** What the kernel did, by its record; undefined for an event that is none. */
+  kernelAct?(event: SentinelEvent): { handle: number; effect: Effect } | undefined;
   /** Acts on the event's process now, at most once, never waiting. Must not throw. */
   act(decision: Decision, event: SentinelEvent): Effect;
 }

@@ -1,0 +1,154 @@
+/** The methods of the Local API about policies. Refusals cross as they are: what, why, and what to do. */
+import type { PolicySimulation, TriageDecision } from './api/contract.ts';
+import { ApiFailure, type ApiServices, type Peer } from './api/services.ts';
+import { describeError, SentinelError } from './errors.ts';
+import type { SentinelEvent } from './event.ts';
+import { loadPolicyFiles } from './policy-files.ts';
+import type { PolicyService } from './policy-service.ts';
+import { addSlice, newSimulation, type SliceRequest, type SliceResult } from './policy-simulation.ts';
+import type { TimelineClient } from './timeline-client.ts';
+import type { LanePositions } from './timeline-messages.ts';
+
+interface Parts {
+  policies: PolicyService;
+  timeline: Pick<TimelineClient, 'call'>;
+  record: (events: readonly SentinelEvent[]) => readonly number[];
+  settle: () => Promise<LanePositions>;
+  nowNs: () => bigint;
+}
+
+type Served = Pick<
+  ApiServices['methods'],
+  | 'policy.list'
+  | 'policy.get'
+  | 'policy.validate'
+  | 'policy.simulation'
+  | 'policy.reload'
+  | 'policy.step'
+  | 'policy.run'
+  | 'policy.cancel'
+  | 'policy.request'
+  | 'policy.approve'
+  | 'policy.approvers'
+>;
+
+interface Run {
+  simulation: PolicySimulation;
+  stop: boolean;
+}
+
+const NS_PER_DAY = 86_400_000_000_000n;
+const MAX_RUNS = 64;
+
+export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['by']): Served {
+  const { policies } = parts;
+  const runs = new Map<string, Run>();
+  const who = (peer: Peer): string => {
+    const { user, uid } = byOf(peer);
+    return user ?? (uid === undefined ? 'someone unknown' : `user ${uid}`);
+  };
+  /** A change of state is itself on record. */
+  const told = (by: string, message: string, details: Record<string, string>): void => {
+    const event: SentinelEvent = {
+      eventId: 0,
+      type: 'decision',
+      action: 'policy_change',
+      lane: 'security',
+      tsNs: parts.nowNs(),
+      severity: 'info',
+      message: `${message} by ${by}`,
+      details,
+    };
+    parts.record([event]);
+  };
+
+  const simulate = async (run: Run, request: SliceRequest): Promise<void> => {
+    const upTo = await parts.settle();
+    let before: string | undefined;
+    do {
+      const { text } = await parts.timeline.call('policy.slice', { ...request, before }, upTo);
+      const slice = JSON.parse(text) as SliceResult;
+      addSlice(run.simulation, slice);
+      before = slice.older;
+    } while (before !== undefined && !run.stop);
+    run.simulation.cancelled = run.stop && before !== undefined;
+  };
+
+  return {
+    'policy.list': async () => policies.overview(),
+    'policy.get': async ({ id }) => refusing(() => policies.get(id)),
+    'policy.validate': async ({ text }) => {
+      const {
+        policies: valid,
+        problems,
+        warnings,
+      } = loadPolicyFiles([{ file: 'policy', text }], policies.compile);
+      return { valid: valid.length, problems, warnings };
+    },
+    'policy.simulation': async ({ id }) => {
+      const run = runs.get(id);
+      return run ? { simulation: run.simulation } : {};
+    },
+    'policy.reload': async () => {
+      refusing(() => policies.reload());
+      return policies.overview();
+    },
+    'policy.step': async ({ id, step, reason }, { peer }) => {
+      const by = who(peer);
+      const version = refusing(() => policies.step(id, step, by, reason));
+      const { hash, state, version: number } = version;
+      told(by, `policy ${id} version ${number} is ${state}`, { policy: id, hash, state, step });
+      return { version };
+    },
+    'policy.run': async ({ id, days }) => {
+      const { target, active } = refusing(() => policies.texts(id));
+      const earlier = runs.get(id);
+      if (earlier) earlier.stop = true;
+      const run: Run = { simulation: newSimulation(target.policy, active?.policy), stop: false };
+      runs.delete(id);
+      runs.set(id, run);
+      if (runs.size > MAX_RUNS) for (const [first] of runs) runs.delete(first === id ? '' : first);
+      const request: SliceRequest = { text: target.policy.text };
+      if (active) request.activeText = active.policy.text;
+      if (days !== undefined) request.fromNs = (parts.nowNs() - BigInt(days) * NS_PER_DAY).toString();
+      void simulate(run, request)
+        .catch(() => (run.simulation.cancelled = true))
+        .finally(() => (run.simulation.done = true));
+      return { simulation: run.simulation };
+    },
+    'policy.cancel': async ({ id }) => {
+      const run = runs.get(id);
+      if (!run || run.simulation.done) return { cancelled: false };
+      run.stop = true;
+      return { cancelled: true };
+    },
+    'policy.request': async ({ id }) => refusing(() => policies.request(id)),
+    'policy.approve': async ({ nonce, approval }, { peer }) => {
+      const pending = refusing(() => policies.approve(nonce, approval));
+      const { policyId, hash } = pending.manifest;
+      told(who(peer), `approval of ${policyId} with key ${approval.keyId} was handed in`, {
+        policy: policyId,
+        hash,
+        key: approval.keyId,
+      });
+      return pending;
+    },
+    'policy.approvers': async ({ approvers }, { peer }) => {
+      const pending = refusing(() => policies.setApprovers(approvers));
+      const now = policies.approvers();
+      if (pending) return { approvers: now, pending };
+      told(who(peer), `approvers were set: ${now.map(({ name }) => name).join(', ')}`, {});
+      return { approvers: now };
+    },
+  };
+}
+
+/** Runs something that may refuse, and answers with the refusal. */
+function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SentinelError) throw new ApiFailure('bad_request', describeError(error));
+    throw error;
+  }
+}
