@@ -18,7 +18,7 @@ const config = {
     executableName: 'sentinel-desktop',
     appBundleId: 'dev.sentinel.desktop',
     asar: true,
-    extraResource: ['out/agent', 'out/native', 'out/renderer', 'rules'],
+    extraResource: ['out/agent', 'out/native', 'out/renderer', 'rules', 'policies'],
     ...(zipDir === undefined ? {} : { electronZipDir: zipDir }),
   },
   // Addons are built by build/native.mjs against Node-API and need no rebuild for Electron.

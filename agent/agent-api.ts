@@ -100,6 +100,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
           throw new ApiFailure('not_found', `there is no event ${first}; nothing was labelled`);
         const events = triageEvents(params, byOf(peer), parts.nowNs());
         const ids = parts.record(events);
+        for (const eventId of params.eventIds) parts.policies.labelled(Number(eventId), params.label);
         if (ids.length < events.length) {
           throw new ApiFailure(
             'unavailable',

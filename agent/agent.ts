@@ -21,6 +21,7 @@ import { eventToJson } from './event-json.ts';
 import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { createEnforcer, tamperEvent } from './enforcement.ts';
+import { openPolicies } from './open-policies.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createLog, RotatingFile } from './log.ts';
@@ -206,6 +207,16 @@ async function compose(
   });
   undo.push(() => guardians.close());
   enforcer = guardians;
+  const policies = openPolicies({
+    dataDir,
+    settings,
+    identity,
+    enforcer: guardians,
+    pipeline,
+    security,
+    errors,
+    log,
+  });
   await sensor.start(pipeline);
   // Only now is the machine watched: what recovery found, and the time until here that nobody saw.
   const watchingNs = sensor.watchingSinceNs ?? wallNowNs();
@@ -259,6 +270,7 @@ async function compose(
     nowNs: wallNowNs,
     rules: () => rules.list(),
     ruleSet: () => rules.detector.rules,
+    policies,
     reloadRules: async () => {
       pipeline.useDetector(await rules.reload());
       return rules.inForce();
@@ -277,6 +289,7 @@ async function compose(
     if (stepNs !== 0n) gaps.record(clockStep(stepNs, wallNowNs()));
     for (const trouble of guardians.tick())
       security.append([recordOf(tamperEvent(trouble, wallNowNs()))], true);
+    policies.tick();
     health.tick();
     for (const checkpoint of checkpoints) checkpoint.sign();
     retention.tick();

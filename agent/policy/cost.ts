@@ -16,7 +16,7 @@ const MAX_TEXT = 4096;
 /** Bytes that one step looks through. */
 const BYTES_A_STEP = 4096;
 
-export const MAX_STEPS = 50_000;
+export const MAX_STEPS = 150_000;
 export const MAX_BYTES = 1024 * 1024;
 
 interface Size {

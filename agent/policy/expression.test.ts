@@ -109,7 +109,7 @@ describe('bounds', () => {
     ['texts that double', `process.args${'.map(a, a + a)'.repeat(12)}.size() > 0`],
     [
       'lists that double',
-      'cel.bind(a, [1,1], cel.bind(b, a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b, c.all(x, c.all(y, x == y)))))',
+      'cel.bind(a, [1,1], cel.bind(b, a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b+b+b+b+b+b+b+b+b, c.all(x, c.all(y, x == y)))))',
     ],
     ['long texts', `process.name == "${'x'.repeat(9000)}"`],
     ['deep nesting', `${'('.repeat(500)}true${')'.repeat(500)}`],

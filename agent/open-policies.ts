@@ -1,0 +1,46 @@
+/** Puts the policies of a data folder into the pipeline of an agent. */
+import type { ConfigValues } from './config-options.ts';
+import { LogDecisionRecorder } from './decision-recorder.ts';
+import type { ErrorCounters } from './errors.ts';
+import { wallNowNs } from './host-info.ts';
+import type { Identity } from './identity/identity.ts';
+import type { SecurityLane } from './lanes/security.ts';
+import type { Log } from './log.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { Enforcer } from './policy/types.ts';
+import { canaryRules, PolicyService } from './policy-service.ts';
+import { PolicyStage } from './policy-stage.ts';
+
+export function openPolicies(parts: {
+  dataDir: string;
+  settings: ConfigValues;
+  identity: Identity;
+  enforcer: Enforcer;
+  pipeline: Pick<Pipeline, 'usePolicies'>;
+  security: SecurityLane;
+  errors: ErrorCounters;
+  log: Log;
+}): PolicyService {
+  const { dataDir, settings, identity, enforcer, pipeline, security, errors, log } = parts;
+  let stage: PolicyStage | undefined;
+  const policies = new PolicyService({
+    dataDir,
+    identity,
+    enforcer,
+    rules: canaryRules(settings),
+    clock: { wallMs: Date.now, monotonicMs: () => performance.now() },
+    onChange: () => stage && pipeline.usePolicies(stage),
+    onNotice: (notice) => log.warn({}, notice),
+  });
+  stage = new PolicyStage({
+    engine: policies.engine,
+    enforcer,
+    recorder: new LogDecisionRecorder(security, (hash) => policies.textOf(hash)),
+    security,
+    nowNs: wallNowNs,
+    onCanary: (hash, eventId) => policies.decided(hash, eventId),
+    onUnrecorded: () => errors.count('decision_not_recorded'),
+  });
+  pipeline.usePolicies(stage);
+  return policies;
+}
