@@ -138,6 +138,23 @@ function registerBranches(environment: Environment, branch: Branch): void {
   for (const [name, type] of branch.members) environment.registerVariable(name, type);
 }
 
+/**
+ * No field of an event is of these types, and the library departs from the specification there (ADR 0010): better refused
+ * than answered wrongly.
+ */
+const UNAVAILABLE: ReadonlySet<string> = new Set([
+  'bytes',
+  'json',
+  'double',
+  'uint',
+  'timestamp',
+  'duration',
+]);
+
+function isPlainLiteral(value: unknown): boolean {
+  return value === null || ['string', 'bigint', 'boolean'].includes(typeof value);
+}
+
 /** Compiles the literal patterns and networks, so that evaluation only looks them up. */
 function prepare(
   root: Node,
@@ -147,9 +164,18 @@ function prepare(
 ): void {
   visit(root, (node) => {
     const call = callOf(node);
-    if (call?.name === 'bytes' || call?.name === 'json') {
-      throw new ExpressionError(node.start, `${call.name} is not available here`, 'compare texts');
-    }
+    if (call && UNAVAILABLE.has(call.name))
+      throw new ExpressionError(
+        node.start,
+        `${call.name} is not available here`,
+        'compare texts and whole numbers',
+      );
+    if (node.op === 'value' && !isPlainLiteral(node.args))
+      throw new ExpressionError(
+        node.start,
+        'only texts, whole numbers, true, false and null are values here',
+        'no field has another type',
+      );
     const [argument] = call?.args ?? [];
     if (!call?.receiver || argument === undefined) return;
     if (call.name === 'matches') {
