@@ -13,7 +13,9 @@ import {
 describe('window settings', () => {
   it('isolate and sandbox the page and give it nothing of Node', () => {
     const preferences = webPreferences('/app/preload.cjs', false);
-    expect(preferences).toMatchObject({
+    // All of them: a setting that is added is looked at here too.
+    expect(preferences).toEqual({
+      preload: '/app/preload.cjs',
       contextIsolation: true,
       sandbox: true,
       webSecurity: true,
@@ -23,6 +25,9 @@ describe('window settings', () => {
       allowRunningInsecureContent: false,
       experimentalFeatures: false,
       webviewTag: false,
+      plugins: false,
+      navigateOnDragDrop: false,
+      spellcheck: false,
       devTools: false,
     });
   });
