@@ -34,7 +34,14 @@ const FAULTS = `(() => {
   return wrong;
 })()`;
 
-/** One line for each fault; none when all is in its place. The page itself must not scroll: its panels do. */
+/** Alike faults (a column of a table) are told once: the kind of element, and what it sticks out of. */
+function placeOf(fault: string): string {
+  return `${/^<?[\w ]+/.exec(fault)?.[0]} ${/sticks out of .*|is cut by .*/.exec(fault)?.[0]}`;
+}
+
+/** One line for each kind of fault; none when all is in its place. The page itself must not scroll: its panels do. */
 export function layoutFaults(page: Page): Promise<string[]> {
-  return page.evaluate<string[]>(FAULTS);
+  return page
+    .evaluate<string[]>(FAULTS)
+    .then((faults) => [...new Map(faults.map((fault) => [placeOf(fault), fault])).values()]);
 }

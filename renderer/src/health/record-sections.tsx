@@ -1,6 +1,6 @@
 /** The record: logs, lanes, sinks and how long things take to get into it. */
 import type { HealthSnapshot, WalJson } from '../../../agent/api/contract.ts';
-import { t, tn } from '../i18n/i18n.ts';
+import { t, tn, tryMessage } from '../i18n/i18n.ts';
 import { bytes, count, micros } from '../ui/format.ts';
 import { Meter } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
@@ -52,7 +52,7 @@ export function LaneSection({ health }: { health: HealthSnapshot }) {
   return (
     <Section title={t('health.obs')}>
       <dl className="figures">
-        <Figure name={t('health.obs.state')}>{lane.state.replaceAll('_', ' ').toLowerCase()}</Figure>
+        <Figure name={t('health.obs.state')}>{tryMessage(`health.obs.${lane.state}`) ?? lane.state}</Figure>
         <Figure
           name={t('health.obs.buffer')}
           trend={
