@@ -107,4 +107,47 @@ def connections():
         question.sendto(b"\x12\x34\x01\x00\x00\x01" + bytes(6) + name + b"\x00\x01\x00\x01", ("127.0.0.1", 53))
 
 
+def views():
+    os.mkdir(d + b"/real")
+    os.mkdir(d + b"/bound")
+    if libc.unshare(0x20000) != 0:  # CLONE_NEWNS
+        sys.exit("no mount namespace")
+    libc.mount(None, b"/", None, 0x44000, None)  # private, recursively
+    if libc.mount(d + b"/real", d + b"/bound", None, 0x1000, None) != 0:  # MS_BIND
+        sys.exit("no bind mount")
+    touch(d + b"/bound/through-bind")
+    for name in (b"lower", b"work", b"upper", b"merged"):
+        os.mkdir(d + b"/" + name)
+    touch(d + b"/lower/below")
+    options = b"lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work" % (d, d, d)
+    if libc.mount(b"overlay", d + b"/merged", b"overlay", 0, options) != 0:
+        print("no overlay")
+        return
+    os.close(os.open(d + b"/merged/below", os.O_WRONLY | os.O_TRUNC))
+    touch(d + b"/merged/new")
+    os.unlink(d + b"/merged/below")
+
+
+def user_namespace():
+    if libc.unshare(0x10000000 | 0x20000) != 0:  # CLONE_NEWUSER, CLONE_NEWNS
+        print("no user namespace")
+        return
+    child(lambda: os.execv("/bin/true", ["in-namespace"]))
+
+
+def dns_over_tcp():
+    name = b"\x04over\x03tcp\x04test\x00"
+    message = b"\x12\x34\x01\x00\x00\x01" + bytes(6) + name + b"\x00\x10\x00\x01"
+    with socket.socket() as server:
+        server.bind(("127.3.2.1", 53))
+        server.listen(2)
+        for parts in ((struct.pack(">H", len(message)) + message,), (struct.pack(">H", len(message)), message)):
+            with socket.create_connection(("127.3.2.1", 53)) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                accepted, _ = server.accept()
+                for part in parts:
+                    client.sendall(part)
+                accepted.close()
+
+
 globals()[mode]()

@@ -1,6 +1,6 @@
 /** Ways around a path, a program's name or a view of the file system: what is on record all the same. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../../agent/event.ts';
@@ -69,6 +69,44 @@ describe.skipIf(reason)(`around the view of the sensor${skipNote(reason)}`, () =
     expect(paths(events, 'chroot')).toEqual([join(folder, 'mount')]);
     expect(paths(events, 'unlink')).toEqual([join(folder, 'mount/inside')]);
     expect(paths(events, 'create')).toEqual([join(folder, 'mount/inside')]);
+  });
+
+  it('names files as the mount namespace shows them, through bind mounts and overlays', async () => {
+    const { events, folder } = await evade('views');
+    const at = (name: string): string => join(folder, name);
+    const created = paths(events, 'create');
+    expect(created).toContain(at('bound/through-bind'));
+    if (of(events, 'mount').every((event) => event.file?.path !== at('merged'))) {
+      console.warn('test/native/evasion: no overlay file system: that part did nothing');
+      return;
+    }
+    expect(created).toContain(at('merged/new'));
+    // A file below that is changed: copied up, and written under the name that the process sees.
+    expect(paths(events, 'write')).toContain(at('merged/below'));
+    expect(paths(events, 'unlink')).toContain(at('merged/below'));
+  });
+
+  it('says of a program in a user namespace in which one it runs', async () => {
+    const { events } = await evade('user_namespace');
+    const started = of(events, 'exec').find((event) => event.process?.argv?.includes('in-namespace'));
+    if (started === undefined) {
+      console.warn('test/native/evasion: no user namespaces here: this test did nothing');
+      return;
+    }
+    const unshared = of(events, 'unshare')[0];
+    expect(unshared?.details).toEqual({ flags: '0x10020000' });
+    expect(started.details?.['userNamespace']).toMatch(/^\d+$/);
+    // The ids are those of the machine, not those that the namespace shows.
+    expect(started.process?.uid).toBe(0);
+    expect(readlinkSync('/proc/self/ns/user')).not.toContain(started.details?.['userNamespace'] as string);
+  });
+
+  it('reads questions to a name server over TCP, in one segment or in two', async () => {
+    const { events } = await evade('dns_over_tcp');
+    expect(of(events, 'query').map(({ dns }) => dns)).toEqual([
+      { query: 'over.tcp.test', recordType: 'TXT' },
+      { query: 'over.tcp.test', recordType: 'TXT' },
+    ]);
   });
 
   it('records connections that fail, that do not wait, and questions to a server that is not there', async () => {

@@ -218,10 +218,16 @@ int on_egress(struct __sk_buff *skb)
     return 1;
   at = header + 8;
   if (protocol == SN_TCP) {
-    u8 offset;
+    u8 offset, questions[2];
     if (bpf_skb_load_bytes(skb, header + 12, &offset, 1))
       return 1;
-    at = header + (offset >> 4) * 4 + 2;
+    at = header + (offset >> 4) * 4;
+    /* The length of the message comes before it, or apart. Then the count of answers, which a question has none of,
+     * is where the count of questions would be. */
+    if (bpf_skb_load_bytes(skb, at + 6, questions, 2))
+      return 1;
+    if (questions[0] == 0 && questions[1] == 1)
+      at += 2;
   }
   if (bpf_skb_load_bytes(skb, at, &dns, sizeof(dns)) || dns.flags & 0x80 || dns.questions == 0)
     return 1;
