@@ -192,6 +192,7 @@ async function compose(
     prefer: settings['sensor.prefer'] as SensorPreference,
     scope: parseScope(settings.scope),
     walHandle: logs.security.nativeHandle,
+    keeperTag: dataDir,
     readOpens: settings['sensor.readOpens'],
   });
   const refusedTiers = tried.filter(({ tier }) => tier !== sensor.tier);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreAddon } from '../native-addon/index.ts';
 import { GuardianEnforcer } from './enforce/enforcer.ts';
+import { endFormerHolders } from './enforce/former-hooks.ts';
 import { KernelGuardian, type KernelTrouble } from './enforce/kernel-guardian.ts';
 import { OpenGuard } from './enforce/open-guard.ts';
 import { noKernelReach, openReach, tryKernelReach } from './enforce/reach.ts';
@@ -38,7 +39,13 @@ export function createEnforcer(parts: {
     whyNoLsm: lsm?.detail ?? 'the kernel has no such hook',
     whyNoOpens,
   });
-  return new GuardianEnforcer({ core, guardian, opens, reach });
+  return new GuardianEnforcer({
+    core,
+    guardian,
+    opens,
+    reach,
+    endFormer: () => void endFormerHolders(core, dataDir, kernel.addon.policyCheck(kernel.handle).keeperPid),
+  });
 }
 
 function openGuard(parts: Parameters<typeof createEnforcer>[0]): {

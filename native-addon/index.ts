@@ -137,6 +137,8 @@ export interface BpfLoadOptions {
   cgroupPath?: string;
   scopePid?: number;
   readOpens: 0 | 1;
+  /** Last argument of the process that holds the hooks, by which a successor finds it. */
+  keeperTag?: string;
   /** Observability records per process and second; 0 = no limit. */
   rateLimit: number;
   /** Path components that matter; bits are SN_WATCH_* of src/linux/sensor-abi.h. */

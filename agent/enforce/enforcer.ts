@@ -27,6 +27,7 @@ const MAX_ACTED = 1024;
 /** Who is protected is looked up this often, which reads all of /proc; without a policy, the hooks this often. */
 const PROTECT_TICKS = 5;
 const IDLE_TICKS = 5;
+const HAND_OVER_TICKS = 3;
 
 const GUARANTEES: Readonly<Record<string, Effect['guarantee']>> = {
   lsm_deny: 'prevented',
@@ -50,6 +51,8 @@ export interface EnforcerParts {
   /** Absent where the kernel has no fanotify permission events. */
   opens: OpenGuard | undefined;
   reach: KernelReach;
+  /** Ends the hooks that outlived the agent before this one, for policies that fail closed. */
+  endFormer?: () => void;
 }
 
 /** What the guardians are doing, for health. */
@@ -149,6 +152,8 @@ export class GuardianEnforcer implements Enforcer {
   tick(): readonly KernelTrouble[] {
     const { guardian } = this.#parts;
     this.#ticks += 1;
+    // Once the sets of this agent are in force; until then the former hooks enforced.
+    if (this.#ticks === HAND_OVER_TICKS) this.#parts.endFormer?.();
     if (this.#sets.opens.length > 0 && this.#ticks % PROTECT_TICKS === 0) this.#parts.opens?.refresh();
     if (guardian === undefined) return [];
     if (guardian.armed) guardian.beat(this.#ticks % PROTECT_TICKS === 0);

@@ -40,6 +40,8 @@ export interface EbpfSensorOptions {
   walHandle?: unknown;
   /** Default: sensor.bpf.o beside the addons. */
   objectPath?: string;
+  /** Names whose hooks these are (the data folder): hooks that outlived an agent are told by it. */
+  keeperTag?: string;
   /** Also record read-only opens of ordinary files. Default false: they are most of what a machine does. */
   readOpens?: boolean;
   /** Observability records per process and second, beyond which they are dropped and counted. Default 100,000. */
@@ -82,6 +84,7 @@ export function createEbpfSensor(options: EbpfSensorOptions): Sensor {
       scopeKind: SCOPE_KINDS[scope.kind],
       cgroupPath: scope.kind === 'cgroup' ? scope.path : undefined,
       scopePid: scope.kind === 'pid' ? scope.pid : undefined,
+      keeperTag: options.keeperTag,
       readOpens: options.readOpens === true ? 1 : 0,
       rateLimit: options.rateLimitPerSecond ?? 100_000,
       watches: watchNames(options.watchDirectories),

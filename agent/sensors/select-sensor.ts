@@ -18,6 +18,8 @@ export interface SelectOptions {
   scope: SensorScope;
   /** WalWriter.nativeHandle of the security log: lets the eBPF reader append without a detour through JavaScript. */
   walHandle?: unknown;
+  /** eBPF: names whose hooks these are. */
+  keeperTag?: string;
   /** eBPF: also record files opened only for reading. */
   readOpens?: boolean;
 }

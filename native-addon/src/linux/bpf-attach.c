@@ -143,7 +143,7 @@ static void start_keeper(struct sn_loader *loader)
 {
   /* Each line says whether to hold on after the last: then it waits on a pipe that only it can write to. */
   static char script[] = "while read -r word; do hold=$word; done; [ \"$hold\" != hold ] || read -r word <&1";
-  char *const argv[] = {"sentinel-hooks", "-c", script, NULL}, *const environment[] = {NULL};
+  char *const argv[] = {"sentinel-hooks", "-c", script, loader->keeper_tag, NULL}, *const environment[] = {NULL};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int turn[2], never[2], pid;

@@ -171,6 +171,7 @@ enum sn_failure sn_loader_load(struct sn_loader *loader, const struct sn_loader_
   memset(loader, 0, sizeof(*loader));
   loader->config = options->config;
   loader->config.noise = options->noise_count > 0;
+  snprintf(loader->keeper_tag, sizeof(loader->keeper_tag), "%s", options->keeper_tag ? options->keeper_tag : "");
   for (size_t i = 0; i < options->watch_count; i++) {
     const char *name = options->watches[i].name;
     if (name[0] && strlen(name) < SN_NAME_MAX)

@@ -41,6 +41,7 @@ struct sn_loader_options {
   struct sn_config config; /* scope_cgroup is filled in from cgroup_path */
   const char *cgroup_path; /* scope cgroup: below a cgroup2 mount, or relative to its root; NULL = the root */
   uint32_t scope_pid;
+  const char *keeper_tag; /* last argument of the keeper, so that a successor finds it; NULL = none */
   const struct sn_watch *watches;
   size_t watch_count;
   const struct sn_exe *noise; /* dev as stat(2) gives it */
@@ -70,6 +71,7 @@ struct sn_loader {
   int lsm_active;
   int keeper_pipe; /* the keeper ends when this is closed */
   int keeper_pid;
+  char keeper_tag[512];
   char error[512];
 };
 

@@ -66,6 +66,8 @@ Napi::Value Load(const Napi::CallbackInfo &info) {
   sn_loader_options options{};
   options.object_path = object.c_str();
   options.cgroup_path = cgroup.empty() ? nullptr : cgroup.c_str();
+  std::string tag = input.Get("keeperTag").IsString() ? input.Get("keeperTag").As<Napi::String>() : std::string();
+  options.keeper_tag = tag.c_str();
   options.scope_pid = static_cast<uint32_t>(Number(input, "scopePid"));
   options.config.scope_kind = static_cast<uint32_t>(Number(input, "scopeKind"));
   options.config.read_opens = static_cast<uint32_t>(Number(input, "readOpens"));
