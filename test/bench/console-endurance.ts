@@ -102,24 +102,24 @@ export async function endure(options: EnduranceOptions): Promise<Endurance> {
   return { ...found, delivered: delivered(health), health };
 }
 
-/** The medians of the middle third of a series and of its last; the first is warming up. */
-function thirds(series: readonly number[]): { middle: number; last: number } {
+/** The middle third of a series and its last; the first is warming up. */
+function thirds(series: readonly number[]): { middle: readonly number[]; last: readonly number[] } {
   const third = Math.floor(series.length / 3);
-  if (third === 0) return { middle: series[0] ?? 0, last: series.at(-1) ?? 0 };
-  return {
-    middle: percentile(series.slice(third, -third), 0.5),
-    last: percentile(series.slice(-third), 0.5),
-  };
+  if (third === 0) return { middle: series.slice(0, 1), last: series.slice(-1) };
+  return { middle: series.slice(third, -third), last: series.slice(-third) };
 }
 
-/** How much a series grew from its middle third to its last. */
+/** How much the median of a series grew from its middle third to its last. */
 export function growth(series: readonly number[]): number {
   const { middle, last } = thirds(series);
-  return last - middle;
+  return percentile(last, 0.5) - percentile(middle, 0.5);
 }
 
-/** An agent's memory is not collected before it is measured, as the window's is: it goes up and down as it works. */
+/**
+ * An agent's memory is not collected before it is measured, as the window's is: it goes up and down as it works. What it
+ * comes down to must not grow.
+ */
 export function isBounded(anonymousMb: readonly number[]): boolean {
   const { middle, last } = thirds(anonymousMb);
-  return last <= 1.25 * middle + 16;
+  return Math.min(...last) <= 1.25 * Math.min(...middle) + 16;
 }

@@ -269,7 +269,7 @@ export function reportDay(day: Endurance, expected: number, rate: number, report
     note: `most ${round(Math.max(...heapMb), 2)}, growth ${round(growth(heapMb), 2)} MB in ${heapMb.length} samples; ${day.nodes.at(-1)} nodes`,
   });
   report('a day of events, anonymous memory of the agent', agentAnonymousMb.at(-1) ?? 0, 'MB', {
-    budget: 'flat: the last third at most 1.25x the middle one plus 16 MB',
+    budget: 'flat: the least of the last third at most 1.25x that of the middle one plus 16 MB',
     ok: isBounded(agentAnonymousMb),
     note: `growth ${round(growth(agentAnonymousMb))}, most ${round(Math.max(...agentAnonymousMb))}; PSS ${round(agentPssMb.at(-1) ?? 0)}, most ${round(Math.max(...agentPssMb))} MB`,
   });
