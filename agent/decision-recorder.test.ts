@@ -101,7 +101,7 @@ describe('decisions', () => {
       RecordType.decision,
       RecordType.decision,
     ]);
-    expect(readPolicyText(records[1]!.payload)).toEqual({ hash: 'ab'.repeat(32), text: 'id: no-tmp-exec' });
+    expect(readPolicyText(records[1]!.payload)).toEqual({ hash: 'ab'.repeat(32), text: 'id: no-tmp-exec\n' });
     const { tsNs: _, rationale: _cut, ...rest } = decision(eventId);
     expect(readDecision(records[2]!.payload)).toMatchObject(rest);
     expect(readDecision(records[2]!.payload).rationale.clauses[0]?.value.length).toBeLessThan(600);

@@ -4,6 +4,7 @@
  */
 import { decisionRecord, policyTextRecord } from './audit/decision.ts';
 import type { SecurityLane } from './lanes/security.ts';
+import { canonicalText } from './policy/hash.ts';
 import type { Decision, DecisionRecorder } from './policy/types.ts';
 import type { WalRecordInput } from './wal/types.ts';
 
@@ -18,7 +19,7 @@ export class LogDecisionRecorder implements DecisionRecorder {
   readonly #textOf: (hash: string) => string | undefined;
   readonly #written = new Set<string>();
 
-  /** `textOf` gives the canonical text of a policy by its hash. */
+  /** `textOf` gives the text of a policy by its hash. */
   constructor(lane: Pick<SecurityLane, 'append'>, textOf: (hash: string) => string | undefined) {
     this.#lane = lane;
     this.#textOf = textOf;
@@ -34,7 +35,7 @@ export class LogDecisionRecorder implements DecisionRecorder {
     const records: WalRecordInput[] = [];
     if (!this.#written.has(policyHash)) {
       const text = this.#textOf(policyHash);
-      if (text !== undefined) records.push(policyTextRecord(policyHash, text, tsNs));
+      if (text !== undefined) records.push(policyTextRecord(policyHash, canonicalText(text), tsNs));
     }
     records.push(decisionRecord(decision, tsNs));
     const first = this.#lane.append(records, true);

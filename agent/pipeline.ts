@@ -8,6 +8,7 @@
  */
 import type { Detector } from './detect/detector.ts';
 import type { ErrorCounters } from './errors.ts';
+import { eventToJson } from './event-json.ts';
 import { eventIdOf, type Detection, type Hashes, type SentinelEvent } from './event.ts';
 import type { GapLedger } from './gap-ledger.ts';
 import type { ObservabilityLane } from './lanes/observability.ts';
@@ -15,6 +16,7 @@ import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
 import { SKIP } from './lanes/types.ts';
 import { LatencyHistogram } from './latency.ts';
 import type { PolicyStage } from './policy-stage.ts';
+import { shieldEvent, shieldRecord, type Shielded } from './shield-event.ts';
 import { Interest } from './interest.ts';
 import { decodeRecord, isDecodable, recordBootNs, recordCpu, recordLength } from './sensors/decode.ts';
 import type { ExecutableHasher } from './sensors/hashes.ts';
@@ -48,6 +50,8 @@ export class Pipeline implements SensorSink {
   readonly kernelToObserved = new LatencyHistogram();
   readonly kernelToDurable = new LatencyHistogram();
   readonly detectTime = new LatencyHistogram();
+  /** Events with a text that the shield does not call benign. */
+  readonly shield = { benign: 0, suspicious: 0, malicious: 0 };
   readonly totals = { security: 0, observability: 0, detections: 0, rejected: 0 };
   readonly #parts: PipelineParts;
   #detector: Detector;
@@ -113,6 +117,8 @@ export class Pipeline implements SensorSink {
       const detections = this.#detector.evaluate(event);
       if (detections !== undefined) this.#detected(event, seq, detections);
       this.#policies?.onEvent(event, seq);
+      const shielded = this.#shielded(event);
+      if (shielded) this.#stateShield(event, shielded);
       this.#measure(this.kernelToDecision, event.tsNs);
       if (index === batch.count - 1 && seq !== 0)
         this.#release(seq, event.tsNs, this.totals.detections > before);
@@ -176,9 +182,11 @@ export class Pipeline implements SensorSink {
     const detections = this.#detector.evaluate(event);
     event.detections = detections;
     const matched = this.#policies?.engine.match(event);
-    if (detections === undefined && matched === undefined) return false;
+    const shielded = this.#shielded(event);
+    if (detections === undefined && matched === undefined && shielded === undefined) return false;
     const seq = this.#promote(event, bytes.subarray(offset, offset + length), detections);
     if (matched !== undefined) this.#policies?.decide(event, seq, matched);
+    if (shielded) this.#stateShield(event, shielded);
     this.#measure(this.kernelToDecision, event.tsNs);
     return true;
   }
@@ -216,6 +224,22 @@ export class Pipeline implements SensorSink {
     if (event.action !== 'exec' && event.action !== 'snapshot') return;
     process.hashes = this.#parts.hasher.get(process.exeIdentity);
     if (process.hashes === undefined) this.#parts.hasher.request(process, seq);
+  }
+
+  /** A text of the event that is made to act on whoever reads the record. */
+  #shielded(event: SentinelEvent): Shielded | undefined {
+    const found = shieldEvent(event);
+    if (found === undefined) return undefined;
+    this.shield[found.verdict] += 1;
+    return found.verdict === 'malicious' ? found : undefined;
+  }
+
+  /** It is stated by an event of its own. */
+  #stateShield(event: SentinelEvent, found: Shielded): void {
+    const made = shieldRecord(event, found);
+    const payload = Buffer.from(JSON.stringify(eventToJson(made)), 'utf8');
+    const record = { type: RecordType.event, schema: Schema.jsonV1, wallNs: made.tsNs, payload };
+    this.#parts.security.append([record], false);
   }
 
   /** An ordinary event that a rule or policy matched moves to the security lane, record and all. */

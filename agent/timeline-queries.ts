@@ -4,9 +4,10 @@ import { ApiFailure } from './api/services.ts';
 import { readCheckpoint } from './audit/checkpoint.ts';
 import { exportText } from './export.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
-import { entityId, walPositionOf, type Lane, type ProcessKey } from './event.ts';
+import { entityId, walPositionOf, type Lane, type ProcessKey, type SentinelEvent } from './event.ts';
 import type { Page } from './store/pages.ts';
 import { formatPosition, timeBounds } from './store/time-order.ts';
+import { shieldLabel } from './shield-event.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
 import type { Timeline } from './store/timeline.ts';
@@ -133,7 +134,7 @@ export class TimelineQueries {
     const node = parseQuery(params.query ?? '');
     const limit = Math.min(params.limit ?? MAX_LIMIT, MAX_EXPORT_EVENTS);
     const page = this.#timeline.query(node, { limit, before });
-    const events = page.events.map((event) => eventToJson(event) as unknown as EventJson);
+    const events = page.events.map(labelled);
     const { text, taken } = exportText(events, format, columns, before === undefined);
     const last = page.events[taken - 1];
     const piece: ExportPiece = { text, events: taken, older: page.older, atNs: last?.tsNs.toString() };
@@ -195,7 +196,7 @@ export class TimelineQueries {
     const tree = process && this.#timeline.tree(process.pid, process.startNs, { limit: 1 });
     const found = this.#readers[lane].locate(seq);
     return {
-      event: eventToJson(event),
+      event: labelled(event),
       ancestors: (tree?.ancestors ?? []).map((ancestor) => processToJson(ancestor.process)),
       related: tree?.node.counts ?? {},
       triage: this.triage.list({ eventIds: [id], limit: MAX_LIMIT }).decisions,
@@ -257,9 +258,17 @@ export class TimelineQueries {
   }
 }
 
+/** An event for whoever asked, with the shield's label when a text in it is not benign. */
+function labelled(event: SentinelEvent): EventJson {
+  const json = eventToJson(event);
+  const shield = shieldLabel(event);
+  if (shield) json['shield'] = shield;
+  return json as unknown as EventJson;
+}
+
 function pageJson(page: Page): unknown {
   return {
-    events: page.events.map(eventToJson),
+    events: page.events.map(labelled),
     older: page.older,
     newer: page.newer,
     partial: page.partial || undefined,

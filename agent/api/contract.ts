@@ -74,6 +74,13 @@ export interface EventJson {
   dns?: { query: string; recordType?: string };
   target?: ProcessRefJson;
   gap?: GapJson;
+  /** A text in it is made to act on its reader: which, why, and a copy that does not. The event itself keeps it raw. */
+  shield?: {
+    field: string;
+    verdict: 'suspicious' | 'malicious';
+    reasons: { kind: string; verdict: string; detail: string }[];
+    neutral: string;
+  };
   /** On events of type `decision` that a policy made. */
   decision?: DecisionJson;
   metrics?: Record<string, number>;
