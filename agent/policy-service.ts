@@ -38,6 +38,8 @@ export interface PolicyServiceParts {
 
 const OVERLAP_MS = 7 * 86_400_000;
 const MAX_NOTICES = 100;
+/** Between saves of what only time changes: canaries, and the clock while approvals are collected. */
+const SAVE_MS = 600_000;
 const MAX_APPROVERS = 100;
 
 /** The rules of canaries as the settings have them. */
@@ -65,11 +67,14 @@ export class PolicyService {
   #reach = new Map<string, PolicyReach>();
   #notices: string[] = [];
   #sets: KernelSets = NO_KERNEL_SETS;
+  #savedCounter = -1;
+  #savedMs = 0;
 
   constructor(parts: PolicyServiceParts) {
     this.#parts = parts;
     this.#store = new PolicyStore(parts.dataDir, parts.identity);
     const { state, problem } = this.#store.load();
+    this.#savedCounter = problem === undefined ? state.counter : -1;
     this.#life = new Lifecycle(state, parts.rules, parts.clock);
     this.engine = new PolicyEngine({
       compile: this.compile,
@@ -98,12 +103,16 @@ export class PolicyService {
       kept.map(({ policy }) => policy),
     );
     for (const notice of notices) this.#notice(notice);
+    if (this.#life.state.counter !== this.#savedCounter) this.#trySave();
     this.#apply();
   }
 
   /** To be called each second or so: canaries age, stable ones become active, bad ones are rolled back. */
   tick(): void {
-    if (!this.#life.tick()) return;
+    const isChanged = this.#life.tick();
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (isChanged || (nowMs - this.#savedMs > SAVE_MS && this.#life.isWaiting())) this.#trySave();
+    if (!isChanged) return;
     const last = this.#life.state.history.at(-1);
     if (last) this.#notice(`${last.id}: ${last.from} -> ${last.to}: ${last.reason}`);
     this.#apply();
@@ -111,7 +120,7 @@ export class PolicyService {
 
   /** One step in the life of a policy. @throws PolicyRefusedError */
   step(id: string, step: PolicyStep, by: string, reason = 'asked for'): PolicyVersionJson {
-    const version = this.#stepped(id, step, by, reason);
+    const version = this.#changing(() => this.#stepped(id, step, by, reason));
     this.#apply();
     return this.#versionJson(version);
   }
@@ -132,19 +141,19 @@ export class PolicyService {
   }
 
   request(id: string): PolicyPendingJson {
-    const signed = this.#life.request(id);
-    this.#save();
-    return this.#pendingJson(signed);
+    return this.#pendingJson(this.#changing(() => this.#life.request(id)));
   }
 
   approve(nonce: string, approval: Approval): PolicyPendingJson {
-    const signed = this.#life.approve(nonce, approval);
-    this.#save();
-    return this.#pendingJson(signed);
+    return this.#pendingJson(this.#changing(() => this.#life.approve(nonce, approval)));
   }
 
   /** Sets the approvers, or says what has to be signed first. @throws SentinelError for a key that is none. */
   setApprovers(approvers: readonly { name: string; key: string }[]): PolicyPendingJson | undefined {
+    return this.#changing(() => this.#setApprovers(approvers));
+  }
+
+  #setApprovers(approvers: readonly { name: string; key: string }[]): PolicyPendingJson | undefined {
     const { state } = this.#life;
     const named = approvers.map(({ name, key }) => ({ name, key, keyId: approverKeyId(key) }));
     if (
@@ -157,7 +166,6 @@ export class PolicyService {
       const waiting = state.pending.find(({ manifest }) => manifest.kind === 'approver-rotation');
       if (waiting?.manifest.hash !== hash || this.#life.approvedBy(waiting).length < REQUIRED_APPROVALS) {
         const pending = waiting?.manifest.hash === hash ? waiting : this.#life.requestRotation(hash);
-        this.#save();
         return this.#pendingJson(pending);
       }
       this.#life.useRotation(hash);
@@ -169,7 +177,6 @@ export class PolicyService {
       .map((approver) => ({ ...approver, untilMs: Math.min(approver.untilMs ?? untilMs, untilMs) }));
     state.approvers = [...named.map(({ name, key }) => ({ name, key })), ...replaced].slice(0, MAX_APPROVERS);
     state.counter += 1;
-    this.#save();
     return undefined;
   }
 
@@ -240,7 +247,7 @@ export class PolicyService {
     this.#life.labelled(eventId, label === 'false_positive');
   }
 
-  /** Keeps the texts of what is in force, then the state, then puts it in force: never what is not on disk. */
+  /** Puts in force what the states say. The texts were kept and the state was saved before. */
   #apply(): void {
     const served: ServedPolicy[] = [];
     const sets = { executables: [], destinations: [], opens: [] } as unknown as Mutable<KernelSets>;
@@ -250,7 +257,6 @@ export class PolicyService {
       if (state === 'draft' || state === 'deprecated') continue;
       const loaded = this.#loaded.get(hash);
       if (!loaded) continue;
-      this.#store.keepText(hash, loaded.policy.text);
       const reach = this.#reachOf(loaded);
       const mayAct = state === 'active' || (state === 'canary' && !needsApprovals(loaded.policy.severity));
       const inKernel = state === 'active' && reach.guardian === 'kernel';
@@ -264,7 +270,6 @@ export class PolicyService {
         handle: inKernel ? handle : 0,
       });
     }
-    this.#save();
     sets.generation = this.#sets.generation + 1;
     const { refused } = this.#parts.enforcer.apply(sets);
     this.#sets = sets;
@@ -302,13 +307,39 @@ export class PolicyService {
     return reach;
   }
 
-  #save(): void {
+  /** Does something that changes the state; when the disk refuses it, nothing has changed. */
+  #changing<T>(work: () => T): T {
+    const before = structuredClone(this.#life.state);
     try {
-      this.#store.save(this.#life.state);
+      const result = work();
+      this.#save();
+      return result;
     } catch (error) {
-      this.#notice(`the state of policies could not be saved: ${describeError(error)}`);
+      Object.assign(this.#life.state, before);
       throw error;
     }
+  }
+
+  /** What comes by itself stays in force also when the disk refuses it: then it comes again after a restart. */
+  #trySave(): void {
+    try {
+      this.#save();
+    } catch (error) {
+      this.#savedMs = this.#parts.clock.monotonicMs();
+      this.#notice(`the state of policies could not be saved: ${describeError(error)}`);
+    }
+  }
+
+  /** The texts of what is in force first, then the state. */
+  #save(): void {
+    this.#life.noteTime();
+    for (const { hash, state } of this.#life.state.versions) {
+      const text = state === 'draft' ? undefined : this.#loaded.get(hash)?.policy.text;
+      if (text !== undefined) this.#store.keepText(hash, text);
+    }
+    this.#store.save(this.#life.state);
+    this.#savedCounter = this.#life.state.counter;
+    this.#savedMs = this.#parts.clock.monotonicMs();
   }
 
   #notice(notice: string): void {

@@ -509,7 +509,17 @@ export class Lifecycle {
 
   #changed(): void {
     this.state.counter += 1;
+    this.noteTime();
+  }
+
+  /** Time on record never goes back. */
+  noteTime(): void {
     this.state.clockMs = Math.max(this.state.clockMs, Math.floor(this.nowMs()));
+  }
+
+  /** Whether something changes by time alone. */
+  isWaiting(): boolean {
+    return this.state.pending.length > 0 || this.state.versions.some(({ state }) => state === 'canary');
   }
 }
 

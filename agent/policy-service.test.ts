@@ -1,0 +1,148 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openIdentity } from './identity/identity.ts';
+import { PolicyService } from './policy-service.ts';
+import type { Enforcer, KernelSets } from './policy/types.ts';
+
+const MINUTE = 60_000;
+let dataDir: string;
+let monotonicMs: number;
+let applied: KernelSets[];
+let refused: { handle: number; reason: string }[];
+
+const enforcer: Enforcer = {
+  reach: (_action, guardian) =>
+    guardian === 'kernel'
+      ? { mechanism: 'exec_sigkill', guarantee: 'killed before its first instruction', reason: 'no LSM here' }
+      : { mechanism: 'pidfd_sigkill', guarantee: 'killed after start', reason: 'user space decides' },
+  apply: (sets) => {
+    applied.push(sets);
+    return { refused };
+  },
+  act: () => ({ state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' }),
+};
+
+function open(): PolicyService {
+  return new PolicyService({
+    dataDir,
+    identity: openIdentity(dataDir),
+    enforcer,
+    rules: { windowMs: 5 * MINUTE, stableMs: 15 * MINUTE, falsePositivePercent: 5 },
+    clock: { wallMs: () => 1_800_000_000_000, monotonicMs: () => monotonicMs },
+  });
+}
+
+function write(path: string): void {
+  mkdirSync(join(dataDir, 'policies'), { recursive: true });
+  writeFileSync(
+    join(dataDir, 'policies', 'p.yml'),
+    `id: mine\nversion: 1\nseverity: low\nwhen: process.executable == "${path}"\naction: deny_exec\n`,
+  );
+}
+
+function activate(policies: PolicyService): void {
+  policies.step('mine', 'simulate', 'me');
+  policies.step('mine', 'canary', 'me');
+  monotonicMs += 16 * MINUTE;
+  policies.tick();
+}
+
+const mine = (policies: PolicyService) => policies.overview().policies.filter(({ id }) => id === 'mine');
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'sentinel-policies-'));
+  monotonicMs = 0;
+  applied = [];
+  refused = [];
+  write('/opt/bad');
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+describe('policies of a data folder', () => {
+  it('come with starters, all of them drafts that no guardian knows of', () => {
+    const { policies, problems } = open().overview();
+    expect(policies.length).toBeGreaterThan(5);
+    expect(new Set(policies.map(({ state }) => state))).toEqual(new Set(['draft']));
+    expect(problems).toEqual([]);
+    expect(applied.flatMap((sets) => [...sets.executables, ...sets.destinations, ...sets.opens])).toEqual([]);
+  });
+
+  it('are given to the kernel when they are active and not before', () => {
+    const policies = open();
+    policies.step('mine', 'simulate', 'me');
+    policies.step('mine', 'canary', 'me');
+    expect(applied.at(-1)?.executables).toEqual([]);
+    monotonicMs += 16 * MINUTE;
+    policies.tick();
+    expect(applied.at(-1)?.executables).toMatchObject([
+      { by: 'path', value: '/opt/bad', policy: { policyId: 'mine' } },
+    ]);
+    expect(applied.at(-1)?.executables[0]?.policy.handle).toBeGreaterThan(0);
+    policies.step('mine', 'rollback', 'me');
+    expect(applied.at(-1)?.executables).toEqual([]);
+  });
+
+  it('are the agent’s when the kernel refuses them, with its reason', () => {
+    refused = [{ handle: 1, reason: 'protected' }];
+    const policies = open();
+    activate(policies);
+    expect(mine(policies)[0]?.reach).toMatchObject({
+      guardian: 'agent',
+      guarantee: 'killed after start',
+      reason: 'protected',
+    });
+    expect(policies.engine.hasPoliciesFor('process', 'exec')).toBe(true);
+  });
+
+  it('are as they were after a restart, from the text that was in force', () => {
+    activate(open());
+    write('/opt/other');
+    const again = open();
+    expect(mine(again).map(({ state }) => state)).toEqual(['active', 'draft']);
+    expect(applied.at(-1)?.executables).toMatchObject([{ value: '/opt/bad' }]);
+  });
+
+  it('are drafts again when a kept text was exchanged, and say so', () => {
+    const policies = open();
+    activate(policies);
+    const { hash } = mine(policies)[0]!;
+    const kept = join(dataDir, 'policy-state', 'texts', `${hash}.yml`);
+    writeFileSync(kept, readFileSync(kept, 'utf8').replace('/opt/bad', '/'));
+    rmSync(join(dataDir, 'policies', 'p.yml'));
+    const again = open();
+    expect(applied.at(-1)?.executables).toEqual([]);
+    expect(again.overview().notices.join()).toContain('is lost; it is a draft again');
+  });
+
+  it.each([
+    ['garbage', () => 'garbage'],
+    ['another state', (text: string) => text.replace('simulating', 'active')],
+    [
+      'the state of another device',
+      (text: string) => text.replace(/\\"deviceId\\":\\"[^"]*\\"/, '\\"deviceId\\":\\"x\\"'),
+    ],
+    ['a signature of nobody', (text: string) => text.replace(/"signature":"[^"]*"/, '"signature":""')],
+  ])('are all drafts after the state file was replaced by %s, which is kept', (_name, change) => {
+    open().step('mine', 'simulate', 'me');
+    const path = join(dataDir, 'policy-state', 'state.json');
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+    const again = open();
+    expect(mine(again).map(({ state }) => state)).toEqual(['draft']);
+    expect(again.overview().notices.join()).toContain('was not used');
+    expect(readFileSync(`${path}.refused`, 'utf8')).not.toBe('');
+  });
+
+  it('do not change when the disk refuses the new state', () => {
+    const policies = open();
+    policies.step('mine', 'simulate', 'me');
+    rmSync(join(dataDir, 'policy-state'), { recursive: true });
+    writeFileSync(join(dataDir, 'policy-state'), 'a file where the folder was');
+    expect(() => policies.step('mine', 'canary', 'me')).toThrow('policy-state');
+    expect(mine(policies).map(({ state }) => state)).toEqual(['simulating']);
+    monotonicMs += MINUTE;
+    policies.tick();
+    expect(mine(policies).map(({ state }) => state)).toEqual(['simulating']);
+  });
+});
