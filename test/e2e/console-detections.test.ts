@@ -93,7 +93,13 @@ describe.skipIf(browserPath === undefined)('detections (needs Chromium)', { time
     await expect.poll(() => said.innerText(), { timeout: 15_000 }).toContain('True positive');
     expect((await decisions())[0]).toMatchObject({ label: 'true_positive', eventId: hits[0]?.eventId });
     await go('#/detections');
-    await page.getByLabel('Only what nobody has decided about').check();
+    await page.locator('.detections-bar').getByLabel('Show').selectOption('true_positive');
+    await group().getByRole('button', { name: title }).click();
+    await expect.poll(() => page.locator('.match').count(), { timeout: 15_000 }).toBe(1);
+    await page.locator('.detections-bar').getByLabel('Show').selectOption('false_positive');
+    await page.getByText('Nothing here has this label.').waitFor();
+    expect(page.url()).toContain('rule.false_positive');
+    await page.locator('.detections-bar').getByLabel('Show').selectOption('open');
     await group().getByRole('button', { name: title }).click();
     await expect.poll(() => page.locator('.match').count(), { timeout: 15_000 }).toBe(READS - 1);
   });
@@ -119,7 +125,7 @@ describe.skipIf(browserPath === undefined)('detections (needs Chromium)', { time
 
   it('drafts an exception, tells what it would have hidden, saves it and takes it back', async () => {
     await go('#/detections');
-    await page.getByLabel('Only what nobody has decided about').uncheck();
+    await page.locator('.detections-bar').getByLabel('Show').selectOption('all');
     const matches = page.locator('.matches');
     await expect
       .poll(async () => {

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { TriageDecision } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { entityOf, showProcess } from '../processes/process-store.ts';
-import { navigate } from '../store.ts';
+import { navigate, useApp } from '../store.ts';
 import { useLoad } from '../use-load.ts';
 import { commandLine, sentence } from '../timeline/sentence.ts';
 import { clauseText } from '../timeline/query-text.ts';
@@ -17,6 +17,7 @@ import { Value } from '../ui/value.tsx';
 import { useTriage } from '../triage/triage-store.ts';
 import { Icon } from '../ui/icon.tsx';
 import type { ChainGroup, RuleGroup } from './group.ts';
+import { SHOWN, type Shown, isShown } from './shown.ts';
 import { ExceptionList } from './exception-list.tsx';
 import { AttackMatrix } from './matrix.tsx';
 import { Matches } from './matches.tsx';
@@ -26,10 +27,12 @@ import './detections.css';
 
 const REFRESH_MS = 5000;
 
-interface Shown {
+interface Listed {
   decisions: readonly TriageDecision[];
-  onlyOpen: boolean;
+  show: Shown;
 }
+
+const WAYS = ['rule', 'chain'] as const;
 
 function Toggle({
   open,
@@ -47,7 +50,7 @@ function Toggle({
   );
 }
 
-function Row({ group, decisions, onlyOpen }: { group: RuleGroup } & Shown) {
+function Row({ group, decisions, show }: { group: RuleGroup } & Listed) {
   const { latest } = group;
   const [open, setOpen] = useState(false);
   const query = clauseText('rule', group.id);
@@ -101,7 +104,7 @@ function Row({ group, decisions, onlyOpen }: { group: RuleGroup } & Shown) {
               title={group.title}
               query={query}
               decisions={decisions}
-              onlyOpen={onlyOpen}
+              show={show}
             />
           </td>
         </tr>
@@ -110,7 +113,7 @@ function Row({ group, decisions, onlyOpen }: { group: RuleGroup } & Shown) {
   );
 }
 
-function ChainRow({ group, decisions, onlyOpen }: { group: ChainGroup } & Shown) {
+function ChainRow({ group, decisions, show }: { group: ChainGroup } & Listed) {
   const [open, setOpen] = useState(false);
   const { process } = group;
   const command = commandLine(process.argv ?? [], 400);
@@ -151,7 +154,7 @@ function ChainRow({ group, decisions, onlyOpen }: { group: ChainGroup } & Shown)
               ruleId={undefined}
               query="has:rule"
               decisions={decisions}
-              onlyOpen={onlyOpen}
+              show={show}
             />
           </td>
         </tr>
@@ -162,11 +165,22 @@ function ChainRow({ group, decisions, onlyOpen }: { group: ChainGroup } & Shown)
 
 export function DetectionsView() {
   const made = useTriage((state) => state.made);
-  const [by, setBy] = useState<'rule' | 'chain'>('rule');
-  const [onlyOpen, setOnlyOpen] = useState(false);
+  const tab = useApp((state) => state.route.tab);
+  const words = (tab ?? '').split('.');
+  const by = WAYS.find((way) => way === words[0]) ?? 'rule';
+  const show = SHOWN.find((each) => each === words[1]) ?? 'all';
+  const go = (way: string, what: Shown): void => navigate({ tab: `${way}.${what}` }, true);
   const { data, error, again } = useLoad('detections', loadDetections, REFRESH_MS, made);
   const total = data?.groups.reduce((sum, group) => sum + group.count, 0) ?? 0;
-  const shown: Shown = { decisions: data?.decisions ?? [], onlyOpen };
+  const decisions = data?.decisions ?? [];
+  const listed: Listed = { decisions, show };
+  const groups = (data?.groups ?? []).filter((group) =>
+    group.events.some((event) => isShown(show, decisions, event, group.id)),
+  );
+  const chains = (data?.chains ?? []).filter((group) =>
+    group.events.some((event) => isShown(show, decisions, event, undefined)),
+  );
+  const none = (by === 'rule' ? groups : chains).length === 0;
   return (
     <div className="page detections">
       <h1 className="page-title">{t('detections.title')}</h1>
@@ -195,25 +209,29 @@ export function DetectionsView() {
               {tn('detections.summary', data.groups.length, { events: tn('detections.events', total) })}
             </p>
             <span className="notice-actions" role="group" aria-label={t('detections.by')}>
-              {(['rule', 'chain'] as const).map((choice) => (
+              {WAYS.map((choice) => (
                 <button
                   key={choice}
                   type="button"
                   className="button"
                   aria-pressed={by === choice}
-                  onClick={() => setBy(choice)}
+                  onClick={() => go(choice, show)}
                 >
                   {t(`detections.by.${choice}`)}
                 </button>
               ))}
             </span>
             <label className="tree-choice">
-              <input
-                type="checkbox"
-                checked={onlyOpen}
-                onChange={(event) => setOnlyOpen(event.target.checked)}
-              />
-              {t('detections.onlyOpen')}
+              {t('detections.show')}
+              <select value={show} onChange={(event) => go(by, event.target.value as Shown)}>
+                {SHOWN.map((each) => (
+                  <option key={each} value={each}>
+                    {each === 'all' || each === 'open'
+                      ? t(`detections.show.${each}`)
+                      : t(`triage.label.${each}`)}
+                  </option>
+                ))}
+              </select>
             </label>
           </div>
           <table className="table">
@@ -235,14 +253,11 @@ export function DetectionsView() {
             </thead>
             <tbody>
               {by === 'rule'
-                ? data.groups
-                    .filter((group) => !onlyOpen || group.open > 0)
-                    .map((group) => <Row key={group.id} group={group} {...shown} />)
-                : data.chains
-                    .filter((group) => !onlyOpen || group.open > 0)
-                    .map((group) => <ChainRow key={group.id} group={group} {...shown} />)}
+                ? groups.map((group) => <Row key={group.id} group={group} {...listed} />)
+                : chains.map((group) => <ChainRow key={group.id} group={group} {...listed} />)}
             </tbody>
           </table>
+          {none ? <p className="dim">{t('detections.noneShown')}</p> : null}
         </>
       ) : null}
       {data ? <AttackMatrix rules={data.rules} counts={data.techniques} /> : null}

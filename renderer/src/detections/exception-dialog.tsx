@@ -110,7 +110,7 @@ function Conditions({ draft, onChange }: { draft: Draft; onChange: (draft: Draft
                   />{' '}
                   <span className="mono">{row.field}</span>
                 </label>
-                {row.fromRule ? <span className="small dimmer">{t('exception.fromRule')}</span> : null}
+                {row.fromRule ? <span className="tag">{t('exception.fromRule')}</span> : null}
               </td>
               <td>
                 <select
@@ -230,7 +230,7 @@ function Form({ eventId, ruleId }: { eventId: string; ruleId: string }) {
           </button>
           <button
             type="button"
-            className="link-button"
+            className="button"
             onClick={() => setDraft(draftOf(first.data!.candidates, (each) => each.fromRule))}
           >
             {t('exception.ruleOnly')}

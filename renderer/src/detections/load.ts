@@ -1,7 +1,7 @@
 /** What Detections shows. */
 import type { EventJson, RuleSummary, TriageDecision } from '../../../agent/api/contract.ts';
 import { agent } from '../store.ts';
-import { decisionFor } from '../triage/triage-store.ts';
+import { decisionFor } from '../triage/decision-for.ts';
 import { type ChainGroup, type RuleGroup, groupByChain, groupByRule } from './group.ts';
 
 const EVENTS_READ = 500;

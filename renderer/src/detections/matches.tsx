@@ -6,7 +6,7 @@ import { entityOf, showProcess } from '../processes/process-store.ts';
 import { navigate } from '../store.ts';
 import { sentence } from '../timeline/sentence.ts';
 import { TriageForm, TriageTag } from '../triage/triage-form.tsx';
-import { decisionFor } from '../triage/triage-store.ts';
+import { type Shown, decisionOn, isShown } from './shown.ts';
 import { ExceptionButton } from './exception-dialog.tsx';
 import { absoluteTime, count, timeOfDay } from '../ui/format.ts';
 import { IconButton } from '../ui/primitives.tsx';
@@ -59,7 +59,7 @@ export function Matches({
   title = '',
   query,
   decisions,
-  onlyOpen,
+  show,
 }: {
   events: readonly EventJson[];
   /** The decision is about this rule's match, else about the event as a whole. */
@@ -68,15 +68,11 @@ export function Matches({
   title?: string;
   query: string;
   decisions: readonly TriageDecision[];
-  onlyOpen: boolean;
+  show: Shown;
 }) {
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [all, setAll] = useState(false);
-  const decisionOf = (event: EventJson): TriageDecision | undefined =>
-    ruleId === undefined
-      ? event.detections?.map((each) => decisionFor(decisions, event.eventId, each.ruleId)).find(Boolean)
-      : decisionFor(decisions, event.eventId, ruleId);
-  const wanted = events.filter((event) => !onlyOpen || decisionOf(event) === undefined);
+  const wanted = events.filter((event) => isShown(show, decisions, event, ruleId));
   const shown = all ? wanted : wanted.slice(0, FIRST);
   const chosen = shown.filter((event) => !left.has(event.eventId)).map((event) => event.eventId);
   const choose = (eventId: string): void => {
@@ -92,7 +88,7 @@ export function Matches({
             key={event.eventId}
             event={event}
             query={query}
-            decision={decisionOf(event)}
+            decision={decisionOn(decisions, event, ruleId)}
             chosen={!left.has(event.eventId)}
             onChoose={() => choose(event.eventId)}
           />

@@ -9,7 +9,7 @@ import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { commandLine } from '../timeline/sentence.ts';
 import { loadChildren, setExpanded, showAlike } from './process-store.ts';
 import { type Axis, lifeBox } from './life-axis.ts';
-import { type Branch, type TreeRow, userOf, worst } from './tree-model.ts';
+import { type Branch, type TreeRow, durationOf, userOf, worst } from './tree-model.ts';
 
 const INDENT_PX = 14;
 /** Deeper rows are not set further to the right: the command line must stay readable. */
@@ -17,10 +17,11 @@ const MAX_INDENT = 16;
 const BADGES = ['file', 'network', 'dns', 'memory', 'module', 'dlp'] as const;
 const NO_HUE: ReadonlySet<string> = new Set(['module', 'dlp']);
 
-/** "2 min", "350 ms" */
+/** "2 min", "350 ms"; of one whose end was not seen what is certain. */
 export function lifeText(node: TreeNode): string {
-  const us = Number((BigInt(node.endNs ?? node.lastNs) - BigInt(node.startNs)) / 1000n);
-  return us < 60_000_000 ? micros(us) : duration(us / 1000);
+  const us = Number(durationOf(node) / 1000n);
+  const time = us < 60_000_000 ? micros(us) : duration(us / 1000);
+  return node.endNs === undefined ? t('processes.atLeast', { time }) : time;
 }
 
 function Badges({ node }: { node: TreeNode }) {

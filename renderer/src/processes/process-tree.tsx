@@ -26,7 +26,12 @@ function AxisTicks({ axis }: { axis: Axis }) {
 }
 
 /** Keys of a tree: right opens or goes in, left closes or goes out. */
-function onTreeKey(event: React.KeyboardEvent, rows: readonly TreeRow[], pageRows: number): void {
+function onTreeKey(
+  event: React.KeyboardEvent,
+  rows: readonly TreeRow[],
+  pageRows: number,
+  reveal: (index: number) => void,
+): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { cursor, tree } = useProcesses.getState();
   const processes = rows.filter((row) => row.kind !== 'more');
@@ -34,7 +39,10 @@ function onTreeKey(event: React.KeyboardEvent, rows: readonly TreeRow[], pageRow
   const row = processes[at];
   const go = (to: number): void => {
     const next = processes[Math.min(processes.length - 1, Math.max(0, to))];
-    if (next) useProcesses.setState({ cursor: next.id });
+    if (!next) return;
+    // The same row again: it may have been scrolled out of sight.
+    if (next.id === cursor) reveal(rows.indexOf(next));
+    useProcesses.setState({ cursor: next.id });
   };
   const opens = (): boolean => {
     const first = row?.kind === 'alike' ? row.nodes[0] : undefined;
@@ -55,7 +63,11 @@ function onTreeKey(event: React.KeyboardEvent, rows: readonly TreeRow[], pageRow
     PageDown: () => go(at + pageRows),
     PageUp: () => go(at - pageRows),
     Home: () => go(0),
-    End: () => go(processes.length - 1),
+    End: () => {
+      go(processes.length - 1);
+      // With what is not loaded yet, which is then asked for.
+      reveal(rows.length - 1);
+    },
     ArrowRight: () => {
       if (opens() || row?.kind !== 'process' || row.branch.total === 0) return;
       if (row.branch.expanded) go(at + 1);
@@ -136,7 +148,9 @@ export function ProcessTree({
           : undefined
       }
       onKeyDown={(event) =>
-        onTreeKey(event, rows, Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2)
+        onTreeKey(event, rows, Math.floor((scroller.current?.clientHeight ?? 400) / rowPx) - 2, (index) =>
+          virtualizer.scrollToIndex(index),
+        )
       }
       onClick={(event) => {
         const at = (event.target as HTMLElement).closest<HTMLElement>('[data-process], [data-alike]');

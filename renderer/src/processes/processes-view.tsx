@@ -111,6 +111,7 @@ export function ProcessesView() {
             )}
           </p>
         ) : null}
+        {tree ? <TreeSearch /> : null}
         <span className="toolbar-space" />
         <span className="legend">
           {legend.entries.map(({ key, colour }) => (
@@ -120,7 +121,6 @@ export function ProcessesView() {
             </span>
           ))}
         </span>
-        <TreeSearch />
         <label className="tree-choice">
           <input
             type="checkbox"

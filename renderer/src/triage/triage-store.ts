@@ -1,6 +1,6 @@
 /** Decisions of analysts about events: made here, kept by the agent as records of its log. */
 import { create } from 'zustand';
-import type { TriageDecision, TriageLabel } from '../../../agent/api/contract.ts';
+import type { TriageLabel } from '../../../agent/api/contract.ts';
 import { agent } from '../store.ts';
 
 /** The most the agent takes in one call. */
@@ -101,14 +101,4 @@ export async function undoDecision(): Promise<void> {
   } catch (error) {
     useTriage.setState({ busy: false, error: error instanceof Error ? error.message : String(error) });
   }
-}
-
-/** The decision that counts for a rule's match on an event: about that match, else about the event as a whole. */
-export function decisionFor(
-  decisions: readonly TriageDecision[],
-  eventId: string,
-  ruleId: string,
-): TriageDecision | undefined {
-  const own = decisions.filter((decision) => decision.eventId === eventId && decision.label !== 'none');
-  return own.find((each) => each.ruleId === ruleId) ?? own.find((each) => each.ruleId === undefined);
 }

@@ -7,7 +7,7 @@ import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
 import { ExceptionButton } from '../../detections/exception-dialog.tsx';
 import { Decision, TriageForm } from '../../triage/triage-form.tsx';
-import { decisionFor } from '../../triage/triage-store.ts';
+import { decisionFor } from '../../triage/decision-for.ts';
 import { commandLine } from '../sentence.ts';
 import { mark, needlesOf } from './highlight.ts';
 
