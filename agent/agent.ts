@@ -204,6 +204,7 @@ async function compose(
     scope: parseScope(settings.scope),
     dataDir,
     nowNs: wallNowNs,
+    known: (visit) => hasher.forEachKnown(visit),
     onAct: (event) => pipeline.onBatch(batchOf(event)),
   });
   undo.push(() => guardians.close());

@@ -7,7 +7,8 @@ import { endFormerHolders } from './enforce/former-hooks.ts';
 import { KernelGuardian, type KernelTrouble } from './enforce/kernel-guardian.ts';
 import { OpenGuard } from './enforce/open-guard.ts';
 import { noKernelReach, openReach, tryKernelReach } from './enforce/reach.ts';
-import type { SentinelEvent } from './event.ts';
+import { inCgroup } from './enforce/running.ts';
+import type { FileIdentity, Hashes, SentinelEvent } from './event.ts';
 import type { Sensor, SensorScope } from './sensors/types.ts';
 
 /** Makes the enforcer of this machine; tries out what it can promise, which takes some ten milliseconds. */
@@ -17,16 +18,22 @@ export function createEnforcer(parts: {
   scope: SensorScope;
   dataDir: string;
   nowNs: () => bigint;
+  /** Shows the files whose hashes are known. */
+  known?: (visit: (identity: FileIdentity, hashes: Hashes) => void) => void;
   /** What is refused in user space, as an event for the log. */
   onAct: (event: SentinelEvent) => void;
 }): GuardianEnforcer {
   const { core, sensor, scope, dataDir } = parts;
   const { kernel } = sensor;
+  const { known, nowNs, onAct } = parts;
+  const inScope = (pid: number): boolean =>
+    scope.kind === 'host' || (scope.kind === 'cgroup' && inCgroup(pid, cgroupName(scope.path)));
+  const common = { core, known, inScope, nowNs, onAct };
   const { opens, whyNoOpens } = openGuard(parts);
   if (core === undefined || kernel === undefined) {
     const reason = `the ${sensor.tier} sensor has no kernel side to enforce with`;
     const reach = { ...noKernelReach(reason), deny_open: openReach(whyNoOpens) };
-    return new GuardianEnforcer({ core, guardian: undefined, opens, reach });
+    return new GuardianEnforcer({ ...common, guardian: undefined, opens, reach });
   }
   const guardian = new KernelGuardian(kernel.addon, kernel.handle, core.protectedExecutables());
   const lsm = sensor.status().hooks.find(({ name }) => name === 'lsm/bprm_check_security');
@@ -40,7 +47,7 @@ export function createEnforcer(parts: {
     whyNoOpens,
   });
   return new GuardianEnforcer({
-    core,
+    ...common,
     guardian,
     opens,
     reach,

@@ -19,6 +19,7 @@ import {
 } from '../policy/types.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
 import type { OpenGuard } from './open-guard.ts';
+import { runningProcesses } from './running.ts';
 import { type KernelReach, reachOf, TRIAL_HANDLE } from './reach.ts';
 
 /** Processes acted on that are remembered; the oldest is forgotten first, and counted. */
@@ -34,6 +35,7 @@ const GUARANTEES: Readonly<Record<string, Effect['guarantee']>> = {
   cgroup_deny: 'prevented',
   fanotify_deny: 'prevented',
   exec_sigkill: 'killed before its first instruction',
+  pidfd_sigkill: 'killed after start',
 };
 
 /** Why the kernel matched and did nothing, by the outcome in its record. */
@@ -51,6 +53,13 @@ export interface EnforcerParts {
   /** Absent where the kernel has no fanotify permission events. */
   opens: OpenGuard | undefined;
   reach: KernelReach;
+  /** Shows the files whose hashes are known: a policy on a hash is also about those. */
+  known?: (visit: (identity: FileIdentity, hashes: Hashes) => void) => void;
+  /** Whether a process is one of those watched. */
+  inScope: (pid: number) => boolean;
+  nowNs: () => bigint;
+  /** What was done in user space for a policy of the kernel's, as an event. */
+  onAct: (event: SentinelEvent) => void;
   /** Ends the hooks that outlived the agent before this one, for policies that fail closed. */
   endFormer?: () => void;
 }
@@ -92,6 +101,8 @@ export class GuardianEnforcer implements Enforcer {
       sets.opens.map(({ policy }) => ({ handle: policy.handle, reason: reach.deny_open.reason }));
     if (guardian !== undefined) refused.push(...guardian.apply(sets, this.#agentPolicies > 0).refused);
     else refused.push(...refuseAll(sets, reach.deny_exec.reason));
+    if (sets.executables.some(({ by }) => by === 'sha256' || by === 'blake3'))
+      this.#parts.known?.((identity, hashes) => this.learned(identity, hashes));
     return { refused };
   }
 
@@ -143,9 +154,33 @@ export class GuardianEnforcer implements Enforcer {
     };
   }
 
-  /** A file's hashes became known: from now on the kernel knows it if it is denied. */
+  /**
+   * A file's hashes became known. If it is denied, the kernel knows it from now on, and what already runs it is ended:
+   * the first run of a copy nobody had read yet.
+   */
   learned(identity: FileIdentity, hashes: Hashes): void {
-    this.#parts.guardian?.learned(identity, hashes);
+    const { guardian, core, inScope, nowNs, onAct } = this.#parts;
+    const policy = guardian?.learned(identity, hashes);
+    if (policy === undefined || core === undefined) return;
+    for (const process of runningProcesses(identity)) {
+      if (!inScope(process.pid)) continue;
+      const error = core.actOnProcess(process.pid, process.startNs, 'kill');
+      if (error !== '' && !error.startsWith('protected')) continue;
+      onAct({
+        eventId: 0,
+        type: 'process',
+        action: 'deny_exec',
+        lane: 'security',
+        tsNs: nowNs(),
+        severity: 'info',
+        process: { ...process, name: '' },
+        details: {
+          policyHandle: String(policy.handle),
+          mechanism: 'pidfd_sigkill',
+          outcome: error === '' ? 'applied' : 'protected_process',
+        },
+      });
+    }
   }
 
   /** Signs of life, and a look at the kernel's side; to be called every second. Returns trouble that is new. */

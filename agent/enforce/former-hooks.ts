@@ -4,10 +4,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { CoreAddon } from '../../native-addon/index.ts';
+import { startOf } from './running.ts';
 
 const NAME = 'sentinel-hooks';
-/** A clock tick of /proc in ns. */
-const TICK_NS = 10_000_000n;
 
 /** Pids of the holders that carry `tag`. */
 export function holdersOf(tag: string): number[] {
@@ -29,12 +28,8 @@ export function endFormerHolders(core: Pick<CoreAddon, 'actOnProcess'>, tag: str
   let ended = 0;
   for (const pid of holdersOf(tag)) {
     if (pid === own) continue;
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
-      if (core.actOnProcess(pid, BigInt(fields[19] ?? 0) * TICK_NS, 'kill') === '') ended += 1;
-    } catch {
-      // It ended by itself.
-    }
+    const startNs = startOf(pid);
+    if (startNs !== undefined && core.actOnProcess(pid, startNs, 'kill') === '') ended += 1;
   }
   return ended;
 }

@@ -111,6 +111,16 @@ export class ExecutableHasher {
     return known;
   }
 
+  /** Shows every file whose hashes are known. */
+  forEachKnown(visit: (identity: FileIdentity, hashes: Hashes) => void): void {
+    for (const [key, hashes] of this.#known) {
+      if (typeof hashes === 'number') continue;
+      const [dev = '0', inode = '0', mtimeNs = '0', ctimeNs = '0', size = '0'] = key.split(':');
+      const times = { mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs) };
+      visit({ dev: Number(dev), inode: BigInt(inode), ...times, size: Number(size) }, hashes);
+    }
+  }
+
   /**
    * Hashes of the program of `process`: at once if known, else they are asked for and `onHash` gets them. Undefined
    * also for a process whose record names no file. `seq` is the log position of the event that asks.

@@ -192,7 +192,7 @@ const MAPPING: readonly DetailField[] = [
 ];
 const CODE: readonly DetailField[] = [...MAPPING, { name: 'callsSoFar', from: 'a3', as: 'dec' }];
 /** What stopped something that a policy forbids, and whether it did: sn_mechanism and sn_outcome of events.h. */
-const MECHANISMS = names(1, 'exec_sigkill', 'lsm_deny', 'cgroup_deny', 'fanotify_deny');
+const MECHANISMS = names(1, 'exec_sigkill', 'lsm_deny', 'cgroup_deny', 'fanotify_deny', 'pidfd_sigkill');
 export const OUTCOMES = names(
   0,
   'applied',

@@ -14,11 +14,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GuardianEnforcer } from '../../agent/enforce/enforcer.ts';
 import { createEnforcer } from '../../agent/enforcement.ts';
-import type { SentinelEvent } from '../../agent/event.ts';
+import type { FileIdentity, SentinelEvent } from '../../agent/event.ts';
 import { type Decision, NO_KERNEL_SETS } from '../../agent/policy/types.ts';
 import { loadCore } from '../../native-addon/index.ts';
 import { compile } from './compile.ts';
-import { of, type Recorder, skipNote, startRecorder, whyNot } from './recorder.ts';
+import { of, type Recorder, settle, skipNote, startRecorder, whyNot } from './recorder.ts';
 
 const loaded = loadCore();
 const reason = whyNot() ?? (loaded.ok ? undefined : loaded.reason);
@@ -68,6 +68,13 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
     await recorder.stop();
     rmSync(directory, { recursive: true, force: true });
   });
+
+  /** The kernel's view of a program, from a run of it. */
+  const identityOf = async (path: string): Promise<FileIdentity> => {
+    const { events } = await recorder.program(path, 'open', '/dev/null');
+    return of(events, 'exec').find((event) => event.process?.executable === path)?.process
+      ?.exeIdentity as FileIdentity;
+  };
 
   it('promises what its own trial showed, and leaves nothing of the trial behind', async () => {
     const exec = enforcer.reach('deny_exec', 'kernel');
@@ -127,6 +134,31 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
     if (loaded.ok) loaded.addon.protectProcess(pid);
     expect(enforcer.act(...about(pid, startOf(pid))).error).toBe('protected: it belongs to the agent');
     child.kill('SIGKILL');
+  });
+
+  it('denies content: a copy that nobody read yet is ended once it is, and never runs again', async () => {
+    const copy = join(directory, 'copy-of-denied');
+    copyFileSync(attempt, copy);
+    const { inode, size, ctimeNs, mtimeNs, dev } = await identityOf(copy);
+    const hashes = { sha256: 'aa'.repeat(32), blake3: 'bb'.repeat(32) };
+    const executables = [{ policy: { ...POLICY, handle: 50 }, by: 'sha256' as const, value: hashes.sha256 }];
+    enforcer.apply({ ...NO_KERNEL_SETS, generation: 1, executables });
+    acts.length = 0;
+    const outside = spawn(copy, ['wait']);
+    const running = recorder.program(copy, 'wait');
+    await settle(300);
+    enforcer.learned({ dev, inode, size, ctimeNs, mtimeNs }, hashes);
+    await running;
+    expect(acts).toHaveLength(1);
+    expect(enforcer.kernelAct(acts[0] as SentinelEvent)).toEqual({
+      handle: 50,
+      effect: { state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' },
+    });
+    expect(outside.exitCode ?? outside.signalCode).toBeNull();
+    outside.kill('SIGKILL');
+    const { events } = await recorder.program(copy, 'open', '/dev/null');
+    expect(of(events, 'deny_exec')[0]?.details).toMatchObject({ policyHandle: '50', outcome: 'applied' });
+    enforcer.apply(NO_KERNEL_SETS);
   });
 
   describe('guarded files', () => {

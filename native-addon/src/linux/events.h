@@ -95,7 +95,7 @@ enum sn_type {
 };
 
 /* What stopped it, and whether it did. */
-enum sn_mechanism { SN_BY_SIGNAL = 1, SN_BY_LSM = 2, SN_BY_CGROUP = 3, SN_BY_FANOTIFY = 4 };
+enum sn_mechanism { SN_BY_SIGNAL = 1, SN_BY_LSM = 2, SN_BY_CGROUP = 3, SN_BY_FANOTIFY = 4, SN_BY_PIDFD = 5 };
 enum sn_outcome {
   SN_APPLIED = 0,
   SN_PROTECTED_PROCESS = 1,    /* no policy may touch this process */
