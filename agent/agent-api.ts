@@ -81,6 +81,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         timeline.call('events.facets', params, await parts.settle(), signal),
       'events.get': async (params) => timeline.call('events.get', params),
       'events.around': (params) => timeline.call('events.around', params),
+      'gaps.totals': async (params) => timeline.call('gaps.totals', params, await parts.settle()),
       'events.gaps': async (params) => timeline.call('events.gaps', params, await parts.settle()),
       'process.tree': async (params) => timeline.call('process.tree', params, await parts.settle()),
       'tree.ancestors': async (params) => timeline.call('tree.ancestors', params, await parts.settle()),

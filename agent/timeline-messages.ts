@@ -23,6 +23,7 @@ export type WorkerMethod =
   | 'events.get'
   | 'events.around'
   | 'events.gaps'
+  | 'gaps.totals'
   | 'process.tree'
   | 'tree.ancestors'
   | 'tree.children'

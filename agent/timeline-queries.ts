@@ -95,6 +95,12 @@ export class TimelineQueries {
             .gaps(bigOr(params.fromNs, 0n), bigOr(params.toNs, 2n ** 62n), params.limit ?? DEFAULT_LIMIT)
             .map(gapToJson),
         };
+      case 'gaps.totals':
+        return {
+          totals: this.#timeline
+            .gapTotals(bigOr(params.fromNs, 0n), bigOr(params.toNs, 2n ** 62n))
+            .map((total) => ({ ...total, fromNs: total.fromNs.toString(), toNs: total.toNs.toString() })),
+        };
       case 'process.tree':
         return this.#tree(params);
       case 'tree.ancestors':

@@ -134,6 +134,20 @@ export interface GapJson {
   signature?: string;
 }
 
+export interface GapTotalJson {
+  lane: Lane;
+  cause: string;
+  hook?: string;
+  cpu?: number;
+  gaps: number;
+  /** Records stated as lost; gaps of unknown size add nothing. */
+  records: number;
+  /** Gaps whose size is not known. */
+  unknown: number;
+  fromNs: string;
+  toNs: string;
+}
+
 export interface DetectionJson {
   ruleId: string;
   title: string;
@@ -696,6 +710,8 @@ export interface ReadMethods {
   'events.facets': { params: { query: string; fields: string[]; top?: number }; result: { facets: Facet[] } };
   'events.get': { params: { eventId: string }; result: EventDetail };
   'events.around': { params: { eventId: string; before: number; after: number }; result: EventPage };
+  /** The ledger of gaps: how many, of how many records, by lane, cause, hook and CPU; most records first. */
+  'gaps.totals': { params: { fromNs?: string; toNs?: string }; result: { totals: GapTotalJson[] } };
   'events.gaps': { params: { fromNs?: string; toNs?: string; limit?: number }; result: { gaps: GapJson[] } };
   /** A piece of what `query` finds, as text to save; `columns` (CSV) are dotted names of EventJson, or `time` or `process.commandLine`. */
   'events.export': {

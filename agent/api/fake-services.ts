@@ -88,6 +88,7 @@ export function fakeServices(): FakeServices {
       'events.get': async () => notFound(),
       'events.around': async () => ({ events: [] }),
       'events.gaps': async () => ({ gaps: [] }),
+      'gaps.totals': async () => ({ totals: [] }),
       'process.tree': async () => notFound(),
       'tree.ancestors': async () => notFound(),
       'tree.children': async () => ({ children: [], total: 0 }),

@@ -75,6 +75,10 @@ const SCHEMAS: Schemas = {
     before: z.int().check(z.gte(0), z.lte(MAX_PAGE_EVENTS)),
     after: z.int().check(z.gte(0), z.lte(MAX_PAGE_EVENTS)),
   }),
+  'gaps.totals': z.strictObject({
+    fromNs: z.optional(decimal),
+    toNs: z.optional(decimal),
+  }),
   'events.gaps': z.strictObject({
     fromNs: z.optional(decimal),
     toNs: z.optional(decimal),

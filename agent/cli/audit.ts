@@ -21,6 +21,7 @@ import { createVerifier, openIdentity, type SignatureVerifier } from '../identit
 import { printable } from '../printable.ts';
 import { parseTimeArgument } from './time-argument.ts';
 import { VERSION } from '../version.ts';
+import { openSource } from './source.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
 
 /** The two logs of a data folder. */
@@ -180,11 +181,52 @@ function printExport(out: string, summary: BundleSummary, asJson: boolean, outpu
   for (const hash of summary.unknownPolicies) output.err(`the text of policy ${hash} is not known here\n`);
 }
 
+async function printGaps(
+  values: {
+    data?: string | undefined;
+    since?: string | undefined;
+    until?: string | undefined;
+    json: boolean;
+  },
+  output: Output,
+): Promise<number> {
+  const fromNs = parseTimeArgument(values.since, '--since')?.toString();
+  const toNs = parseTimeArgument(values.until, '--until')?.toString();
+  const range = { ...(fromNs === undefined ? {} : { fromNs }), ...(toNs === undefined ? {} : { toNs }) };
+  const source = await openSource(dataDirOf(values));
+  try {
+    const { totals } = await source.call('gaps.totals', range);
+    if (values.json) {
+      const { gaps } = await source.call('events.gaps', { ...range, limit: 1000 });
+      output.out(`${JSON.stringify({ totals, newest: gaps })}\n`);
+      return 0;
+    }
+    for (const { lane, cause, hook, cpu, gaps, records, unknown, fromNs: first, toNs: last } of totals) {
+      const where = [hook, cpu === undefined ? undefined : `CPU ${cpu}`]
+        .filter((one) => one !== undefined)
+        .join(', ');
+      const size = `${records} records${unknown > 0 ? `, ${unknown} of unknown size` : ''}`;
+      const from = new Date(Number(BigInt(first) / 1_000_000n)).toISOString();
+      const to = new Date(Number(BigInt(last) / 1_000_000n)).toISOString();
+      output.out(
+        printable(
+          `${lane} ${cause}${where && ` (${where})`}: ${gaps} gaps, ${size}, ${from} to ${to}`,
+        ).concat('\n'),
+      );
+    }
+    if (totals.length === 0) output.out('no gaps\n');
+    return 0;
+  } finally {
+    source.close();
+  }
+}
+
 export const command: Command = {
   summary: 'export evidence, and verify it without an agent',
   usage: `usage: sentinel audit export [--data DIR] --out FILE [--lane security|observability] [--since T] [--until T] [--json]
        sentinel audit verify FILE [--key FILE]... [--checkpoint FILE]... [--json]
        sentinel audit checkpoint [--data DIR]
+       sentinel audit gaps [--data DIR] [--since T] [--until T] [--json]
 
 export writes one file with the records, the chain of commits, the signed checkpoints, the public key and the text of
 each policy that decided something. It reads the files; the agent may run meanwhile. --since and --until take 30s, 15m,
@@ -193,6 +235,8 @@ verify needs the file alone. It says where each edit, deletion, exchange, insert
 device.pub you hold instead of the one in the file. --checkpoint names a file that \`audit checkpoint\` printed some time
 ago: it tells when the end of the log was cut since.
 checkpoint prints the newest signed checkpoint of each log, one JSON object on a line: keep it elsewhere.
+gaps lists what is missing from the record and why: ring overflow by hook and CPU, damage, time without an agent,
+retention. Each is a signed record of its own: sentinel events type:integrity_gap.
 Exit code 0 when everything holds, 1 when something does not, 2 when the command is wrong.
 `,
   run: async (argv, output) => {
@@ -243,6 +287,10 @@ Exit code 0 when everything holds, 1 when something does not, 2 when the command
       for (const payload of found) if (payload) output.out(`${payload.toString('utf8')}\n`);
       return found.some((payload) => payload !== undefined) ? 0 : 1;
     }
-    throw new UsageError('say: sentinel audit export, verify or checkpoint', 'see sentinel audit --help');
+    if (what === 'gaps' && rest.length === 0) return await printGaps(values, output);
+    throw new UsageError(
+      'say: sentinel audit export, verify, checkpoint or gaps',
+      'see sentinel audit --help',
+    );
   },
 };

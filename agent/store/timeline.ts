@@ -11,7 +11,7 @@ import { isCorruption, isWriteFailure, moveAside, openDatabase } from './databas
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, type FieldFacet } from './facets.ts';
 import { decisionsAbout } from './decisions.ts';
-import { readGaps, summarizeGaps } from './gaps.ts';
+import { readGaps, summarizeGaps, totalGaps, type GapTotals } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
 import { queryPage, type Page, type PageOptions } from './pages.ts';
@@ -96,6 +96,8 @@ export interface Timeline {
   searchTree(key: ProcessKey, node: QueryNode, limit?: number): TreeSearch | undefined;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
+  /** By lane, cause, hook and CPU. */
+  gapTotals(fromNs: bigint, toNs: bigint): GapTotals[];
   /** Events of type `decision` about that event, or by that policy: newest first. */
   decisions(about: { eventId: number } | { policyId: string }, limit: number): SentinelEvent[];
   counts(): TimelineCounts;
@@ -269,6 +271,10 @@ class SqliteTimeline implements Timeline {
 
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number } {
     return this.read(() => summarizeGaps(this.db, sinceNs));
+  }
+
+  gapTotals(fromNs: bigint, toNs: bigint): GapTotals[] {
+    return this.read(() => totalGaps(this.db, fromNs, toNs));
   }
 
   decisions(about: { eventId: number } | { policyId: string }, limit: number): SentinelEvent[] {

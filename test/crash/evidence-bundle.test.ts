@@ -162,6 +162,28 @@ describe('an audit bundle', () => {
   });
 });
 
+describe('the ledger of gaps', () => {
+  it('sums what the signed records state, by cause, hook and CPU, without an agent', () => {
+    const told = cli('audit', 'gaps', '--data', dataDir, '--json');
+    expect(told.status).toBe(0);
+    expect((JSON.parse(told.stdout) as { totals: unknown }).totals).toEqual([
+      {
+        lane: 'security',
+        cause: 'ring_full',
+        cpu: 1,
+        gaps: 2,
+        records: 6,
+        unknown: 0,
+        fromNs: '1',
+        toNs: '2',
+      },
+    ]);
+    expect(cli('audit', 'gaps', '--data', dataDir, '--since', '1h', '--json').stdout).toContain(
+      '"totals":[]',
+    );
+  });
+});
+
 describe('a tail that was cut before the export', () => {
   /** The log as its owner could make it look: its last segments gone, exported again with the device's own key. */
   function cutCopy(): string {
