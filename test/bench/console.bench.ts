@@ -52,7 +52,7 @@ const QUICK: Times = {
   liveMs: 3000,
   sampleMs: 250,
   settleMs: 500,
-  dayMs: 5000,
+  dayMs: 3000,
 };
 
 /** The agent on the data folder. Without a replay it watches a process that sleeps: nothing happens. */
