@@ -1,8 +1,8 @@
 /**
  * From a kernel event to a decision to its effect, by the agent guardian: a program of the bench is ended each time it
  * starts, at rest, at 1,000 other events a second, and on a disk that takes 50 ms for every flush. Sensor, log, lane
- * and enforcer are the agent's; the condition is one comparison, because what conditions cost is the detect bench's
- * question. The kernel guardian has no latency to measure: a denied program either ran an instruction or it did not.
+ * and enforcer are the agent's; the condition is one comparison; what conditions cost is measured apart. The kernel
+ * guardian has no latency to measure: a denied program either ran an instruction or it did not.
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -25,6 +25,7 @@ import { loadCore } from '../../native-addon/index.ts';
 import { compile } from '../native/compile.ts';
 import { cgroup2 } from '../native/recorder.ts';
 import { round } from './agent-under-test.ts';
+import { conditionFigures } from './conditions.ts';
 import type { BenchOptions, Figure } from './figure.ts';
 
 const BENCH = 'decisions';
@@ -340,6 +341,7 @@ export async function run(options: BenchOptions): Promise<Figure[]> {
       figures.push(refused(`agent guardian ${setting.name}`, error));
     }
   }
+  figures.push(...conditionFigures(BENCH, options.quick));
   try {
     figures.push(await kernelGuardian(options.quick ? 2_000 : 10_000));
   } catch (error) {
