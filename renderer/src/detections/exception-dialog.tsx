@@ -221,11 +221,7 @@ function Form({ eventId, ruleId }: { eventId: string; ruleId: string }) {
       <div className="exception-head">
         <h3>{t('exception.when')}</h3>
         <span className="notice-actions">
-          <button
-            type="button"
-            className="link-button"
-            onClick={() => setDraft(draftOf(first.data!.candidates))}
-          >
+          <button type="button" className="button" onClick={() => setDraft(draftOf(first.data!.candidates))}>
             {t('exception.narrowest')}
           </button>
           <button
