@@ -81,6 +81,18 @@ const SCREENS: readonly Screen[] = [
     },
   },
   {
+    name: 'timeline-paused',
+    show: async (page) => {
+      // Without an end, so that it could be live; the histogram reaches until now then and is left out.
+      await go(page, `#/timeline?q=${encodeURIComponent('since:2026-03-14T09:00:00Z type:process')}`);
+      await rowsOf(page).first().waitFor();
+      await page.locator('#event-list').focus();
+      await page.keyboard.press('Space');
+      await page.getByRole('button', { name: 'Paused' }).waitFor();
+      await page.evaluate("document.querySelector('.histogram').style.visibility = 'hidden'");
+    },
+  },
+  {
     name: 'query-error',
     show: async (page) => {
       await timeline(page, 'type:process');

@@ -8,7 +8,7 @@ export interface Image {
   rgb: Uint8Array;
 }
 
-const COLOURS = 40;
+const COLOURS = 24;
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 /** Samples of one pixel by colour type: truecolour, palette, truecolour with alpha. */
 const SAMPLES: Readonly<Record<number, number>> = { 2: 3, 3: 1, 6: 4 };

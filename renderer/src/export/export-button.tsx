@@ -4,7 +4,9 @@ import { t, tn } from '../i18n/i18n.ts';
 import { useApp } from '../store.ts';
 import { bytes, count, duration, micros } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { shellCommand } from '../timeline/detail/copy-as.ts';
 import { menuHost } from '../ui/menu-host.ts';
+import { CodeLine } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { type ExportState, cancelExport, startExport, useExport } from './export-store.ts';
 import './export.css';
@@ -71,8 +73,10 @@ function Progress({ job }: { job: ExportState }) {
 export function ExportButton() {
   const query = useApp((state) => state.route.query);
   const hostname = useApp((state) => state.health?.host.hostname ?? 'host');
+  const dataDir = useApp((state) => state.health?.dataDir);
   const job = useExport();
   const running = job.status === 'running';
+  const dataArgs = dataDir === undefined ? [] : ['--data', dataDir];
   return (
     <Popover.Root>
       <Popover.Trigger className="button button-quiet">
@@ -101,8 +105,17 @@ export function ExportButton() {
                 {format.toUpperCase()}
               </button>
             ))}
+            <button type="button" className="button" disabled aria-describedby="export-proof">
+              {t('export.proof')}
+            </button>
           </div>
           <p className="dim small">{t('export.inert')}</p>
+          <p className="dim small" id="export-proof">
+            {t('export.proofWhy')}
+          </p>
+          <CodeLine
+            code={shellCommand(['sentinel', 'audit', 'export', ...dataArgs, '--out', 'record.audit'])}
+          />
           <Progress job={job} />
         </Popover.Content>
       </Popover.Portal>

@@ -687,6 +687,9 @@ export const en = {
   'export.what': 'Saves every event this query finds, newest first:',
   'export.whatAll': 'Saves every event in the record, newest first.',
   'export.inert': 'Safe to open: nothing in it is a formula to a spreadsheet or a command to a terminal.',
+  'export.proof': 'With proof',
+  'export.proofWhy':
+    'A file that proves itself holds whole commits of the log, not what a query finds; a command writes it:',
   'export.events.one': '{n} event',
   'export.events.other': '{n} events',
   'export.of': '{n} of {total} events',

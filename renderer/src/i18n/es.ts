@@ -693,6 +693,9 @@ export const es: Messages = {
   'export.whatAll': 'Guarda todos los eventos del registro, del más nuevo al más antiguo.',
   'export.inert':
     'Se puede abrir sin riesgo: nada en él es una fórmula para una hoja de cálculo ni una orden para un terminal.',
+  'export.proof': 'Con prueba',
+  'export.proofWhy':
+    'Un archivo que se demuestra a sí mismo contiene confirmaciones enteras del registro, no lo que halla una consulta; lo escribe una orden:',
   'export.events.one': '{n} evento',
   'export.events.other': '{n} eventos',
   'export.of': '{n} de {total} eventos',

@@ -5,11 +5,8 @@ import { absoluteTime, count } from '../../ui/format.ts';
 import { CodeLine } from '../../ui/primitives.tsx';
 import { Value } from '../../ui/value.tsx';
 import { useApp } from '../../store.ts';
+import { shellCommand } from './copy-as.ts';
 import { VerifyLog } from './verify-log.tsx';
-
-function shellQuote(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
-}
 
 export function ProofTab({ detail, complete }: { detail: EventDetail; complete: boolean }) {
   const dataDir = useApp((state) => state.health?.dataDir);
@@ -63,7 +60,12 @@ export function ProofTab({ detail, complete }: { detail: EventDetail; complete: 
       <section className="detail-section">
         <p className="dim">{t('detail.proof.verify')}</p>
         <CodeLine
-          code={`sentinel wal verify${dataDir === undefined ? '' : ` --data ${shellQuote(dataDir)}`}`}
+          code={shellCommand([
+            'sentinel',
+            'wal',
+            'verify',
+            ...(dataDir === undefined ? [] : ['--data', dataDir]),
+          ])}
         />
       </section>
     </>
