@@ -4,6 +4,7 @@ import { ApiFailure, type ApiServices, type Peer } from './api/services.ts';
 import { describeError, SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
 import { loadPolicyFiles } from './policy-files.ts';
+import { explainPolicy } from './policy-explain.ts';
 import type { PolicyService } from './policy-service.ts';
 import { addSlice, newSimulation, type SliceRequest, type SliceResult } from './policy-simulation.ts';
 import type { TimelineClient } from './timeline-client.ts';
@@ -21,6 +22,7 @@ type Served = Pick<
   ApiServices['methods'],
   | 'policy.list'
   | 'policy.get'
+  | 'policy.explain'
   | 'policy.validate'
   | 'policy.simulation'
   | 'policy.reload'
@@ -77,6 +79,14 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
   return {
     'policy.list': async () => policies.overview(),
     'policy.get': async ({ id }) => refusing(() => policies.get(id)),
+    'policy.explain': async (params) => {
+      try {
+        return await explainPolicy(parts, params);
+      } catch (error) {
+        if (error instanceof SentinelError) throw new ApiFailure('bad_request', describeError(error));
+        throw error;
+      }
+    },
     'policy.validate': async ({ text }) => {
       const {
         policies: valid,

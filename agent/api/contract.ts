@@ -641,6 +641,32 @@ export interface PolicyPendingJson {
   needed: number;
 }
 
+/** What a policy says of one event, whether it is in force or not. */
+export interface PolicyOutcomeJson {
+  id: string;
+  version: number;
+  hash: string;
+  title: string;
+  state: string;
+  action: string;
+  guardian: string;
+  mechanism: string;
+  guarantee: string;
+  holds: boolean;
+  clauses: ClauseOutcomeJson[];
+  /** When it does not hold: the clauses that alone kept it from holding. */
+  nearMisses: ClauseOutcomeJson[];
+}
+
+export interface PolicyExplanation {
+  policy?: { versions: PolicyVersionJson[]; text: string; history: PolicyHistoryJson[] };
+  event?: EventJson;
+  ancestors?: ProcessRefJson[];
+  /** Of the policy the latest, of the event all: events of type `decision`, newest first. */
+  decisions: EventJson[];
+  outcomes: PolicyOutcomeJson[];
+}
+
 export interface PolicyOverview {
   policies: PolicyVersionJson[];
   problems: PolicyProblemJson[];
@@ -763,6 +789,8 @@ export interface ReadMethods {
     params: { id: string };
     result: { versions: PolicyVersionJson[]; text: string; history: PolicyHistoryJson[] };
   };
+  /** A policy with its latest decisions; or an event, what decided it and what each policy says of it; or both. */
+  'policy.explain': { params: { id?: string; eventId?: string }; result: PolicyExplanation };
   /** Checks the text of a policy file; nothing is kept. */
   'policy.validate': {
     params: { text: string };

@@ -108,6 +108,7 @@ export function fakeServices(): FakeServices {
       'rules.list': async () => ({ rules: [] }),
       'policy.list': async () => NO_POLICIES,
       'policy.get': async () => notFound(),
+      'policy.explain': async () => notFound(),
       'policy.validate': async () => ({ valid: 0, problems: [], warnings: [] }),
       'policy.simulation': async () => ({}),
       'policy.reload': async () => NO_POLICIES,

@@ -138,6 +138,7 @@ const SCHEMAS: Schemas = {
   'rules.reload': nothing,
   'policy.list': nothing,
   'policy.get': policyOnly,
+  'policy.explain': z.strictObject({ id: z.optional(policyId), eventId: z.optional(decimal) }),
   'policy.validate': z.strictObject({ text: z.string().check(z.maxLength(MAX_POLICY_CHARS)) }),
   'policy.simulation': policyOnly,
   'policy.reload': nothing,

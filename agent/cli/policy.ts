@@ -11,6 +11,7 @@ import { readPolicyFile, readPolicyFolder } from '../policy-store.ts';
 import { approve as signManifest, type Approval, type Manifest } from '../policy/approval.ts';
 import { problemText } from '../policy/problem.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { printExplanation } from './policy-explain.ts';
 
 const POLL_MS = 200;
 const STEPS: readonly string[] = ['canary', 'activate', 'rollback', 'deprecate'] satisfies PolicyStep[];
@@ -219,6 +220,7 @@ export const command: Command = {
        sentinel policy simulate ID [--days N]
        sentinel policy canary|activate|deprecate ID
        sentinel policy rollback ID [--reason TEXT]
+       sentinel policy explain [ID] [--event EVENT-ID]
        sentinel policy request ID
        sentinel policy approve ID|MANIFEST --key FILE
        sentinel policy hand-in APPROVAL...
@@ -227,13 +229,15 @@ export const command: Command = {
 validate names file, line, column and remedy of every mistake. simulate runs a policy over the record and reports what
 it would have done. A policy goes draft -> simulating -> canary -> active; high and critical ones need three approvals:
 request makes the manifest, approve signs it (with an agent at hand, or a manifest file without one), hand-in brings
-approvals made elsewhere, activate uses them. approvers shows or sets who may approve.
+approvals made elsewhere, activate uses them. explain shows a policy's text, history and latest decisions, or of an event
+what decided it, what would have, and which clause kept the others from it. approvers shows or sets who may approve.
 `,
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, {
       key: { type: 'string' },
       days: { type: 'string' },
       reason: { type: 'string' },
+      event: { type: 'string' },
     });
     const [action = '', ...rest] = positionals;
     const { json } = values;
@@ -242,6 +246,8 @@ approvals made elsewhere, activate uses them. approvers shows or sets who may ap
     if (action === 'approve') return approve(only(rest, action), values.key, dataDir, json, output);
     if (action === 'hand-in') return handIn(rest, dataDir, json, output);
     if (action === 'approvers') return approvers(rest, dataDir, json, output);
+    if (action === 'explain')
+      return withAgent(dataDir, (agent) => printExplanation(agent, rest, values.event, json, output));
     if (action === 'list') return withAgent(dataDir, (agent) => list(agent, json, output));
     if (action === 'reload')
       return withAgent(dataDir, async (agent) => {
