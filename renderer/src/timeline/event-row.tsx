@@ -165,6 +165,8 @@ export const EventRow = memo(function EventRow(props: RowProps) {
       </span>
       <span role="gridcell" className="row-what">
         {pinned ? <Icon name="pin" /> : null}
+        {event.decision ? <Icon name="policies" /> : null}
+        {event.gap ? <Icon name="gap" /> : null}
         {verdict === undefined ? null : <span className="tag tag-bad">{verdict}</span>}
         <Sentence event={event} />
         {event.synthetic ? (

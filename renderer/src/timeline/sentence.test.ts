@@ -90,9 +90,7 @@ group('sentences', () => {
   });
 
   it('have a verb in the table for every row that has one', () => {
-    for (const key of Object.keys(en).filter(
-      (name) => name.startsWith('verb.') && name.split('.').length === 3,
-    )) {
+    for (const key of Object.keys(en).filter((name) => /^verb\.(?!decision)\w+\.\w+$/.test(name))) {
       const [, type = '', action = ''] = key.split('.');
       const parts = describe({ ...base, type, action });
       expect(parts[1]).toEqual({ kind: 'verb', text: en[key as keyof typeof en] });
@@ -167,5 +165,39 @@ group('numbers of the kernel', () => {
       'curl opened /etc/shadow (failed: EACCES)',
     );
     expect(sentence({ ...base, action: 'fork' })).toBe('bash forked pid 7');
+  });
+});
+
+group('decisions of policies', () => {
+  const decision: NonNullable<EventJson['decision']> = {
+    decisionId: 'd1',
+    policyId: 'no-x',
+    policyVersion: 1,
+    policyHash: 'ab',
+    policyTitle: 'No x',
+    policyState: 'active',
+    severity: 'high',
+    eventId: '7',
+    evidence: [],
+    action: 'deny_exec',
+    wouldBe: false,
+    guardian: 'agent',
+    effect: { state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' },
+    rationale: { clauses: [], nearMisses: [] },
+    latencyNs: {},
+    aheadOfRecord: false,
+  };
+  const event: EventJson = { ...base, type: 'decision', process: undefined, decision };
+
+  it('say what was done and how, and never more', () => {
+    expect(sentence(event)).toBe('No x has refused this execution (killed after start)');
+    expect(verdictOf(event)).toBe('killed after start');
+    const would = { ...event, decision: { ...decision, wouldBe: true } };
+    expect(sentence(would)).toBe('No x would have refused this execution (nothing was done)');
+    expect(verdictOf(would)).toBeUndefined();
+    const effect = { ...decision.effect, state: 'failed', error: 'protected: init' };
+    const failed = { ...event, decision: { ...decision, effect } };
+    expect(sentence(failed)).toBe('No x tried and failed: refused this execution (protected: init)');
+    expect(verdictOf(failed)).toBeUndefined();
   });
 });

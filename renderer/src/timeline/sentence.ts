@@ -2,7 +2,7 @@
  * Rows read as sentences: who, did what, to what. One table says for each type and action who acts and on what;
  * the verb itself is the message `verb.TYPE.ACTION`. Parts carry raw text: what draws them neutralises it.
  */
-import type { EventJson, GapJson, ProcessRefJson } from '../../../agent/api/contract.ts';
+import type { DecisionJson, EventJson, GapJson, ProcessRefJson } from '../../../agent/api/contract.ts';
 import { t, tn, tryMessage } from '../i18n/i18n.ts';
 import { bytes, count } from '../ui/format.ts';
 import { capabilityChange, namespaces, protection } from './kernel-values.ts';
@@ -223,8 +223,22 @@ function metricText(metrics: Record<string, number>): string {
     .join(', ');
 }
 
+/** What a policy decided, what came of it, and how. */
+function decided({ policyTitle, policyId, action, wouldBe, effect }: DecisionJson): Part[] {
+  const outcome = wouldBe ? 'wouldBe' : effect.state;
+  const how = tryMessage(`policies.guarantee.${effect.guarantee}`) ?? effect.guarantee;
+  const note = wouldBe ? t('say.nothingDone') : (effect.error ?? (effect.state === 'applied' ? how : ''));
+  return [
+    { kind: 'actor', text: policyTitle || policyId, ask: ask('policy', policyId) },
+    { kind: 'verb', text: tryMessage(`verb.decision.${outcome}`) ?? readable(outcome) },
+    { kind: 'object', text: tryMessage(`policies.does.${action}`) ?? readable(action) },
+    ...(note === '' ? [] : [{ kind: 'note' as const, text: note }]),
+  ];
+}
+
 /** Events that no process did. */
 function impersonal(event: EventJson): Part[] | undefined {
+  if (event.decision) return decided(event.decision);
   if (event.gap) {
     return [
       { kind: 'actor', text: t('say.sensor') },
@@ -301,6 +315,12 @@ export function sentence(event: EventJson): string {
 
 /** How something was stopped, in words; undefined when nothing was. */
 export function verdictOf(event: EventJson): string | undefined {
+  const { decision } = event;
+  if (decision) {
+    const stopped = decision.effect.state === 'applied' && decision.action !== 'alert' && !decision.wouldBe;
+    if (!stopped) return undefined;
+    return tryMessage(`policies.guarantee.${decision.effect.guarantee}`) ?? decision.effect.guarantee;
+  }
   const raw = event.network?.verdict ?? event.details?.verdict ?? event.details?.guarantee;
   if (raw === undefined || raw === 'allowed') return undefined;
   return tryMessage(`verdict.${raw}`) ?? readable(raw);
