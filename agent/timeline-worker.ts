@@ -29,7 +29,12 @@ interface Follow {
   skipped: number;
 }
 
+/** Between two deliveries to those who follow. */
 const FOLLOW_MS = 100;
+/** The same while more comes than anybody reads: each delivery draws a whole new screen. */
+const FOLLOW_BUSY_MS = 300;
+/** About a screen of rows. */
+const SCREEN_ROWS = 30;
 const STORED_MS = 1000;
 const PRUNE_MS = 60_000;
 const RARITY_MS = 600_000;
@@ -62,6 +67,7 @@ let pumping = false;
 let closing = false;
 let reportedRejected = 0;
 let followTimer: NodeJS.Timeout | undefined;
+let followMs = FOLLOW_MS;
 let reportTimer: NodeJS.Timeout | undefined;
 let retryTimer: NodeJS.Timeout | undefined;
 
@@ -74,18 +80,21 @@ function offer(event: SentinelEvent): void {
       follow.events.shift();
       follow.skipped += 1;
     }
-    followTimer ??= setTimeout(flushFollows, FOLLOW_MS);
+    followTimer ??= setTimeout(flushFollows, followMs);
   }
 }
 
 function flushFollows(): void {
   followTimer = undefined;
+  let most = 0;
   for (const follow of follows.values()) {
     if (follow.events.length === 0 && follow.skipped === 0) continue;
+    most = Math.max(most, follow.events.length);
     post({ kind: 'followed', id: follow.id, events: follow.events, skipped: follow.skipped });
     follow.events = [];
     follow.skipped = 0;
   }
+  followMs = most > SCREEN_ROWS ? FOLLOW_BUSY_MS : FOLLOW_MS;
 }
 
 /** Ingests until caught up, letting messages in between steps. */
