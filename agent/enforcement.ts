@@ -46,6 +46,7 @@ export function createEnforcer(parts: {
     whyNoLsm: lsm?.detail ?? 'the kernel has no such hook',
     whyNoOpens,
   });
+  guardian.trialEnded();
   return new GuardianEnforcer({
     ...common,
     guardian,

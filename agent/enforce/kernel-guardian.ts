@@ -54,6 +54,8 @@ export class KernelGuardian {
   #versions = new Map<string, DeniedVersion>();
   #evicted = 0;
   #acts = 0;
+  /** Of the agent's own trial. */
+  #trialActs = 0;
 
   constructor(addon: BpfAddon, handle: BpfHandle, protectedPaths: readonly string[]) {
     this.#addon = addon;
@@ -167,9 +169,14 @@ export class KernelGuardian {
     return trouble;
   }
 
-  /** Matches in the kernel, as of the last check. */
+  /** Matches in the kernel, as of the last check; those of the trial do not count. */
   get acts(): number {
-    return this.#acts;
+    return this.#acts - this.#trialActs;
+  }
+
+  /** The agent's own trial is over. */
+  trialEnded(): void {
+    this.#acts = this.#trialActs = this.#addon.policyCheck(this.#handle).acts;
   }
 
   get generation(): number {
