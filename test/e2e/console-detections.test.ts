@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
 import type { EventJson, TriageDecision } from '../../agent/api/contract.ts';
+import { accessibilityFaults } from './axe.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
 
@@ -144,6 +145,7 @@ describe.skipIf(browserPath === undefined)('detections (needs Chromium)', { time
     await dialog.getByLabel('Value of CommandLine').fill('cat something else');
     await dialog.getByText('It does not hide the match it was drafted from.').waitFor();
     expect(await save.isDisabled()).toBe(true);
+    expect(await accessibilityFaults(page)).toEqual([]);
     await dialog.getByRole('button', { name: 'Everything (narrowest)' }).click();
     await dialog.getByText(`It would have hidden ${READS} of ${READS} matches`).waitFor();
     await save.click();

@@ -8,6 +8,7 @@ import type { Page } from 'playwright-core';
 import { type TestContext, afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
+import { accessibilityFaults } from './axe.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
 
@@ -128,6 +129,7 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
     await cat().waitFor();
     await expect.poll(() => cat().getAttribute('aria-selected')).toBe('true');
     expect(await page.locator('.tree-found').innerText()).toContain('1 of 1');
+    expect(await accessibilityFaults(page)).toEqual([]);
     await find.fill('pid:(');
     await find.press('Enter');
     await page.locator('.tree-found .tag-bad').waitFor();
