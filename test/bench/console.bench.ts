@@ -82,7 +82,12 @@ async function measure(data: SeededData, times: Times, report: Report): Promise<
   let session: Session | undefined;
   const during = async (sensor: string | undefined, work: (on: Session) => Promise<void>): Promise<void> => {
     session = await startSession(data.dataDir, sensor);
-    await work(session);
+    const { agent } = session;
+    await work(session).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}; the agent said: ${agent.stderr().slice(-500)}`, {
+        cause: error,
+      });
+    });
     await console_.page.goto('about:blank');
     await session.end();
     session = undefined;
@@ -143,6 +148,12 @@ export async function run(options: BenchOptions): Promise<Figure[]> {
   const data = await seedData(times.rows);
   try {
     await measure(data, times, report);
+  } catch (error) {
+    // What was measured before is worth having.
+    report('console', 0, '', {
+      ok: false,
+      note: `could not be measured further: ${(error as Error).message}`,
+    });
   } finally {
     data.remove();
   }
