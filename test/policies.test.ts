@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../agent/event.ts';
 import { policyCompiler } from '../agent/policy-compiler.ts';
+import { clausesOf } from '../agent/policy/clauses.ts';
 import { canHold } from '../agent/policy/applicable.ts';
 import { parsePolicies } from '../agent/policy/parse.ts';
 import { problemText } from '../agent/policy/problem.ts';
@@ -126,6 +127,10 @@ describe('starter policies', () => {
         canHold(when.root, event.type, event.action) && when.test(event) === true;
       expect(hits.map(holds)).toEqual(hits.map(() => true));
       expect(misses.map(holds)).toEqual(misses.map(() => false));
+      for (const event of [...hits, ...misses]) {
+        const { clauses } = clausesOf(when, compile).explain(event, true);
+        expect(clauses.filter(({ result }) => result === 'not evaluated')).toEqual([]);
+      }
     },
   );
 

@@ -30,19 +30,29 @@ export function clausesOf(expression: Expression, compile: ExpressionCompiler): 
     return { kind: 'clause', index: leaves.length - 1 };
   };
   const tree = build(expression.root);
-  let compiled: Expression[] | undefined;
+  let compiled: { text: string; clause: Expression | undefined }[] | undefined;
   const paths = leaves.map(fieldsIn);
 
   return {
     explain: (event, near) => {
-      compiled ??= leaves.map(({ start, end }) => compile(expression.text.slice(start, end)));
-      const answers = compiled.map((clause) => clause.test(event));
+      compiled ??= leaves.map((leaf) => {
+        const text = textOf(expression.text, leaf);
+        return { text, clause: compiledOr(compile, text) };
+      });
+      const answers = compiled.map(({ clause }) => clause?.test(event));
       const clauses = compiled.map(({ text }, index): ClauseResult => {
         const answer = answers[index];
         return {
           text,
           value: (paths[index] ?? []).map((path) => `${path} = ${shown(readField(event, path))}`).join(', '),
-          result: typeof answer === 'boolean' ? (answer ? 'true' : 'false') : 'error',
+          result:
+            typeof answer === 'boolean'
+              ? answer
+                ? 'true'
+                : 'false'
+              : answer === undefined
+                ? 'not evaluated'
+                : 'error',
         };
       });
       const holds = answers.map((answer) => answer === true);
@@ -58,6 +68,32 @@ export function clausesOf(expression: Expression, compile: ExpressionCompiler): 
       return { clauses, nearMisses };
     },
   };
+}
+
+/** A clause as written. The library's places leave out brackets around the end of a part: they are added again. */
+function textOf(source: string, { start, end }: Node): string {
+  let to = end;
+  let open = openBrackets(source.slice(start, to));
+  while (open > 0 && to < source.length) {
+    to += 1;
+    open = openBrackets(source.slice(start, to));
+  }
+  return source.slice(start, to);
+}
+
+/** Round brackets that are open at the end of the text, outside of quotes. */
+function openBrackets(text: string): number {
+  const bare = text.replace(/"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g, '');
+  return (bare.match(/\(/g)?.length ?? 0) - (bare.match(/\)/g)?.length ?? 0);
+}
+
+/** Explaining never fails: a clause that cannot stand alone is shown without a result. */
+function compiledOr(compile: ExpressionCompiler, text: string): Expression | undefined {
+  try {
+    return compile(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function decide(tree: Tree, holds: readonly boolean[]): boolean {

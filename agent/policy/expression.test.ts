@@ -170,6 +170,23 @@ describe('clauses', () => {
     expect(nearMisses.map(({ text }) => text)).toEqual(['process.name == "nc"', 'process.pid == 41']);
   });
 
+  it.each([
+    ['!(process.name in ["bash"]) && user.id == 0', ['!(process.name in ["bash"])', 'user.id == 0']],
+    ['(process.name == "(") || (user.id == 0)', ['process.name == "("', 'user.id == 0']],
+    [
+      '!((process.pid + 1) * 2 == 4) && !(!(user.id == 1))',
+      ['!((process.pid + 1) * 2 == 4)', '!(!(user.id == 1))'],
+    ],
+    [
+      'process.args.exists(a, (a == "x") || a == ")") && true',
+      ['process.args.exists(a, (a == "x") || a == ")")', 'true'],
+    ],
+  ])('are whole parts of %s, each with an answer', (text, parts) => {
+    const { clauses } = clausesOf(compile(text), compile).explain(EXEC, true);
+    expect(clauses.map((clause) => clause.text)).toEqual(parts);
+    for (const { result } of clauses) expect(['true', 'false']).toContain(result);
+  });
+
   it('write out what would act on a terminal', () => {
     const event = { ...EXEC, process: { ...EXEC.process!, name: 'a\u001b[2J\u202eb' } };
     const condition = compile('process.name == "x"');

@@ -237,6 +237,26 @@ describe.skipIf(!cgroup)('a low policy', () => {
     expect(event.decision).toMatchObject({ guardian: 'agent', policyState: 'canary', action: 'kill' });
     expect(event.decision?.rationale.clauses.map(({ result }) => result)).toEqual(['true', 'true']);
     expect((await find('low')).canary?.windows.at(-1)?.decided).toBeGreaterThan(0);
+    const eventId = event.decision!.eventId;
+    const explained = await agent.client.call('policy.explain', { id: 'low', eventId });
+    expect(explained.outcomes[0]).toMatchObject({ holds: true, nearMisses: [] });
+    expect(explained.decisions.map(({ eventId: id }) => id)).toContain(event.eventId);
+    expect(explained.policy?.history.map(({ to }) => to)).toEqual(['draft', 'simulating', 'canary']);
+    runProgram('allowed', join(folder, 'near'));
+    const near = await eventually('the other program is on record', async () =>
+      (await allEvents(agent.client, 'type:process action:exec')).findLast(({ process: ran }) =>
+        ran?.executable?.endsWith('/allowed'),
+      ),
+    );
+    const { outcomes: nearly } = await agent.client.call('policy.explain', {
+      id: 'low',
+      eventId: near.eventId,
+    });
+    expect(nearly[0]).toMatchObject({ holds: false });
+    expect(nearly[0]?.nearMisses?.map(({ text }) => text)).toEqual([
+      `process.executable == "${join(programs, 'killed')}"`,
+    ]);
+    expect(cli('explain', '--event', eventId).text).toContain('low v1 (canary): kill');
   });
 });
 
