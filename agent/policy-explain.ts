@@ -1,6 +1,7 @@
 /** Answers "why": what a policy is and did lately, and for an event what decided it and what would have. */
 import type { EventDetail, EventPage, PolicyExplanation, PolicyOutcomeJson } from './api/contract.ts';
 import { ApiFailure } from './api/services.ts';
+import { describeError } from './errors.ts';
 import { eventFromJson } from './event-json.ts';
 import type { SentinelEvent } from './event.ts';
 import type { PolicyService } from './policy-service.ts';
@@ -42,6 +43,20 @@ export async function explainPolicy(
   return result;
 }
 
+/** One policy that cannot be taken apart must not keep the others from being explained. */
+function saying(
+  policies: PolicyService,
+  loaded: NonNullable<ReturnType<PolicyService['loadedPolicy']>>,
+  event: SentinelEvent,
+): ReturnType<PolicyService['engine']['explain']> {
+  try {
+    return policies.engine.explain(loaded, event);
+  } catch (error) {
+    const clause = { text: loaded.policy.when, value: describeError(error), result: 'error' } as const;
+    return { holds: loaded.when.test(event) === true, clauses: [clause], nearMisses: [] };
+  }
+}
+
 /** What each policy says of the event; those that hold first, then those that miss by the fewest clauses. */
 function outcomes(
   policies: PolicyService,
@@ -52,7 +67,7 @@ function outcomes(
   for (const version of policies.overview().policies) {
     const loaded = policies.loadedPolicy(version.hash);
     if (!loaded || (id !== undefined && version.id !== id)) continue;
-    const { holds, clauses, nearMisses } = policies.engine.explain(loaded, event);
+    const { holds, clauses, nearMisses } = saying(policies, loaded, event);
     const { hash, title, state, action, reach } = version;
     const { guardian, mechanism, guarantee } = reach;
     found.push({
