@@ -16,6 +16,7 @@ describe('addresses', () => {
         fc.tuple(fc.nat(), fc.nat()).map(([pid, start]) => `${pid}-${start}`),
         { nil: undefined },
       ),
+      policy: fc.option(fc.constantFrom('reverse-shell', 'a.b_c'), { nil: undefined }),
     });
     fc.assert(
       fc.property(route, (value) => {

@@ -1,5 +1,5 @@
 /**
- * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB&around=EVENT&n=ROWS&pin=EVENT,EVENT&p=PROCESS`. Everything a person would send to a colleague is in them; how panels
+ * Addresses: `#/VIEW?q=QUERY&e=EVENT&tab=TAB&around=EVENT&n=ROWS&pin=EVENT,EVENT&p=PROCESS&id=POLICY`. Everything a person would send to a colleague is in them; how panels
  * are sized is not.
  */
 export const VIEWS = ['timeline', 'processes', 'detections', 'policies', 'dlp', 'health'] as const;
@@ -19,11 +19,15 @@ export interface Route {
   pins: readonly string[];
   /** The process whose tree is shown: `PID-START`. */
   process: string | undefined;
+  /** The policy that is open. */
+  policy: string | undefined;
 }
 
 export const AROUND_ROWS = [10, 50, 200] as const;
 export const DEFAULT_AROUND_ROWS = 50;
 export const MAX_PINS = 20;
+/** What the agent takes as a policy's id. */
+const POLICY_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/i;
 const EVENT_ID = /^\d{1,20}$/;
 
 function eventIn(text: string | null): string | undefined {
@@ -46,6 +50,7 @@ export function parseRoute(hash: string): Route {
     aroundRows: AROUND_ROWS.find((choice) => choice === rows) ?? DEFAULT_AROUND_ROWS,
     pins: [...new Set(pins)].slice(0, MAX_PINS),
     process: process !== null && /^\d{1,10}-\d{1,20}$/.test(process) ? process : undefined,
+    policy: POLICY_ID.test(params.get('id') ?? '') ? params.get('id')! : undefined,
   };
 }
 
@@ -60,6 +65,7 @@ export function formatRoute(route: Route): string {
   }
   if (route.pins.length > 0) params.set('pin', route.pins.join(','));
   if (route.process !== undefined) params.set('p', route.process);
+  if (route.policy !== undefined) params.set('id', route.policy);
   const search = params.toString();
   return `#/${route.view}${search === '' ? '' : `?${search}`}`;
 }

@@ -161,7 +161,7 @@ const SCREENS: readonly Screen[] = [
     name: 'policies',
     show: async (page) => {
       await go(page, '#/policies');
-      await page.locator('main h1').waitFor();
+      await page.locator('.policies tbody tr').first().waitFor();
     },
   },
 ];

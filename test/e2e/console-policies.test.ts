@@ -1,0 +1,146 @@
+/**
+ * Policies in the console, in a browser and against a real agent: the list, the steps of a life, a trial on the record,
+ * decisions with their clauses, the text as it is checked, and what a severe policy is refused.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import { socketPathOf } from '../../agent/api/socket-server.ts';
+import { accessibilityFaults } from './axe.ts';
+import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
+import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
+
+if (browserPath === undefined) console.warn('SKIPPED: policies in a browser: no Chromium is installed');
+const MARK = `policy-e2e-${process.pid}`;
+const TEXT = `id: e2e-echo
+version: 1
+title: Echo is watched
+description: For the test only.
+severity: low
+when: event.action == "exec" && process.name == "echo"
+action: alert
+canaryPercent: 10
+`;
+
+let agent: AgentProcess;
+let api: ApiClient;
+let browser: TestBrowser;
+let page: Page;
+
+const section = (title: string) =>
+  page.locator('.policy-section').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+async function open(id?: string): Promise<void> {
+  await page.evaluate(
+    `location.hash = ${JSON.stringify(`#/policies${id === undefined ? '' : `?id=${id}`}`)}`,
+  );
+}
+
+describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sentinel-policies-'));
+    mkdirSync(join(dataDir, 'policies'), { mode: 0o700 });
+    writeFileSync(join(dataDir, 'policies', 'echo.yml'), TEXT, { mode: 0o600 });
+    agent = await startAgentProcess({ dataDir, args: ['--scope', `pid:${process.pid}`, '--console', 'on'] });
+    api = await connectAgent(socketPathOf(dataDir));
+    browser = await openBrowser();
+    page = await browser.newPage();
+    await page.goto(agent.consoleUrl!);
+    await page.locator('#event-list').waitFor();
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    api?.close();
+    await agent?.stop();
+    agent?.remove();
+  });
+
+  it('lists every policy with its state, and says that none may act on a fresh machine', async () => {
+    await open();
+    const { policies } = await api.call('policy.list', {});
+    await page.getByText('none may act').waitFor();
+    expect(await page.locator('.policies tbody tr').count()).toBe(policies.length);
+    for (const { id, state } of policies) {
+      expect(state).toBe('draft');
+      expect(await page.locator('.policies tbody tr', { hasText: `${id} v` }).innerText()).toContain('draft');
+    }
+  });
+
+  it('takes a policy to simulation; its decisions appear with the clauses and values they rest on', async () => {
+    await page.getByRole('button', { name: 'Echo is watched' }).click();
+    await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+    await expect.poll(() => page.locator('.policy-head').innerText()).toContain('simulating');
+    execFileSync('/bin/echo', [MARK]);
+    const decisions = section('Latest decisions');
+    await decisions.getByText('would have').first().waitFor({ timeout: 20_000 });
+    await decisions.locator('.group-toggle').first().click();
+    await expect.poll(() => decisions.locator('.policy-clauses').first().innerText()).toContain('"echo"');
+  });
+
+  it('tries it on the record; the examples lead to the very events', async () => {
+    await section('Try it on the record').getByRole('button', { name: 'Last day' }).click();
+    const example = section('Try it on the record').locator('.sample').first();
+    await example.waitFor({ timeout: 20_000 });
+    const { simulation } = await api.call('policy.simulation', { id: 'e2e-echo' });
+    expect(simulation?.matched).toBeGreaterThan(0);
+    const wanted = simulation!.examples[0]!.eventId;
+    await example.click();
+    await expect.poll(() => page.url()).toContain(`e=${wanted}`);
+    const { event } = await api.call('events.get', { eventId: wanted });
+    expect(event.process?.argv).toContain(MARK);
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Echo is watched' }).waitFor();
+  });
+
+  it('checks the text as it is typed, and leads to the place of a mistake', async () => {
+    const area = page.getByRole('textbox', { name: 'Text' });
+    const broken = TEXT.replace('process.name', 'process.nmae');
+    await area.fill(broken);
+    const { problems } = await api.call('policy.validate', { text: broken });
+    const { line, column, message } = problems[0]!;
+    const check = page.locator('#policy-check');
+    await expect.poll(() => check.innerText()).toContain(message);
+    await check.getByRole('button', { name: `line ${line}, column ${column}` }).click();
+    const caret = await area.evaluate((box) => (box as unknown as { selectionStart: number }).selectionStart);
+    expect(broken.slice(0, caret).split('\n')).toHaveLength(line);
+    expect(await page.locator('.policy-lines [data-bad]').innerText()).toBe(String(line));
+    await page.getByRole('button', { name: 'Undo the changes' }).click();
+    await expect.poll(() => check.innerText()).toContain('Valid.');
+  });
+
+  it('starts a canary and rolls it back with one button that says what it does; the history tells', async () => {
+    await page.getByRole('button', { name: 'Start canary' }).click();
+    await page.getByRole('heading', { name: 'Canary' }).waitFor();
+    const back = section('Next steps').locator('li', { hasText: 'Roll back' });
+    expect(await back.innerText()).toContain('Stops acting at once');
+    await back.getByRole('button').click();
+    await expect.poll(() => page.locator('.policy-head').innerText()).toContain('simulating');
+    const { history } = await api.call('policy.get', { id: 'e2e-echo' });
+    expect(history.map(({ to }) => to)).toEqual(['draft', 'simulating', 'canary', 'simulating']);
+    await expect.poll(() => section('History').locator('li').count()).toBe(history.length);
+  });
+
+  it('shows why a severe policy may not become active, and whose approvals it needs', async () => {
+    await open('reverse-shell');
+    await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+    await page.getByRole('button', { name: 'Start canary' }).click();
+    await page.getByRole('button', { name: 'Activate', exact: true }).click();
+    await page.locator('.policy-steps ~ .policy-refused').waitFor();
+    const { policies } = await api.call('policy.list', {});
+    const policy = policies.find(({ id }) => id === 'reverse-shell');
+    expect(policy?.state).not.toBe('active');
+    expect(await section('Approvals').innerText()).toContain(`${policy!.approvalsNeeded} valid approvals`);
+    expect(await section('Approvals').innerText()).toContain('No approvers are set');
+  });
+
+  it('has no accessibility fault, in the list and on a page', async () => {
+    for (const id of [undefined, 'e2e-echo']) {
+      await open(id);
+      await page.locator('.page-title').waitFor();
+      expect(await accessibilityFaults(page)).toEqual([]);
+    }
+  });
+});
