@@ -312,7 +312,18 @@ describe.skipIf(browserPath === undefined)('the timeline (needs Chromium)', { ti
     const verdict = page.locator('.verify-verdict');
     await page.getByRole('button', { name: 'Verify now' }).click();
     await expect.poll(() => verdict.innerText(), { timeout: 30_000 }).toContain('Both logs hold');
-    await page.getByText('vouched for by a signature that holds').waitFor();
+    // The signature over a record follows it by up to two seconds: a check before that says so, a later one finds it.
+    await expect
+      .poll(
+        async () => {
+          const isCovered = await page.getByText('vouched for by a signature that holds').isVisible();
+          if (!isCovered) await page.getByRole('button', { name: 'Verify now' }).click();
+          await verdict.waitFor();
+          return isCovered;
+        },
+        { timeout: 60_000, interval: 2000 },
+      )
+      .toBe(true);
     const [segment] = listSegments(dataPaths(agent.dataDir).securityLog);
     const file = openSync(segment!.path, 'r+');
     const byte = Buffer.alloc(1);
