@@ -3,7 +3,8 @@
  *
  * Only the end is scanned: the last segment (and the one before while the last holds nothing), plus the headers of the
  * last run for missing files. Damage further back is found by readers and by verify. Nothing is changed, except that
- * segments at the end that were prepared and never used (all zeros) are removed.
+ * segments at the end that hold nothing are removed: those prepared and never used (all zeros), and those whose first
+ * write, again of a commit that had failed in the segment before and stands there whole after all, never finished.
  */
 import { mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -47,6 +48,8 @@ export function recover(options: WalOptions): RecoveryPoint {
   const files = listSegments(options.dir);
   const next = (files.at(-1)?.number ?? 0) + 1;
   while (files.length > 0 && removeIfUnused(files.at(-1) as SegmentFileInfo)) files.pop();
+  if (files.length > 1 && removeIfNeedless(files.at(-2) as SegmentFileInfo, files.at(-1) as SegmentFileInfo))
+    files.pop();
   const end = findEnd(files, options);
   const last = end.nextSeq - 1;
   const witness = options.witnessSeq ?? 0;
@@ -86,6 +89,28 @@ function removeIfUnused(file: SegmentFileInfo): boolean {
   // Two zeroed headers before anything else is damage, or the torn first write of the segment: keep it.
   const bytes = readFileSync(file.path);
   if (!isZero(bytes, 0, bytes.length)) return false;
+  unlinkSync(file.path);
+  return true;
+}
+
+/**
+ * The last segment took over a commit whose write had failed, and the power went before any of it was whole, while the
+ * failed write is found whole in the segment before. Readers deliver that commit, so the next run must go on behind
+ * it: with the numbers of this segment's header it would give them a second time, to other records.
+ */
+function removeIfNeedless(previous: SegmentFileInfo, file: SegmentFileInfo): boolean {
+  if (file.compressed || previous.compressed) return false;
+  const { header } = readHeader(file);
+  const before = readHeader(previous).header;
+  if (header === undefined || before === undefined || before.epoch !== header.epoch) return false;
+  const image = readImage(file);
+  if (scanSegment(image, header).commits.length > 0) return false;
+  const { commits } = scanSegment(readImage(previous), before);
+  const again = commits.find(
+    ({ commitNo, baseSeq }) => commitNo === header.firstCommit && baseSeq === header.baseSeq,
+  );
+  // Anything behind that one write would be damage of what was acknowledged: it stays, to be stated.
+  if (again === undefined || !isZero(image, HEADER_BYTES + again.paddedBytes, image.length)) return false;
   unlinkSync(file.path);
   return true;
 }
