@@ -138,7 +138,14 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
     const tried = recorder.sensor.status().hooks.reduce((sum, hook) => sum + hook.events + hook.lost, 0);
     expect(lost).toBeGreaterThan(0);
     expect(new Set(stated.map(({ cause }) => cause))).toEqual(new Set(['ring_full']));
-    expect(files.length + lost).toBe(2 * 40_000 * 3);
+    // A hook that found no place to build its record in (a storm preempted by another) cannot tell of which lane the
+    // record would have been: such losses are stated with the security lane.
+    const unplaced = recorder.losses
+      .filter(({ lane }) => lane === 'security')
+      .reduce((sum, loss) => sum + (loss.count ?? 0), 0);
+    const missing = 2 * 40_000 * 3 - files.length - lost;
+    expect(missing).toBeGreaterThanOrEqual(0);
+    expect(missing).toBeLessThanOrEqual(unplaced);
     expect(tried).toBeGreaterThanOrEqual(files.length + lost);
     // Sequence numbers tell the same: what is missing from them is what was lost.
     const last = new Map<bigint, bigint>();
