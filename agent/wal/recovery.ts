@@ -48,8 +48,6 @@ export function recover(options: WalOptions): RecoveryPoint {
   const files = listSegments(options.dir);
   const next = (files.at(-1)?.number ?? 0) + 1;
   while (files.length > 0 && removeIfUnused(files.at(-1) as SegmentFileInfo)) files.pop();
-  if (files.length > 1 && removeIfNeedless(files.at(-2) as SegmentFileInfo, files.at(-1) as SegmentFileInfo))
-    files.pop();
   const end = findEnd(files, options);
   const last = end.nextSeq - 1;
   const witness = options.witnessSeq ?? 0;
@@ -94,28 +92,23 @@ function removeIfUnused(file: SegmentFileInfo): boolean {
 }
 
 /**
- * The last segment took over a commit whose write had failed, and the power went before any of it was whole, while the
- * failed write is found whole in the segment before. Readers deliver that commit, so the next run must go on behind
- * it: with the numbers of this segment's header it would give them a second time, to other records.
+ * Whether the last segment, which holds no commit, took over one whose write had failed, and the power went before any
+ * of it was whole, while the failed write is found whole in the segment before. Readers deliver that commit, so the
+ * next run must go on behind it: with the numbers of this segment's header it would give them a second time, to other
+ * records.
  */
-function removeIfNeedless(previous: SegmentFileInfo, file: SegmentFileInfo): boolean {
-  if (file.compressed || previous.compressed) return false;
-  const { header } = readHeader(file);
+function isNeedless(image: Buffer, header: SegmentHeader, previous: SegmentFileInfo): boolean {
   const before = readHeader(previous).header;
-  if (header === undefined || before === undefined || before.epoch !== header.epoch) return false;
-  const image = readImage(file);
-  if (scanSegment(image, header).commits.length > 0) return false;
-  const { commits } = scanSegment(readImage(previous), before);
-  const again = commits.find(
+  if (previous.compressed || before === undefined || before.epoch !== header.epoch) return false;
+  const again = scanSegment(readImage(previous), before).commits.find(
     ({ commitNo, baseSeq }) => commitNo === header.firstCommit && baseSeq === header.baseSeq,
   );
   // Anything behind that one write would be damage of what was acknowledged: it stays, to be stated.
-  if (again === undefined || !isZero(image, HEADER_BYTES + again.paddedBytes, image.length)) return false;
-  unlinkSync(file.path);
-  return true;
+  return again !== undefined && isZero(image, HEADER_BYTES + again.paddedBytes, image.length);
 }
 
-function findEnd(files: readonly SegmentFileInfo[], options: WalOptions): End {
+/** May remove the last of `files`, see `isNeedless`. */
+function findEnd(files: SegmentFileInfo[], options: WalOptions): End {
   const fresh: End = {
     nextSeq: 1,
     nextCommit: 1,
@@ -135,12 +128,18 @@ function findEnd(files: readonly SegmentFileInfo[], options: WalOptions): End {
       continue;
     }
     checkBelongs(header, file, options);
-    const scan = scanSegment(readImage(file), header);
+    const image = readImage(file);
+    const scan = scanSegment(image, header);
     const previous = files[index - 1];
-    const gaps =
-      scan.commits.length === 0 && previous !== undefined && lost.length === 0
-        ? gapsBefore(previous, header)
-        : [];
+    let gaps: WalGap[] = [];
+    if (scan.commits.length === 0 && previous !== undefined && lost.length === 0) {
+      if (!file.compressed && isNeedless(image, header, previous)) {
+        unlinkSync(file.path);
+        files.pop();
+        continue;
+      }
+      gaps = gapsBefore(previous, header);
+    }
     const end = endOf(scan, header, gaps);
     gaps.push(...missingFiles(files.slice(0, index + 1), header.epoch));
     if (lost.length > 0) addLost(end, lost.reverse());
