@@ -1,15 +1,5 @@
 /** `sentinel audit export|verify|checkpoint`: evidence for somebody who has neither the device nor its agent. */
-import { createPublicKey } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import type { BundleReport } from '../audit/bundle-report.ts';
 import { verifyBundle } from '../audit/bundle-verify.ts';
 import { writeBundle, type BundleSummary } from '../audit/bundle-write.ts';
@@ -17,12 +7,14 @@ import { readCheckpoint, type Checkpoint } from '../audit/checkpoint.ts';
 import { newestCheckpoint } from '../audit/newest-checkpoint.ts';
 import { dataPaths } from '../data-dir.ts';
 import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
-import { createVerifier, openIdentity, type SignatureVerifier } from '../identity/identity.ts';
+import { createVerifier, openIdentity } from '../identity/identity.ts';
 import { printable } from '../printable.ts';
 import { parseTimeArgument } from './time-argument.ts';
 import { VERSION } from '../version.ts';
 import { openSource } from './source.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { verifierOfFiles } from './public-keys.ts';
+import { readText } from './read-text.ts';
 
 /** The two logs of a data folder. */
 function logsOf(dataDir: string): { lane: string; dir: string }[] {
@@ -79,38 +71,10 @@ async function exportBundle(
   }
 }
 
-function readText(path: string, what: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw fromSystemError(error, `read ${what}`, path);
-  }
-}
-
-function verifierOfFiles(paths: readonly string[]): SignatureVerifier {
-  const pems = paths.map((path) => {
-    const text = readText(path, 'the public key');
-    try {
-      createPublicKey(text);
-    } catch (error) {
-      throw new SentinelError(
-        'bad_key',
-        `${path} is not a public key in PEM`,
-        'give the device.pub of the device',
-        {
-          cause: error,
-        },
-      );
-    }
-    return text;
-  });
-  return createVerifier(pems);
-}
-
 /** Checkpoints of files with one JSON object on each line, as `audit checkpoint` prints them. */
 function readCheckpoints(paths: readonly string[]): { source: string; checkpoint: Checkpoint }[] {
   return paths.flatMap((path) => {
-    const lines = readText(path, 'the checkpoint').split('\n');
+    const lines = readText(path, 'read the checkpoint').split('\n');
     const found = lines.flatMap((line, index) => {
       if (line.trim() === '') return [];
       const checkpoint = readCheckpoint(Buffer.from(line, 'utf8'));

@@ -1,10 +1,10 @@
 /** `sentinel policy …`. validate needs no agent; the rest talks to the running one. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { connectAgent, type ApiClient } from '../api/client.ts';
 import type { PolicyPendingJson, PolicySimulation, PolicyStep, PolicyVersionJson } from '../api/contract.ts';
 import { dataPaths } from '../data-dir.ts';
-import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
+import { SentinelError, UsageError } from '../errors.ts';
 import { policyCompiler } from '../policy-compiler.ts';
 import { loadPolicyFiles } from '../policy-files.ts';
 import { readPolicyFile, readPolicyFolder } from '../policy-store.ts';
@@ -12,6 +12,7 @@ import { approve as signManifest, type Approval, type Manifest } from '../policy
 import { problemText } from '../policy/problem.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
 import { printExplanation } from './policy-explain.ts';
+import { readText } from './read-text.ts';
 
 const POLL_MS = 200;
 const STEPS: readonly string[] = ['canary', 'activate', 'rollback', 'deprecate'] satisfies PolicyStep[];
@@ -40,14 +41,6 @@ function validate(paths: readonly string[], json: boolean, output: Output): numb
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw fromSystemError(error, 'read', path);
-  }
 }
 
 function line({ id, version, state, severity, action, reach, hits }: PolicyVersionJson): string {
@@ -114,11 +107,11 @@ async function approve(
   output: Output,
 ): Promise<number> {
   if (keyFile === undefined) throw new UsageError('name the key file', 'for example --key approver.pem');
-  const pem = readText(keyFile);
+  const pem = readText(keyFile, 'read');
   if (/[./]/.test(what) && statSync(what, { throwIfNoEntry: false })?.isFile()) {
     let manifest: Manifest;
     try {
-      const parsed = JSON.parse(readText(what)) as { manifest?: Manifest };
+      const parsed = JSON.parse(readText(what, 'read')) as { manifest?: Manifest };
       manifest = parsed.manifest ?? (parsed as unknown as Manifest);
     } catch {
       throw new SentinelError(
@@ -153,7 +146,7 @@ async function handIn(
 ): Promise<number> {
   return withAgent(dataDir, async (agent) => {
     for (const file of files) {
-      const { nonce, approval } = JSON.parse(readText(file)) as { nonce: string; approval: Approval };
+      const { nonce, approval } = JSON.parse(readText(file, 'read')) as { nonce: string; approval: Approval };
       const pending = await agent.call('policy.approve', { nonce, approval });
       output.out(json ? `${JSON.stringify(pending)}\n` : pendingText(pending));
     }
@@ -168,7 +161,10 @@ async function approvers(
   output: Output,
 ): Promise<number> {
   return withAgent(dataDir, async (agent) => {
-    const set = files.map((file) => ({ name: basename(file).replace(/\.[^.]*$/, ''), key: readText(file) }));
+    const set = files.map((file) => ({
+      name: basename(file).replace(/\.[^.]*$/, ''),
+      key: readText(file, 'read'),
+    }));
     const result =
       files.length === 0
         ? { approvers: (await agent.call('policy.list', {})).approvers, pending: undefined }

@@ -1,37 +1,13 @@
 /** `sentinel wal verify`: the logs checked from the files and the public key alone. */
-import { createPublicKey } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { checkpointBytes, readCheckpoint } from '../audit/checkpoint.ts';
 import { verifyGap } from '../audit/gap.ts';
 import { dataPaths } from '../data-dir.ts';
-import { fromSystemError, SentinelError, UsageError } from '../errors.ts';
-import { createVerifier, type SignatureVerifier } from '../identity/identity.ts';
+import { SentinelError, UsageError } from '../errors.ts';
 import type { VerifyReport } from '../wal/verify-report.ts';
 import { verifyWal } from '../wal/verify.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
-
-function loadVerifier(paths: readonly string[]): SignatureVerifier {
-  const pems = paths.map((path) => {
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch (error) {
-      throw fromSystemError(error, 'read the public key', path);
-    }
-    try {
-      createPublicKey(text);
-    } catch (error) {
-      throw new SentinelError(
-        'bad_key',
-        `${path} is not a public key in PEM`,
-        'give the device.pub of the device',
-        { cause: error },
-      );
-    }
-    return text;
-  });
-  return createVerifier(pems);
-}
+import { verifierOfFiles } from './public-keys.ts';
 
 function describe(report: VerifyReport): string {
   const { lane, segments, commits, records, firstSeq, lastSeq, checkpoints, gaps, coveredUpToSeq } = report;
@@ -71,7 +47,7 @@ Exit code 0 when everything holds, 1 when something does not, with the place of 
         'name the data folder with --data',
       );
     }
-    const verifier = loadVerifier(values.key ?? [paths.publicKey]);
+    const verifier = verifierOfFiles(values.key ?? [paths.publicKey]);
     const reports = [];
     for (const dir of [paths.securityLog, paths.observabilityLog]) {
       if (!existsSync(dir)) continue;
