@@ -18,6 +18,7 @@ import type { ExceptionSummary, TriageDecision } from './api/contract.ts';
 import { ApiFailure } from './api/services.ts';
 import type { FilterRule } from './detect/filter.ts';
 import type { SentinelEvent } from './event.ts';
+import { addPerson, nameOf } from './triage.ts';
 
 const NS_PER_MS = 1_000_000n;
 const DAY_MS = 86_400_000;
@@ -112,11 +113,10 @@ export function exceptionEvent(
   by: TriageDecision['by'],
   tsNs: bigint,
 ): SentinelEvent {
-  const who = by.user ?? (by.uid === undefined ? 'someone unknown' : `user ${by.uid}`);
+  const who = nameOf(by);
   const details: Record<string, string> = { exception: exception.id, done, via: by.via };
   if (exception.yaml !== undefined) details['filter'] = exception.yaml;
-  if (by.uid !== undefined) details['uid'] = String(by.uid);
-  if (by.user !== undefined) details['user'] = by.user;
+  addPerson(details, by);
   return {
     eventId: 0,
     type: 'decision',

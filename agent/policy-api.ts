@@ -9,6 +9,7 @@ import type { PolicyService } from './policy-service.ts';
 import { addSlice, newSimulation, type SliceRequest, type SliceResult } from './policy-simulation.ts';
 import type { TimelineClient } from './timeline-client.ts';
 import type { LanePositions } from './timeline-messages.ts';
+import { nameOf } from './triage.ts';
 
 interface Parts {
   policies: PolicyService;
@@ -45,10 +46,7 @@ const MAX_RUNS = 64;
 export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['by']): Served {
   const { policies } = parts;
   const runs = new Map<string, Run>();
-  const who = (peer: Peer): string => {
-    const { user, uid } = byOf(peer);
-    return user ?? (uid === undefined ? 'someone unknown' : `user ${uid}`);
-  };
+  const who = (peer: Peer): string => nameOf(byOf(peer));
   /** A change of state is itself on record. */
   const told = (by: string, message: string, details: Record<string, string>): void => {
     const event: SentinelEvent = {

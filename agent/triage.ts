@@ -22,6 +22,17 @@ export interface TriageRequest {
   note?: string;
 }
 
+/** Whoever asked for something through the Local API, in a sentence. */
+export function nameOf(by: TriageDecision['by']): string {
+  return by.user ?? (by.uid === undefined ? 'someone unknown' : `user ${by.uid}`);
+}
+
+/** Adds who it was, as far as known, to the details of the event that records it. */
+export function addPerson(details: Record<string, string>, by: TriageDecision['by']): void {
+  if (by.uid !== undefined) details['uid'] = String(by.uid);
+  if (by.user !== undefined) details['user'] = by.user;
+}
+
 /** The events that record a decision about each of `eventIds`. */
 export function triageEvents(
   request: TriageRequest,
@@ -29,15 +40,14 @@ export function triageEvents(
   tsNs: bigint,
 ): SentinelEvent[] {
   const { label, ruleId, note } = request;
-  const who = by.user ?? (by.uid === undefined ? 'someone unknown' : `user ${by.uid}`);
+  const who = nameOf(by);
   const about = ruleId === undefined ? '' : ` for rule ${ruleId}`;
   const words = label === 'none' ? 'label taken back' : `labelled ${label.replaceAll('_', ' ')}`;
   return [...new Set(request.eventIds)].map((eventId) => {
     const details: Record<string, string> = { triage_of: eventId, label, via: by.via };
     if (ruleId !== undefined) details['rule_id'] = ruleId;
     if (note !== undefined && note !== '') details['note'] = note;
-    if (by.uid !== undefined) details['uid'] = String(by.uid);
-    if (by.user !== undefined) details['user'] = by.user;
+    addPerson(details, by);
     return {
       eventId: 0,
       type: 'decision',
