@@ -39,12 +39,12 @@ beforeAll(async () => {
   beganNs = BigInt(Date.now()) * 1_000_000n;
   work = await runWorkload(cgroup?.path);
   endedNs = BigInt(Date.now() + 1) * 1_000_000n;
-  for (let attempt = 0; attempt < 60; attempt++) {
+  for (let attempt = 0; attempt < 120; attempt++) {
     events = await allEvents();
-    if (events.some((event) => event.action === 'exit' && event.process?.pid === work.shellPid)) break;
+    if (events.some(shellEnded) && events.some(helloHashed)) break;
     await sleep(500);
   }
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await agent?.stop();
@@ -52,6 +52,12 @@ afterAll(async () => {
   work?.remove();
   await cgroup?.remove();
 });
+
+const shellEnded = ({ action, process: by }: EventJson): boolean =>
+  action === 'exit' && by?.pid === work.shellPid;
+/** Hashes are made beside the path of events: that of a new file may be filled in after the last of them. */
+const helloHashed = ({ action, process: by }: EventJson): boolean =>
+  action === 'exec' && by?.pid === work.pid('hello') && by.hashes !== undefined;
 
 /** The kernel sensor sees everything; the others say themselves that they do not. */
 const kernelSensor = (): boolean => agent.sensorTier === 'lsm' || agent.sensorTier === 'tracepoint';
