@@ -177,10 +177,13 @@ function buildBundles() {
     ['agent', 'native-addon/index.ts', 'rules', 'proto', 'electron/agent-host.ts', 'package.json'],
     'out/agent/sentinel.mjs',
   );
+  const contract = readdirSync(join(root, 'agent', 'api'))
+    .filter((name) => /^contract\b.*\.ts$/.test(name))
+    .map((name) => `agent/api/${name}`);
   const consoleOk = bundle(
     'console',
     'build/vite.renderer.config.ts',
-    ['renderer', 'agent/api/contract.ts'],
+    ['renderer', ...contract],
     'out/renderer/index.html',
   );
   for (const part of ['main', 'preload']) {

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 
-/** Zone of each file, by longest matching prefix. */
+/** Zone of each file, by longest matching prefix; one that ends in a hyphen begins names of files. */
 const ZONES: readonly (readonly [prefix: string, zone: string])[] = [
   ['agent/event.ts', 'event'],
   ['agent/event-json.ts', 'event'],
@@ -11,6 +11,7 @@ const ZONES: readonly (readonly [prefix: string, zone: string])[] = [
   ['agent/log.ts', 'event'],
   ['agent/errors.ts', 'event'],
   ['agent/api/contract.ts', 'contract'],
+  ['agent/api/contract-', 'contract'],
   ['agent/sensors', 'sensors'],
   ['agent/enforce', 'enforce'],
   ['agent/lanes', 'lanes'],
@@ -82,7 +83,7 @@ function zoneOf(path: string): string | undefined {
   let best: readonly [string, string] | undefined;
   for (const entry of ZONES) {
     const [prefix] = entry;
-    const inside = path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`);
+    const inside = path === prefix || path.startsWith(/[/-]$/.test(prefix) ? prefix : `${prefix}/`);
     if (inside && (!best || prefix.length > best[0].length)) best = entry;
   }
   return best?.[1];
