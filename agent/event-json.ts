@@ -8,6 +8,8 @@ import {
   SEVERITIES,
   type ClauseOutcome,
   type DecisionInfo,
+  type DlpInfo,
+  type DlpMatchInfo,
   type EventType,
   type FileIdentity,
   type GapInfo,
@@ -100,6 +102,30 @@ export function decisionToJson(decision: DecisionInfo): Json {
   };
 }
 
+function dlpToJson(dlp: DlpInfo): Json {
+  return {
+    verdict: dlp.verdict,
+    trigger: dlp.trigger,
+    destination: dlp.destination,
+    mount: dlp.mount,
+    reasonCode: dlp.reasonCode,
+    reason: dlp.reason,
+    bytes: text(dlp.bytes),
+    members: dlp.members,
+    tookMs: dlp.tookMs,
+    ofEventId: text(dlp.ofEventId),
+    matches: dlp.matches.map((match) => ({
+      ...match,
+      count: text(match.count),
+      offset: text(match.offset),
+      length: text(match.length),
+    })),
+    matchesTotal: dlp.matchesTotal,
+    sources: dlp.sources?.map((source) => ({ ...source, tsNs: text(source.tsNs) })),
+    quarantineId: dlp.quarantineId,
+  };
+}
+
 /** Plain JSON object of an event; pass it to JSON.stringify. Shape: `EventJson` of api/contract.ts. */
 export function eventToJson(event: SentinelEvent): Json {
   const { file, network } = event;
@@ -142,6 +168,7 @@ export function eventToJson(event: SentinelEvent): Json {
     target: event.target && refToJson(event.target),
     gap: event.gap && gapToJson(event.gap),
     decision: event.decision && decisionToJson(event.decision),
+    dlp: event.dlp && dlpToJson(event.dlp),
     metrics: event.metrics,
     message: event.message,
     details: event.details,
@@ -276,6 +303,50 @@ export function decisionFromJson(json: Json): DecisionInfo {
   };
 }
 
+function dlpMatchFromJson(json: Json): DlpMatchInfo {
+  return compact({
+    index: str(json['index']) ?? '',
+    rule: str(json['rule']) ?? '',
+    kind: str(json['kind']) ?? '',
+    type: str(json['type']) ?? '',
+    count: num(json['count']) ?? 0,
+    offset: num(json['offset']) ?? 0,
+    length: num(json['length']) ?? 0,
+    rowRef: str(json['rowRef']),
+    confidence: num(json['confidence']) ?? 0,
+    containment: num(json['containment']),
+    secondaries: strings(json['secondaries']),
+    member: str(json['member']),
+  });
+}
+
+function dlpFromJson(json: Json): DlpInfo {
+  const matches = Array.isArray(json['matches']) ? (json['matches'] as Json[]) : [];
+  const sources = json['sources'] as Json[] | undefined;
+  return compact({
+    verdict: str(json['verdict']) ?? '',
+    trigger: str(json['trigger']) ?? '',
+    destination: str(json['destination']) ?? '',
+    mount: str(json['mount']),
+    reasonCode: str(json['reasonCode']),
+    reason: str(json['reason']),
+    bytes: num(json['bytes']) ?? 0,
+    members: num(json['members']),
+    tookMs: num(json['tookMs']) ?? 0,
+    ofEventId: num(json['ofEventId']) ?? 0,
+    matches: matches.map(dlpMatchFromJson),
+    matchesTotal: num(json['matchesTotal']) ?? matches.length,
+    sources: sources?.map((source) => ({
+      path: str(source['path']) ?? '',
+      rules: strings(source['rules']) ?? [],
+      entityId: str(source['entityId']) ?? '',
+      name: str(source['name']) ?? '',
+      tsNs: big(source['tsNs']) ?? 0n,
+    })),
+    quarantineId: str(json['quarantineId']),
+  });
+}
+
 /**
  * Event from its JSON form. Throws TypeError when `type` or `tsNs` is missing or not known; other members that are
  * absent stay absent.
@@ -294,6 +365,7 @@ export function eventFromJson(json: Json): SentinelEvent {
   const process = object('process');
   const gap = object('gap');
   const decision = object('decision');
+  const dlp = object('dlp');
   return compact({
     eventId: num(json['eventId']) ?? 0,
     type,
@@ -336,6 +408,7 @@ export function eventFromJson(json: Json): SentinelEvent {
     target: target && refFromJson(target),
     gap: gap && gapFromJson(gap),
     decision: decision && decisionFromJson(decision),
+    dlp: dlp && dlpFromJson(dlp),
     metrics: json['metrics'] as SentinelEvent['metrics'],
     message: str(json['message']),
     details: json['details'] as SentinelEvent['details'],

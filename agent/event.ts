@@ -216,6 +216,64 @@ export interface DecisionInfo {
   aheadOfRecord: boolean;
 }
 
+/** Protected data that was found in a file: what kind, how often, where. Never the text itself. */
+export interface DlpMatchInfo {
+  index: string;
+  rule: string;
+  /** row (of a table), document, pattern or file (the whole of it). */
+  kind: string;
+  /** Type of the field, id of the pattern, name of the document. */
+  type: string;
+  count: number;
+  /** Of the first hit, in bytes of the scanned stream. */
+  offset: number;
+  length: number;
+  /** Which row, under a key; the same row has the same reference. */
+  rowRef?: string;
+  /** 0 to 1. */
+  confidence: number;
+  /** Share of a protected document that the file holds, 0 to 1. */
+  containment?: number;
+  secondaries?: string[];
+  /** Path inside the container. */
+  member?: string;
+}
+
+/** A protected file that the process, or one close to it, opened before. */
+export interface DlpSource {
+  path: string;
+  rules: string[];
+  /** Entity id and name of who opened it. */
+  entityId: string;
+  name: string;
+  tsNs: bigint;
+}
+
+/** What looking for protected data in a file came to: on events of type `dlp`, about `file`, done by `process`. */
+export interface DlpInfo {
+  /** match, unscannable or skipped. */
+  verdict: string;
+  /** close_write, rename, open, connect, push, scan. */
+  trigger: string;
+  /** removable, network_share, browser_profile, archive, git_push, watched or local. */
+  destination: string;
+  /** Where the destination is mounted, when it is a medium or share. */
+  mount?: string;
+  /** Why it could not be looked at: encrypted, too_large, ratio, depth, time, malformed, unreadable, changed … */
+  reasonCode?: string;
+  reason?: string;
+  bytes: number;
+  members?: number;
+  tookMs: number;
+  /** The event that led to it; 0 for none. */
+  ofEventId: number;
+  /** At most 32, most certain first; `matchesTotal` counts all. */
+  matches: DlpMatchInfo[];
+  matchesTotal: number;
+  sources?: DlpSource[];
+  quarantineId?: string;
+}
+
 export interface SentinelEvent {
   /** Unique on a device: WAL sequence number * 2 + (observability ? 1 : 0). */
   eventId: number;
@@ -240,6 +298,7 @@ export interface SentinelEvent {
   target?: ProcessRef;
   gap?: GapInfo;
   decision?: DecisionInfo;
+  dlp?: DlpInfo;
   /** Metric name to value. */
   metrics?: Record<string, number>;
   message?: string;

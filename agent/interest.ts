@@ -12,10 +12,16 @@ export class Interest {
   /** By record type: 1 as it is, 2 where the call created the file. */
   readonly #types = new Uint8Array(256);
 
-  /** `policies`: absent while there are none. */
-  constructor(detector: Pick<Detector, 'hasRulesFor'>, policies?: Pick<PolicyEngine, 'hasPoliciesFor'>) {
+  /** `policies`: absent while there are none; `listener`: who else looks on. */
+  constructor(
+    detector: Pick<Detector, 'hasRulesFor'>,
+    policies?: Pick<PolicyEngine, 'hasPoliciesFor'>,
+    listener?: { wants(type: EventType, action: string): boolean },
+  ) {
     const wanted = (type: EventType, action: string): boolean =>
-      detector.hasRulesFor(type, action) || (policies?.hasPoliciesFor(type, action) ?? false);
+      detector.hasRulesFor(type, action) ||
+      (policies?.hasPoliciesFor(type, action) ?? false) ||
+      (listener?.wants(type, action) ?? false);
     for (const opcode of OPCODES) {
       if (opcode === undefined) continue;
       const { code, type, action, createdAction } = opcode;

@@ -9,7 +9,7 @@
 import type { Detector } from './detect/detector.ts';
 import type { ErrorCounters } from './errors.ts';
 import { eventToJson } from './event-json.ts';
-import { eventIdOf, type Detection, type Hashes, type SentinelEvent } from './event.ts';
+import { eventIdOf, type Detection, type EventType, type Hashes, type SentinelEvent } from './event.ts';
 import type { GapLedger } from './gap-ledger.ts';
 import type { ObservabilityLane } from './lanes/observability.ts';
 import type { ReleaseOutcome, SecurityLane } from './lanes/security.ts';
@@ -36,6 +36,12 @@ interface PipelineParts {
   nowNs: () => bigint;
 }
 
+/** Somebody who looks on. Must not throw, must not wait. */
+export interface PipelineListener {
+  wants(type: EventType, action: string): boolean;
+  onEvent(event: SentinelEvent): void;
+}
+
 /** Stream name of what sensors put on the observability lane. */
 const SENSOR_STREAM = 'sensor';
 /** Of observability records, one in this many has its latency measured. */
@@ -57,6 +63,7 @@ export class Pipeline implements SensorSink {
   #detector: Detector;
   /** Absent until the policies are loaded. */
   #policies: PolicyStage | undefined;
+  #listener: PipelineListener | undefined;
   #interest: Interest;
   /** Of the last record passed by: one process makes many in a row. */
   #lastPid = 0;
@@ -73,18 +80,42 @@ export class Pipeline implements SensorSink {
   /** Puts another rule set in force between two events. */
   useDetector(detector: Detector): void {
     this.#detector = detector;
-    this.#interest = new Interest(detector, this.#policies?.engine);
+    this.#renewInterest();
   }
 
   /** Puts other policies in force between two events. */
   usePolicies(policies: PolicyStage): void {
     this.#policies = policies;
-    this.#interest = new Interest(this.#detector, policies.engine);
+    this.#renewInterest();
+  }
+
+  /** Shows the events it asks for to a listener, after the process tree completed them; undefined ends that. */
+  useListener(listener: PipelineListener | undefined): void {
+    this.#listener = listener;
+    this.#renewInterest();
+  }
+
+  #renewInterest(): void {
+    this.#interest = new Interest(this.#detector, this.#policies?.engine, this.#listener);
   }
 
   onBatch(batch: SensorBatch): void {
     if (batch.lane === 'security') this.#securityBatch(batch);
     else this.#observabilityBatch(batch);
+  }
+
+  /**
+   * An event that user space made and that rules and policies are about: put on record, then seen by both. Returns its
+   * place in the log, 0 when the log has failed.
+   */
+  submit(event: SentinelEvent): number {
+    const seq = this.#parts.security.append([jsonRecord(event)], true);
+    event.eventId = eventIdOf('security', seq);
+    this.totals.security += 1;
+    const detections = this.#detector.evaluate(event);
+    if (detections !== undefined) this.#detected(event, seq, detections);
+    this.#policies?.onEvent(event, seq);
+    return seq;
   }
 
   /** What the kernel or the sensor could not deliver becomes a gap on record. */
@@ -117,6 +148,7 @@ export class Pipeline implements SensorSink {
       const detections = this.#detector.evaluate(event);
       if (detections !== undefined) this.#detected(event, seq, detections);
       this.#policies?.onEvent(event, seq);
+      if (this.#listener?.wants(event.type, event.action)) this.#listener.onEvent(event);
       const shielded = this.#shielded(event);
       if (shielded) this.#stateShield(event, shielded);
       this.#measure(this.kernelToDecision, event.tsNs);
@@ -182,6 +214,7 @@ export class Pipeline implements SensorSink {
     const detections = this.#detector.evaluate(event);
     event.detections = detections;
     const matched = this.#policies?.engine.match(event);
+    if (this.#listener?.wants(event.type, event.action)) this.#listener.onEvent(event);
     const shielded = this.#shielded(event);
     if (detections === undefined && matched === undefined && shielded === undefined) return false;
     const seq = this.#promote(event, bytes.subarray(offset, offset + length), detections);
@@ -237,9 +270,7 @@ export class Pipeline implements SensorSink {
   /** It is stated by an event of its own. */
   #stateShield(event: SentinelEvent, found: Shielded): void {
     const made = shieldRecord(event, found);
-    const payload = Buffer.from(JSON.stringify(eventToJson(made)), 'utf8');
-    const record = { type: RecordType.event, schema: Schema.jsonV1, wallNs: made.tsNs, payload };
-    this.#parts.security.append([record], false);
+    this.#parts.security.append([jsonRecord(made)], false);
   }
 
   /** An ordinary event that a rule or policy matched moves to the security lane, record and all. */
@@ -294,6 +325,11 @@ export class Pipeline implements SensorSink {
     this.totals.rejected += count;
     this.#parts.errors.count('rejected_record', count);
   }
+}
+
+function jsonRecord(event: SentinelEvent): WalRecordInput {
+  const payload = Buffer.from(JSON.stringify(eventToJson(event)), 'utf8');
+  return { type: RecordType.event, schema: Schema.jsonV1, wallNs: event.tsNs, payload };
 }
 
 function detectionRecord(seq: number, detections: readonly Detection[], wallNs: bigint): WalRecordInput {

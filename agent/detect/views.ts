@@ -57,6 +57,7 @@ export const VIEWS: readonly EventView[] = [
     possible: {},
     events: { network: ['connect', 'accept', 'send', 'udp_send', 'deny_connect'] },
   },
+  { logsource: category('dlp'), view: fields.DLP_VIEW, possible: {}, events: { dlp: undefined } },
   { logsource: category('dns_query'), view: fields.DNS_VIEW, possible: {}, events: { dns: undefined } },
   { logsource: category('dns'), view: fields.DNS_VIEW, possible: {}, events: { dns: undefined } },
   {

@@ -5,7 +5,8 @@
  * condition does not hold (`has(field)` asks). The objects that CEL reads are made once and look at whatever event is
  * put before them: nothing is copied for an event.
  */
-import type { Detection, ProcessInfo, ProcessRef, SentinelEvent } from '../event.ts';
+import { dlpConfidence, dlpContainment, dlpCount } from '../dlp-summary.ts';
+import type { Detection, DlpMatchInfo, ProcessInfo, ProcessRef, SentinelEvent } from '../event.ts';
 import { entityId } from '../event.ts';
 
 export type FieldType = 'string' | 'int' | 'list<string>' | 'list<Detection>' | 'map<string, string>';
@@ -46,13 +47,20 @@ function overDetections(event: SentinelEvent, pick: (detection: Detection) => re
   return (event.detections ?? []).flatMap(pick);
 }
 
+function unique(matches: readonly DlpMatchInfo[], pick: (match: DlpMatchInfo) => string): string[] {
+  return [...new Set(matches.map(pick))];
+}
+
+const FILE_TYPES: ReadonlySet<string> = new Set(['file', 'module', 'memory', 'dlp']);
 const FILE_ACTIONS: ReadonlySet<string> = new Set(['io_uring', 'chroot', 'pivot_root']);
 
 /** Whether events of a type and action can have the fields below `branch` at all. */
 export function canHave(branch: string, type: string, action: string): boolean {
   switch (branch) {
     case 'file':
-      return type === 'file' || type === 'module' || type === 'memory' || FILE_ACTIONS.has(action);
+      return FILE_TYPES.has(type) || FILE_ACTIONS.has(action);
+    case 'dlp':
+      return type === 'dlp';
     case 'destination':
       return type === 'network' || type === 'dns';
     case 'source':
@@ -133,6 +141,28 @@ export const FIELDS: Readonly<Record<string, FieldSpec>> = {
   'target.pid': number('process id of the other process', (e) => e.target?.pid),
   'target.name': text('name of the other process', (e) => e.target?.name),
   'target.executable': text('executable of the other process', (e) => e.target?.executable),
+
+  'dlp.verdict': text('match, unscannable or skipped', (e) => e.dlp?.verdict),
+  'dlp.rule': list('rules whose data was found', (e) => e.dlp && unique(e.dlp.matches, (m) => m.rule)),
+  'dlp.index': list('indexes whose data was found', (e) => e.dlp && unique(e.dlp.matches, (m) => m.index)),
+  'dlp.kind': list('row, document, pattern, file', (e) => e.dlp && unique(e.dlp.matches, (m) => m.kind)),
+  'dlp.type': list('types of the data found', (e) => e.dlp && unique(e.dlp.matches, (m) => m.type)),
+  'dlp.count': number('hits in the file', (e) => e.dlp && dlpCount(e.dlp)),
+  'dlp.confidence': number('highest confidence, percent', (e) => e.dlp && dlpConfidence(e.dlp)),
+  'dlp.containment': number('largest share of a protected document, percent', (e) =>
+    e.dlp === undefined ? undefined : dlpContainment(e.dlp),
+  ),
+  'dlp.destination': text(
+    'removable, network_share, browser_profile, archive, git_push, watched or local',
+    (e) => e.dlp?.destination,
+  ),
+  'dlp.mount': text('where the medium or share is mounted', (e) => e.dlp?.mount),
+  'dlp.trigger': text('close_write, rename, open, connect, push or scan', (e) => e.dlp?.trigger),
+  'dlp.reason': text('why the file could not be looked at', (e) => e.dlp?.reasonCode),
+  'dlp.source': list(
+    'protected files that the process or one close to it opened before',
+    (e) => e.dlp && (e.dlp.sources ?? []).map(({ path }) => path),
+  ),
 
   'detection.ids': list('ids of the rules that matched', (e) => overDetections(e, (d) => [d.ruleId])),
   'detection.levels': list('their levels', (e) => overDetections(e, (d) => [d.level])),

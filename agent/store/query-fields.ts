@@ -2,6 +2,7 @@
  * The fields a query may name: one short name each, with the names ECS and Sigma use for the same thing as aliases,
  * what kind of value it has, and where an event holds it. This table is the only place that knows.
  */
+import { dlpConfidence, dlpContainment, dlpCount } from '../dlp-summary.ts';
 import { EVENT_TYPES, LANES, SEVERITIES, type SentinelEvent } from '../event.ts';
 
 /**
@@ -247,6 +248,31 @@ export const FIELDS: readonly Field[] = [
     (e) => (e.decision ? String(e.decision.wouldBe) : undefined),
     ['true', 'false'],
   ),
+  field(
+    'dlp.verdict',
+    'dlp',
+    'keyword',
+    'what looking for protected data came to: match, unscannable, skipped',
+    (e) => e.dlp?.verdict,
+  ),
+  field('dlp.rule', '', 'keyword', 'rule whose data was found', (e) => e.dlp?.matches.map((m) => m.rule)),
+  field('dlp.index', '', 'keyword', 'index whose data was found', (e) => e.dlp?.matches.map((m) => m.index)),
+  field('dlp.type', '', 'keyword', 'type of the data: iban, card, document …', (e) =>
+    e.dlp?.matches.map((m) => m.type),
+  ),
+  field('dlp.count', '', 'number', 'hits in the file', (e) => e.dlp && dlpCount(e.dlp)),
+  field('dlp.confidence', '', 'number', 'highest confidence, percent', (e) => e.dlp && dlpConfidence(e.dlp)),
+  field('dlp.containment', '', 'number', 'largest share of a protected document, percent', (e) =>
+    e.dlp === undefined ? undefined : dlpContainment(e.dlp),
+  ),
+  field('dlp.destination', '', 'keyword', 'removable, network_share, archive …', (e) => e.dlp?.destination),
+  field('dlp.mount', '', 'path', 'where the medium or share is mounted', (e) => e.dlp?.mount),
+  field('dlp.trigger', '', 'keyword', 'what led to the look: close_write, rename …', (e) => e.dlp?.trigger),
+  field('dlp.reason', '', 'keyword', 'why it could not be looked at', (e) => e.dlp?.reasonCode),
+  field('dlp.source', '', 'path', 'protected file that was read before', (e) =>
+    e.dlp?.sources?.map((source) => source.path),
+  ),
+  field('dlp.quarantine', '', 'keyword', 'id in the quarantine', (e) => e.dlp?.quarantineId),
   field('message', 'msg', 'text', 'message', (e) => e.message),
   field('metric', '', 'keyword', 'name of a metric', (e) => (e.metrics ? Object.keys(e.metrics) : undefined)),
   field('detail', 'details', 'text', 'facts of rare events as key=value', (e) =>

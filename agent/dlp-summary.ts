@@ -1,0 +1,19 @@
+/** One number for each thing that people and policies ask of what was found in a file. Percents are whole numbers. */
+import type { DlpInfo } from './event.ts';
+
+/** Hits of all rules together. */
+export function dlpCount(dlp: DlpInfo): number {
+  return dlp.matches.reduce((sum, match) => sum + match.count, 0);
+}
+
+/** The highest confidence; undefined without a match. */
+export function dlpConfidence(dlp: DlpInfo): number | undefined {
+  if (dlp.matches.length === 0) return undefined;
+  return Math.round(100 * Math.max(...dlp.matches.map((match) => match.confidence)));
+}
+
+/** The largest share of a protected document; undefined when none matched. */
+export function dlpContainment(dlp: DlpInfo): number | undefined {
+  const shares = dlp.matches.flatMap(({ containment }) => (containment === undefined ? [] : [containment]));
+  return shares.length === 0 ? undefined : Math.round(100 * Math.max(...shares));
+}
