@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RecordFlag, RecordType, Schema, type WalRecordInput, type WalWriter } from '../wal/types.ts';
+import type { LaneClock } from './clock.ts';
 import { ManualClock } from './observability.harness.ts';
 import { type ReleaseOutcome, SecurityLane, SyntheticRecordError, type UnrecordedGap } from './security.ts';
 
@@ -86,6 +87,45 @@ describe('security lane', () => {
     log.flush(2);
     expect(outcomes.get(2)).toMatchObject({ aheadOfRecord: false, waitedUs: 4000 });
     expect(lane.stats().aheadOfRecord).toBe(1);
+  });
+
+  it('keeps the deadline with timers that come up to two milliseconds late or one early', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            afterMs: fc.double({ min: 0, max: 9, noNaN: true }),
+            offMs: fc.double({ min: -1, max: 2, noNaN: true }),
+          }),
+          { minLength: 1, maxLength: 40 },
+        ),
+        (steps) => {
+          const manual = new ManualClock();
+          let offMs = 0;
+          const clock: LaneClock = {
+            toleranceMs: 2,
+            wallMs: () => manual.wallMs(),
+            monoMs: () => manual.monoMs(),
+            after: (delayMs, callback) => manual.after(Math.max(0, delayMs + offMs), callback),
+          };
+          const lane = new SecurityLane(new FakeLog() as unknown as WalWriter, {
+            clock,
+            onAlarm: () => {},
+            onGap: () => {},
+          });
+          const waits: number[] = [];
+          for (const [index, step] of steps.entries()) {
+            offMs = step.offMs;
+            lane.release(index + 1, ({ waitedUs }) => waits.push(waitedUs), undefined);
+            manual.advance(step.afterMs);
+          }
+          manual.advance(20);
+          expect(waits).toHaveLength(steps.length);
+          expect(Math.max(...waits)).toBeLessThanOrEqual(8000.001);
+          expect(Math.min(...waits)).toBeGreaterThanOrEqual(4999.999);
+        },
+      ),
+    );
   });
 
   it('counts what a failed log refused, alarms once and hands the gap over when a log takes records again', () => {

@@ -7,7 +7,7 @@
  * they cover, an alarm is raised once, and the gap is handed over as soon as a log takes records again.
  *
  * Invariants: every release calls back exactly once, in order of release among those with the same fate; a pending
- * release is at most `deadlineMs` old, as far as timers fire.
+ * release is at most `deadlineMs` old. Timers come late, so they are set earlier by what the clock says of itself.
  */
 import { WalFullError } from '../wal/errors.ts';
 import { RecordFlag, type WalRecordInput, type WalWriter } from '../wal/types.ts';
@@ -81,7 +81,9 @@ class Pending {
 
 export class SecurityLane {
   private writer: WalWriter;
-  private readonly deadlineMs: number;
+  /** When the timer is set for, and the least age at which an entry is not worth another timer. */
+  private readonly timerMs: number;
+  private readonly dueMs: number;
   private readonly clock: LaneClock;
   private readonly onAlarm: (error: Error) => void;
   private readonly onGap: (gap: UnrecordedGap) => void;
@@ -109,8 +111,11 @@ export class SecurityLane {
 
   constructor(writer: WalWriter, options: SecurityLaneOptions) {
     this.writer = writer;
-    this.deadlineMs = options.deadlineMs ?? 8;
     this.clock = options.clock ?? systemClock;
+    const deadlineMs = options.deadlineMs ?? 8;
+    const toleranceMs = Math.min(this.clock.toleranceMs ?? 0, deadlineMs / 2);
+    this.timerMs = deadlineMs - toleranceMs;
+    this.dueMs = this.timerMs - toleranceMs / 2;
     this.onAlarm = options.onAlarm;
     this.onGap = options.onGap;
     this.stopListening = writer.onDurable((durableSeq) => this.onDurable(durableSeq));
@@ -163,7 +168,7 @@ export class SecurityLane {
     this.ring[(this.head + this.size) & (this.ring.length - 1)] = entry;
     this.size += 1;
     this.waiting += 1;
-    this.cancelTimer ??= this.clock.after(this.deadlineMs, () => this.onTimer());
+    this.cancelTimer ??= this.clock.after(this.timerMs, () => this.onTimer());
   }
 
   /** Continues on another log after a failure; the gap is handed over with the first record it takes. */
@@ -221,8 +226,8 @@ export class SecurityLane {
     const nowMs = this.clock.monoMs();
     while (this.size > 0) {
       const entry = this.ring[this.head];
-      if (entry !== undefined && nowMs - entry.startMs < this.deadlineMs) {
-        const left = this.deadlineMs - (nowMs - entry.startMs);
+      if (entry !== undefined && nowMs - entry.startMs < this.dueMs) {
+        const left = this.timerMs - (nowMs - entry.startMs);
         this.cancelTimer ??= this.clock.after(left, () => this.onTimer());
         return;
       }
