@@ -30,6 +30,7 @@ import { appendJson, openLanes } from './open-lanes.ts';
 import { openTimeline } from './open-timeline.ts';
 import { openLogs } from './open-logs.ts';
 import { Pipeline } from './pipeline.ts';
+import type { LifecycleClock } from './policy/lifecycle.ts';
 import { bootNowNs, wallOffsetNs } from './sensors/boot-clock.ts';
 import { ContainerTable } from './sensors/containers.ts';
 import { encodeEvent } from './sensors/encode.ts';
@@ -49,6 +50,8 @@ import { watchRecord } from './watched-until.ts';
 export interface AgentOptions {
   dataDir: string;
   config: Config;
+  /** Time as the life of policies sees it; for tests that cannot wait an hour. No program of ours gives one. */
+  policyClock?: LifecycleClock;
 }
 
 export interface RunningAgent {
@@ -82,7 +85,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 }
 
 async function compose(
-  { dataDir, config }: AgentOptions,
+  { dataDir, config, policyClock }: AgentOptions,
   undo: (() => void | Promise<void>)[],
 ): Promise<RunningAgent> {
   const settings = config.values;
@@ -218,6 +221,7 @@ async function compose(
     security,
     errors,
     log,
+    ...(policyClock === undefined ? {} : { clock: policyClock }),
   });
   await sensor.start(pipeline);
   // Only now is the machine watched: what recovery found, and the time until here that nobody saw.

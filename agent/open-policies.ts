@@ -7,6 +7,7 @@ import type { Identity } from './identity/identity.ts';
 import type { SecurityLane } from './lanes/security.ts';
 import type { Log } from './log.ts';
 import type { Pipeline } from './pipeline.ts';
+import type { LifecycleClock } from './policy/lifecycle.ts';
 import type { Enforcer } from './policy/types.ts';
 import { canaryRules, PolicyService } from './policy-service.ts';
 import { PolicyStage } from './policy-stage.ts';
@@ -20,6 +21,8 @@ export function openPolicies(parts: {
   security: SecurityLane;
   errors: ErrorCounters;
   log: Log;
+  /** Time as the life of policies sees it. */
+  clock?: LifecycleClock;
 }): PolicyService {
   const { dataDir, settings, identity, enforcer, pipeline, security, errors, log } = parts;
   let stage: PolicyStage | undefined;
@@ -28,7 +31,7 @@ export function openPolicies(parts: {
     identity,
     enforcer,
     rules: canaryRules(settings),
-    clock: { wallMs: Date.now, monotonicMs: () => performance.now() },
+    clock: parts.clock ?? { wallMs: Date.now, monotonicMs: () => performance.now() },
     onChange: () => stage && pipeline.usePolicies(stage),
     onNotice: (notice) => log.warn({}, notice),
   });

@@ -42,8 +42,10 @@ function stage(policies: ServedPolicy[], nowMs = 0) {
       did.push('act');
       return KILLED;
     },
-    kernelAct: ({ details }) =>
-      details?.['policyHandle'] ? { handle: Number(details['policyHandle']), effect: KILLED } : undefined,
+    kernelAct: (event) => {
+      const handle = Number(event.details?.['policyHandle'] ?? 0);
+      return handle > 0 ? { handle, effect: KILLED, attempted: { ...event, action: 'exec' } } : undefined;
+    },
   };
   const engine = new PolicyEngine({ compile, nowMs: () => nowMs, deviceId: 'device' });
   engine.use(policies);
@@ -139,5 +141,9 @@ describe('the policy stage', () => {
     policies.onEvent({ ...exec(6), action: 'deny_exec', details: { policyHandle: '9' } }, 3);
     expect(did).toEqual(['record']);
     expect(decisions[0]).toMatchObject({ eventId: 4, guardian: 'kernel', wouldBe: false });
+    // Its clauses are about what was attempted.
+    expect(decisions[0]?.rationale.clauses.map(({ result }) => result)).toEqual(
+      policy.loaded.policy.when.split(' && ').map(() => 'true'),
+    );
   });
 });

@@ -70,7 +70,7 @@ export class PolicyStage {
   #kernelActed(event: SentinelEvent): void {
     const act = this.#parts.enforcer.kernelAct?.(event);
     if (act === undefined) return;
-    const decision = this.engine.kernelDecision(act.handle, event, act.effect, this.#parts.nowNs());
+    const decision = this.engine.kernelDecision(act.handle, act.attempted, act.effect, this.#parts.nowNs());
     if (decision !== undefined) this.#record(decision);
   }
 

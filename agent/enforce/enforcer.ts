@@ -12,11 +12,13 @@ import {
   type Effect,
   type Enforcer,
   type Guardian,
+  type KernelAct,
   type KernelSets,
   type Mechanism,
   NO_KERNEL_SETS,
   type Reach,
 } from '../policy/types.ts';
+import { attempted } from './attempted.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
 import type { OpenGuard } from './open-guard.ts';
 import { runningProcesses } from './running.ts';
@@ -139,7 +141,7 @@ export class GuardianEnforcer implements Enforcer {
   }
 
   /** What the kernel did, by its record; undefined for an event that is none, and for the agent's own trial. */
-  kernelAct(event: SentinelEvent): { handle: number; effect: Effect } | undefined {
+  kernelAct(event: SentinelEvent): KernelAct | undefined {
     const { action, details } = event;
     if (!action.startsWith('deny_') || details?.['policyHandle'] === undefined) return undefined;
     const handle = Number(details['policyHandle']);
@@ -148,8 +150,11 @@ export class GuardianEnforcer implements Enforcer {
     const outcome = details['outcome'] ?? '';
     const inaction = INACTION[outcome];
     const state = inaction === undefined ? 'applied' : outcome === 'not_delivered' ? 'failed' : 'none';
+    const inode = details['inode'] === undefined ? undefined : BigInt(details['inode']);
+    const hashes = inode === undefined ? undefined : this.#parts.guardian?.contentOf(inode, handle);
     return {
       handle,
+      attempted: attempted(event, hashes),
       effect: effect(state, mechanism, GUARANTEES[mechanism] ?? 'alert only', inaction ?? ''),
     };
   }
@@ -176,6 +181,7 @@ export class GuardianEnforcer implements Enforcer {
         process: { ...process, name: '' },
         details: {
           policyHandle: String(policy.handle),
+          inode: String(identity.inode),
           mechanism: 'pidfd_sigkill',
           outcome: error === '' ? 'applied' : 'protected_process',
         },

@@ -51,7 +51,7 @@ export class KernelGuardian {
   /** Denied contents: hex of SHA-256 or BLAKE3. */
   #denied = new Map<string, KernelPolicyRef>();
   /** By `dev inode`. */
-  #versions = new Map<string, DeniedVersion>();
+  #versions = new Map<string, DeniedVersion & { hashes: Hashes }>();
   #evicted = 0;
   #acts = 0;
   /** Of the agent's own trial. */
@@ -140,7 +140,7 @@ export class KernelGuardian {
     const { dev, inode, size, ctimeNs } = identity;
     const key = `${dev} ${inode}`;
     this.#versions.delete(key);
-    this.#versions.set(key, { policy, dev, inode, size, ctimeNs });
+    this.#versions.set(key, { policy, dev, inode, size, ctimeNs, hashes });
     if (this.#versions.size > MAX_VERSIONS) {
       const [oldest] = this.#versions.keys();
       this.#versions.delete(oldest as string);
@@ -148,6 +148,16 @@ export class KernelGuardian {
     }
     this.#write('pol_exe', versionEntries([...this.#versions.values()]));
     return policy;
+  }
+
+  /** Hashes of a denied file by its inode, for the policy that denies it. */
+  contentOf(inode: bigint, handle: number): Hashes | undefined {
+    for (const version of this.#versions.values())
+      if (version.inode === inode && version.policy.handle === handle) {
+        const { sha256, blake3 } = version.hashes;
+        return { sha256, blake3 };
+      }
+    return undefined;
   }
 
   /** Sign of life, to be given every second; now and then with a look at who is protected. */

@@ -196,6 +196,13 @@ export interface PolicyReach extends Reach {
   guardian: Guardian;
 }
 
+/** What the kernel did for a policy; `attempted` is the event that the policy's condition is about. */
+export interface KernelAct {
+  handle: number;
+  effect: Effect;
+  attempted: SentinelEvent;
+}
+
 /** The enforcement side, given to the pipeline by its constructor. */
 export interface Enforcer {
   /** What each action comes to when the kernel guardian serves it, and when the agent guardian does. */
@@ -205,7 +212,7 @@ export interface Enforcer {
   /** How many policies the agent guardian may have to act for: records that gate a verdict are urgent while there are. */
   serve?(agentPolicies: number): void;
   /** What the kernel did, by its record; undefined for an event that is none. */
-  kernelAct?(event: SentinelEvent): { handle: number; effect: Effect } | undefined;
+  kernelAct?(event: SentinelEvent): KernelAct | undefined;
   /** Acts on the event's process now, at most once, never waiting. Must not throw. */
   act(decision: Decision, event: SentinelEvent): Effect;
 }

@@ -150,8 +150,9 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
     enforcer.learned({ dev, inode, size, ctimeNs, mtimeNs }, hashes);
     await running;
     expect(acts).toHaveLength(1);
-    expect(enforcer.kernelAct(acts[0] as SentinelEvent)).toEqual({
+    expect(enforcer.kernelAct(acts[0] as SentinelEvent)).toMatchObject({
       handle: 50,
+      attempted: { action: 'exec', process: { hashes } },
       effect: { state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' },
     });
     expect(outside.exitCode ?? outside.signalCode).toBeNull();
