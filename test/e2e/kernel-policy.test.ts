@@ -63,7 +63,7 @@ describe.skipIf(reason)('a policy of the kernel, from its file to its effect and
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     said = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-    expect((await said.next()).value).toBe('ready');
+    if ((await said.next()).value !== 'ready') throw new Error('the agent did not start');
     client = await connectAgent(dataPaths(dataDir).socket);
   }, 90_000);
   afterAll(async () => {
