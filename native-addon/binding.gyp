@@ -46,6 +46,30 @@
       ]
     },
     {
+      "target_name": "sentinel_dlp",
+      "cflags!": ["-O2"],
+      "cflags": ["-O3"],
+      "sources": [
+        "src/dlp/binding.cc",
+        "src/dlp/scanner.cc",
+        "src/dlp/text.cc",
+        "src/blake3/blake3.c",
+        "src/blake3/blake3_dispatch.c",
+        "src/blake3/blake3_portable.c"
+      ],
+      "conditions": [
+        ["target_arch=='x64'", {
+          "sources": [
+            "src/blake3/blake3_sse2_x86-64_unix.S",
+            "src/blake3/blake3_sse41_x86-64_unix.S",
+            "src/blake3/blake3_avx2_x86-64_unix.S",
+            "src/blake3/blake3_avx512_x86-64_unix.S"
+          ]
+        }],
+        ["target_arch=='arm64'", {"sources": ["src/blake3/blake3_neon.c"]}]
+      ]
+    },
+    {
       "target_name": "sentinel_bpf",
       "sources": ["src/linux/bpf_binding.cc", "src/linux/policy_binding.cc", "src/host/protected.cc", "src/linux/bpf-attach.c", "src/linux/bpf-hooks.c", "src/linux/bpf-loader.c"],
       "libraries": ["-lbpf", "-lelf", "-lz"]

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DlpAddon } from './dlp.ts';
 import type { NativeWal, NativeWalOptions } from './wal.ts';
 
 /** What hashFile needs to know. */
@@ -273,4 +274,9 @@ export function loadCore(): Loaded<CoreAddon> {
 /** The eBPF sensor; needs libbpf at run time. */
 export function loadBpf(): Loaded<BpfAddon> {
   return load<BpfAddon>('sentinel_bpf');
+}
+
+/** The DLP scanner. Loaded when something is to be scanned, never at the agent's start. */
+export function loadDlp(): Loaded<DlpAddon> {
+  return load<DlpAddon>('sentinel_dlp');
 }

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check policies and take them through their life',
     load: async () => (await import('./policy.ts')).command,
   },
+  dlp: { summary: 'find protected data in files', load: async () => (await import('./dlp.ts')).command },
   wal: { summary: 'verify the write-ahead logs', load: async () => (await import('./wal.ts')).command },
   audit: {
     summary: 'export evidence, and verify it without an agent',

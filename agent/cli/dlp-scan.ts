@@ -1,0 +1,138 @@
+/** `sentinel dlp scan`: files, folders and standard input against indexes and rules. */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { createEngine, type NamedSource } from '../dlp/engine.ts';
+import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
+import { UsageError } from '../errors.ts';
+import { parseCommand, positiveInt, type Command, type Output } from './command.ts';
+import { findFiles } from './dlp-files.ts';
+
+const MAX_MATCHES = 1_000_000;
+
+/** A verdict about something that could not be opened. */
+function unopened(path: string, error: unknown): FileVerdict {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return {
+    path,
+    verdict: 'unscannable',
+    reasonCode: 'unreadable',
+    reason: `the file could not be opened: ${code}`,
+    bytes: 0,
+    tookMs: 0,
+    matches: [],
+  };
+}
+
+async function scanPath(engine: DlpEngine, path: string, options: ScanOptions): Promise<FileVerdict> {
+  if (path === '-') return await engine.scanFd(0, path, options);
+  let fd: number;
+  try {
+    // O_NONBLOCK: a FIFO put in the file's place must not hold the scan.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch (error) {
+    return unopened(path, error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) {
+      return {
+        ...unopened(path, undefined),
+        reasonCode: 'special_file',
+        reason: 'not a regular file, so it is not read',
+      };
+    }
+    return await engine.scanFd(fd, path, options);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function describe(verdict: FileVerdict): string {
+  const lines = [
+    `${verdict.path}: ${verdict.verdict}${verdict.reason ? ` (${verdict.reasonCode}: ${verdict.reason})` : ''}`,
+  ];
+  for (const match of verdict.matches.slice(0, 20)) {
+    const where = `${match.member === undefined ? '' : `${match.member} `}byte ${match.offset}, ${match.length} long`;
+    const near = match.secondaries?.length ? ` with ${match.secondaries.join(', ')}` : '';
+    const row = match.rowRef === undefined ? '' : ` row ${match.rowRef}`;
+    lines.push(
+      `  ${match.index} ${match.rule}: ${match.type}${row}${near} at ${where}, ${match.count}x, confidence ${match.confidence.toFixed(2)}`,
+    );
+  }
+  const more = verdict.matches.length - 20 + (verdict.unlisted ?? 0);
+  if (more > 0) lines.push(`  and ${more} more`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Counts while the scan goes on, rewritten in place, where a person looks on. */
+function progressLine(output: Output): { show(files: number, bytes: number): void; end(): void } {
+  let shownAt = 0;
+  const live = process.stderr.isTTY;
+  return {
+    show(files, bytes) {
+      if (!live || performance.now() - shownAt < 100) return;
+      shownAt = performance.now();
+      output.err(`\r\u001B[K${files} files, ${(bytes / 1e6).toFixed(1)} MB`);
+    },
+    end() {
+      if (live && shownAt > 0) output.err('\r\u001B[K');
+    },
+  };
+}
+
+export const scanCommand: Command = {
+  summary: 'find protected data in files',
+  usage: `usage: sentinel dlp scan [--index I.sdlp]... PATH|- ... [--json] [--threads N]
+
+Reads files, folders (not through symbolic links) and standard input (-), and says for each: clean, match or
+unscannable. With --json one line per file. Exit code 0 when nothing matched, 1 when something did, 2 for wrong usage
+or an error; files that could not be scanned are listed with the reason and counted at the end.
+`,
+  run: async (argv, output) => {
+    const { values, positionals } = parseCommand(argv, {
+      index: { type: 'string', multiple: true },
+      threads: { type: 'string' },
+    });
+    if (positionals.length === 0)
+      throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
+    const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
+    const sources: NamedSource[] = [];
+    const engine = createEngine(sources);
+    const cancel = new AbortController();
+    const onSignal = (): void => cancel.abort();
+    process.once('SIGINT', onSignal);
+    const progress = progressLine(output);
+    const total = { files: 0, bytes: 0, matched: 0, unscannable: 0, left: 0 };
+    const tell = (verdict: FileVerdict): void => {
+      total.files += 1;
+      total.bytes += verdict.bytes;
+      if (verdict.verdict === 'match') total.matched += 1;
+      if (verdict.verdict === 'unscannable') total.unscannable += 1;
+      output.out(values.json ? `${JSON.stringify(verdict)}\n` : describe(verdict));
+      progress.show(total.files, total.bytes);
+    };
+    try {
+      const files = findFiles(positionals);
+      const worker = async (): Promise<void> => {
+        for (;;) {
+          const next = files.next();
+          if (next.done) return;
+          if (cancel.signal.aborted) total.left += 1;
+          else if (next.value.skipped) tell(next.value.skipped);
+          else
+            tell(await scanPath(engine, next.value.path, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
+        }
+      };
+      await Promise.all(Array.from({ length: threads }, worker));
+    } finally {
+      progress.end();
+      process.removeListener('SIGINT', onSignal);
+      engine.close();
+    }
+    if (total.unscannable > 0) output.err(`sentinel: ${total.unscannable} of ${total.files} unscannable\n`);
+    if (cancel.signal.aborted) {
+      output.err(`sentinel: cancelled after ${total.files} files; ${total.left} were not scanned\n`);
+      return total.matched > 0 ? 1 : 2;
+    }
+    return total.matched > 0 ? 1 : 0;
+  },
+};

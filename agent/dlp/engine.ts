@@ -1,0 +1,150 @@
+/** Scans files for everything that was opened: indexes, patterns, documents. Content stays in native code. */
+import type { DlpSource, NativeDlpHit, NativeDlpResult, NativeDlpScan } from '../../native-addon/dlp.ts';
+import { loadDlp } from '../../native-addon/index.ts';
+import { SentinelError } from '../errors.ts';
+import type { DlpEngine, DlpMatch, FileVerdict, IndexInfo, ScanOptions, UnscannableCode } from './types.ts';
+
+/** A native source and how its hits are told. */
+export interface NamedSource {
+  readonly source: DlpSource;
+  /** Undefined: this hit does not count. */
+  toMatch(hit: NativeDlpHit): DlpMatch | undefined;
+  info?(): IndexInfo;
+}
+
+/** Reads the text out of a container, in a process of its own. */
+export type Extract = (
+  fd: number,
+  name: string,
+  onText: (member: string, chunk: Buffer, last: boolean) => Promise<void>,
+  signal: AbortSignal | undefined,
+) => Promise<{
+  outcome: 'ok' | 'not_a_container' | UnscannableCode;
+  reason?: string;
+  members: number;
+  bytes: number;
+}>;
+
+const DEFAULT_MAX_MATCHES = 1000;
+
+const REASONS: Readonly<Record<Exclude<NativeDlpResult['outcome'], 'ok'>, [UnscannableCode, string]>> = {
+  aborted: ['unreadable', 'the scan was cancelled before its end'],
+  time: ['time', 'the scan took longer than it may'],
+  too_large: ['too_large', 'the file is larger than what may be scanned'],
+  changed: ['changed', 'the file changed while it was read'],
+  unreadable: ['unreadable', 'the file could not be read'],
+};
+
+/** What one or several streams of a file came to. */
+class Findings {
+  readonly matches: DlpMatch[] = [];
+  bytes = 0;
+  unlisted = 0;
+  reasonCode: UnscannableCode | undefined;
+  reason: string | undefined;
+  readonly #sources: readonly NamedSource[];
+  readonly #maxMatches: number;
+
+  constructor(sources: readonly NamedSource[], maxMatches: number) {
+    this.#sources = sources;
+    this.#maxMatches = maxMatches;
+  }
+
+  fail(code: UnscannableCode, reason: string): void {
+    this.reasonCode ??= code;
+    this.reason ??= reason;
+  }
+
+  add(result: NativeDlpResult, member?: string): void {
+    this.bytes += result.bytes;
+    this.unlisted += result.unlisted;
+    for (const hit of result.hits) {
+      const match = this.#sources[hit.source]?.toMatch(hit);
+      if (!match) continue;
+      if (member !== undefined) match.member = member;
+      if (this.matches.length < this.#maxMatches) this.matches.push(match);
+      else this.unlisted += match.count;
+    }
+    if (result.outcome === 'ok') return;
+    const [code, sentence] = REASONS[result.outcome];
+    this.fail(code, result.detail ? `${sentence}: ${result.detail}` : sentence);
+  }
+
+  verdict(path: string, startedMs: number, members: number | undefined): FileVerdict {
+    const found = this.matches.length > 0;
+    return {
+      path,
+      verdict: found ? 'match' : this.reasonCode ? 'unscannable' : 'clean',
+      ...(this.reasonCode && { reasonCode: this.reasonCode, reason: this.reason ?? '' }),
+      bytes: this.bytes,
+      ...(members !== undefined && { members }),
+      tookMs: Math.round((performance.now() - startedMs) * 1000) / 1000,
+      matches: this.matches,
+      ...(this.unlisted > 0 && { unlisted: this.unlisted }),
+    };
+  }
+}
+
+/**
+ * An engine over `sources`.
+ * @throws SentinelError when the native scanner is not there.
+ */
+export function createEngine(sources: readonly NamedSource[], extract?: Extract): DlpEngine {
+  const native = loadDlp();
+  if (!native.ok)
+    throw new SentinelError(
+      'no_scanner',
+      `the DLP scanner is not available: ${native.reason}`,
+      'run npm run build',
+    );
+  const scanner = new native.addon.DlpScanner(sources.map(({ source }) => source));
+
+  async function scanFd(fd: number, path: string, options: ScanOptions = {}): Promise<FileVerdict> {
+    const startedMs = performance.now();
+    const maxMatches = options.maxMatches ?? DEFAULT_MAX_MATCHES;
+    const findings = new Findings(sources, maxMatches);
+    const abort = new Int32Array(new SharedArrayBuffer(4));
+    const onAbort = (): void => void Atomics.store(abort, 0, 1);
+    if (options.signal?.aborted) onAbort();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    const limits: NativeDlpScan = {
+      maxBytes: options.maxBytes ?? 0,
+      deadlineMs: options.deadlineMs ?? 0,
+      maxHits: maxMatches,
+      abort,
+    };
+    try {
+      let members: number | undefined;
+      if (extract && options.extract !== false) {
+        let stream: ReturnType<typeof scanner.stream> | undefined;
+        let current = '';
+        const onText = async (member: string, chunk: Buffer, last: boolean): Promise<void> => {
+          if (stream && member !== current) findings.add(await stream.finish(), current);
+          if (!stream || member !== current) stream = scanner.stream(limits);
+          current = member;
+          if (chunk.length > 0) await stream.feed(chunk);
+          if (!last) return;
+          findings.add(await stream.finish(), member);
+          stream = undefined;
+        };
+        const told = await extract(fd, path, onText, options.signal);
+        if (stream) findings.add(await stream.finish(), current);
+        if (told.outcome !== 'not_a_container') {
+          members = told.members;
+          if (told.outcome !== 'ok') findings.fail(told.outcome, told.reason ?? told.outcome);
+          return findings.verdict(path, startedMs, members);
+        }
+      }
+      findings.add(await scanner.scanFd(fd, limits));
+      return findings.verdict(path, startedMs, members);
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  return {
+    info: () => sources.flatMap((source) => source.info?.() ?? []),
+    scanFd,
+    close: () => undefined,
+  };
+}

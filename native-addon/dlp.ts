@@ -1,0 +1,65 @@
+/** The native DLP scanner (sentinel_dlp.node): typed surface of src/dlp/binding.cc. */
+
+/** Something that finds: an opened index, a set of patterns, documents, a list of files. Opaque. */
+export type DlpSource = object & { readonly __dlpSource: never };
+
+/** One kind of finding in one stream. Offsets and lengths are bytes of the stream before decoding. */
+export interface NativeDlpHit {
+  /** Position in the list of sources the scanner was made with. */
+  source: number;
+  /** 0 field of a row, 1 document, 2 pattern, 3 whole file. */
+  kind: 0 | 1 | 2 | 3;
+  /** Column, pattern number. */
+  field: number;
+  offset: number;
+  length: number;
+  /** Row, document, entry of the list. */
+  ref: number;
+  confidence: number;
+  /** How often. */
+  count: number;
+  /** Bit per column of the same row that was found near. */
+  secondaries: number;
+  containment: number;
+}
+
+export interface NativeDlpResult {
+  outcome: 'ok' | 'aborted' | 'time' | 'too_large' | 'changed' | 'unreadable';
+  /** The system's words for unreadable. */
+  detail: string;
+  bytes: number;
+  hits: NativeDlpHit[];
+  /** Found, but not listed, because there were more than maxHits. */
+  unlisted: number;
+}
+
+/** Bytes that come piece by piece, in any pieces. One call at a time. */
+export interface NativeDlpStream {
+  /** Scans on the pool; the buffer must stay as it is until the promise resolves. */
+  feed(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<NativeDlpResult>;
+}
+
+export interface NativeDlpScan {
+  /** 0 for no limit. */
+  maxBytes: number;
+  /** 0 for no limit. */
+  deadlineMs: number;
+  maxHits: number;
+  /** The scan stops when another thread sets the first element. */
+  abort?: Int32Array;
+  /** Never use the CPU's vector instructions (tests). */
+  portable?: boolean;
+}
+
+/** A set of sources to scan for. Any number of scans may run side by side. */
+export interface NativeDlpScanner {
+  /** Reads a regular file from its start, anything else from where it stands, on the pool. */
+  scanFd(fd: number, options: NativeDlpScan): Promise<NativeDlpResult>;
+  stream(options: NativeDlpScan): NativeDlpStream;
+}
+
+export interface DlpAddon {
+  abi: number;
+  DlpScanner: new (sources: readonly DlpSource[]) => NativeDlpScanner;
+}
