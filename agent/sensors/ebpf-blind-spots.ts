@@ -28,9 +28,13 @@ export function ebpfBlindSpots(hooks: readonly HookStatus[], readOpens: boolean)
       remedy: 'boot a kernel that allows fentry programs',
     });
   }
+  const realPaths = active('fentry/security_path_rename');
   spots.push({
-    what: 'symbolic links in the paths of rename, unlink, link, chmod and the like',
+    what: realPaths
+      ? 'symbolic links in the paths of setxattr'
+      : 'symbolic links in the paths of rename, unlink, link, chmod and the like',
     why: 'these paths are shown as the caller gave them, and a racing thread can change them during the call; opens show the real file',
+    remedy: realPaths ? undefined : 'boot a kernel that allows fentry programs',
   });
   if (!readOpens) {
     spots.push({

@@ -82,6 +82,8 @@ static void script(void)
   rmdir(path);
   RUN("bomb", "6");
   RUN("cloneparent");
+  RUN("linked", (char *)directory);
+  RUN("racepath", (char *)directory, "60");
 }
 
 static int print_record(void *context, const void *record, uint32_t length)

@@ -6,6 +6,7 @@
 #include <linux/if_ether.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -176,6 +177,58 @@ static void run_clone_in(int argc, char **argv)
   reap(child);
 }
 
+static char flipped_path[512];
+static size_t flipped_at;
+
+static void *flip_name(void *unused)
+{
+  for (;;)
+    *(volatile char *)(flipped_path + flipped_at) ^= 'a' ^ 'b';
+  return unused;
+}
+
+/* racepath DIR N: makes DIR/a and DIR/b and N times removes (and remakes) one of them, by a name that another thread keeps changing
+ * from one to the other during the call; then says which is gone by making and removing DIR/was-a or DIR/was-b. */
+static void run_race_path(int argc, char **argv)
+{
+  pthread_t thread;
+  char names[2][512], gone[2][512];
+  snprintf(flipped_path, sizeof(flipped_path), "%s/a", argv[0]);
+  flipped_at = strlen(flipped_path) - 1;
+  for (int i = 0; i < 2; i++) {
+    snprintf(names[i], sizeof(names[i]), "%s/%c", argv[0], "ab"[i]);
+    snprintf(gone[i], sizeof(gone[i]), "%s/was-%c", argv[0], "ab"[i]);
+  }
+  for (int i = 0; i < 2; i++)
+    close(open(names[i], O_CREAT | O_WRONLY, 0600));
+  check(pthread_create(&thread, NULL, flip_name, NULL) == 0, "pthread_create");
+  for (int i = 0, removed; i < atoi(argv[1]); i++) {
+    check(unlink(flipped_path) == 0, "unlink");
+    removed = access(names[0], F_OK) == 0;
+    check(mkdir(gone[removed], 0700) == 0 && rmdir(gone[removed]) == 0, "was");
+    close(open(names[removed], O_CREAT | O_WRONLY, 0600));
+  }
+}
+
+/* linked DIR: makes DIR/alias, a link to DIR/home, and changes names in it through the link. */
+static void run_linked(int argc, char **argv)
+{
+  static const struct timespec times[2] = {{5, 0}, {5, 0}};
+  check(chdir(argv[0]) == 0 && mkdir("home", 0755) == 0 && symlink("home", "alias") == 0, "alias");
+  close(open("alias/a", O_CREAT | O_WRONLY, 0644));
+  check(rename("alias/a", "alias/b") == 0, "rename");
+  check(link("alias/b", "alias/c") == 0, "link");
+  check(symlink("x", "alias/d") == 0, "symlink");
+  check(chmod("alias/b", 0600) == 0, "chmod");
+  check(chown("alias/b", 1, 1) == 0, "chown");
+  check(truncate("alias/b", 3) == 0, "truncate");
+  check(utimensat(AT_FDCWD, "alias/b", times, 0) == 0, "utimensat");
+  check(mkdir("alias/e", 0755) == 0, "mkdir");
+  check(mknod("alias/f", S_IFIFO | 0600, 0) == 0, "mknod");
+  check(rmdir("alias/e") == 0, "rmdir");
+  check(unlink("alias/b") == 0 && unlink("alias/c") == 0 && unlink("alias/d") == 0 && unlink("alias/f") == 0, "unlink");
+}
+
 const struct command EVADE_COMMANDS[] = {
     {"compat", 1, run_compat},
     {"unix", 1, run_unix},
@@ -184,6 +237,8 @@ const struct command EVADE_COMMANDS[] = {
     {"attempts", 0, run_attempts},
     {"jail", 1, run_jail},
     {"exchange", 1, run_exchange},
+    {"racepath", 2, run_race_path},
+    {"linked", 1, run_linked},
     {"clonein", 2, run_clone_in},
     {NULL, 0, NULL},
 };

@@ -103,7 +103,18 @@
   X(103, "setgid (enter)", SYS_ENTER, "setgid", "on_setid_enter", SN_PLAIN_ARGS) \
   X(104, "setregid (enter)", SYS_ENTER, "setregid", "on_setid_enter", SN_PLAIN_ARGS) \
   X(105, "setresgid (enter)", SYS_ENTER, "setresgid", "on_setid_enter", SN_PLAIN_ARGS) \
-  X(106, "capset (enter)", SYS_ENTER, "capset", "on_setid_enter", SN_PLAIN_ARGS)
+  X(106, "capset (enter)", SYS_ENTER, "capset", "on_setid_enter", SN_PLAIN_ARGS) \
+  X(110, "fentry/security_path_unlink", FENTRY, "security_path_unlink", "note_unlink", SN_PLAIN_ARGS) \
+  X(111, "fentry/security_path_rmdir", FENTRY, "security_path_rmdir", "note_rmdir", SN_PLAIN_ARGS) \
+  X(112, "fentry/security_path_mkdir", FENTRY, "security_path_mkdir", "note_mkdir", SN_PLAIN_ARGS) \
+  X(113, "fentry/security_path_mknod", FENTRY, "security_path_mknod", "note_mknod", SN_PLAIN_ARGS) \
+  X(114, "fentry/security_path_symlink", FENTRY, "security_path_symlink", "note_symlink", SN_PLAIN_ARGS) \
+  X(115, "fentry/security_path_link", FENTRY, "security_path_link", "note_link", SN_PLAIN_ARGS) \
+  X(116, "fentry/security_path_rename", FENTRY, "security_path_rename", "note_rename", SN_PLAIN_ARGS) \
+  X(117, "fentry/security_path_chmod", FENTRY, "security_path_chmod", "note_chmod", SN_PLAIN_ARGS) \
+  X(118, "fentry/security_path_chown", FENTRY, "security_path_chown", "note_chown", SN_PLAIN_ARGS) \
+  X(119, "fentry/security_path_truncate", FENTRY, "security_path_truncate", "note_truncate", SN_PLAIN_ARGS) \
+  X(120, "fentry/vfs_utimes", FENTRY, "vfs_utimes", "note_utime", SN_PLAIN_ARGS)
 /* clang-format on */
 
 #endif

@@ -3,6 +3,7 @@
  * attach cookie says where each call keeps its arguments, which are still in the registers at its exit. */
 #ifndef SENTINEL_NAMES_BPF_H
 #define SENTINEL_NAMES_BPF_H
+#include "entry.bpf.h"
 #include "file.bpf.h"
 
 #define SN_AT_REMOVEDIR 0x200
@@ -80,12 +81,34 @@ static __always_inline unsigned long name_argument(struct pt_regs *regs, bool co
   return compat ? argument32(regs, index) : argument(regs, index);
 }
 
+/* The paths as the kernel found them. `swap`: the other half of an exchange. */
+static __always_inline bool append_entries(struct scratch *s, struct sn_file *r, struct entries *found, bool two,
+                                           bool swap)
+{
+  struct entry *first = swap ? &found->from : &found->to;
+  bool watched;
+
+  r->ino = found->to.ino;
+  r->dev = found->to.dev;
+  append_entry(s, &r->path, first);
+  watched = watched_change(&s->walk);
+  if (!two)
+    return watched;
+  /* What is at the new path was at the old one. */
+  first = swap ? &found->to : &found->from;
+  r->ino = first->ino;
+  r->dev = first->dev;
+  append_entry(s, &r->path2, first);
+  return watched || watched_change(&s->walk);
+}
+
 /* Records the call that `cookie` describes; what it names by now is what the call left. */
 static __noinline int record_names(u64 cookie)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
   const bool compat = cookie & SN_COOKIE_COMPAT;
+  struct entries *found;
   struct sn_file *r;
   struct scratch *s;
   u32 hook, type, dfd_at, path_at, dfd2_at, path2_at, extra, extra_at, dfd, watched = 0;
@@ -114,7 +137,10 @@ static __noinline int record_names(u64 cookie)
   r->size = ~0ull;
   r->fd = -1;
   current_comm(r->comm);
-  if (path) {
+  found = path ? entries_left(task, type) : NULL;
+  if (found) {
+    watched = append_entries(s, r, found, path2_at != SN_NO_ARG && type != SN_SYMLINK, cookie & SN_COOKIE_SWAP);
+  } else if (path) {
     watched = append_argument(s, &r->path, &r->base, (const char *)path, dfd);
   } else {
     struct file *file = file_of_fd(task, dfd);
@@ -151,7 +177,7 @@ static __noinline int record_names(u64 cookie)
     u64 path2 = name_argument(regs, compat, path2_at);
     if (type == SN_SYMLINK)
       append_user(s, &r->path2, (const char *)path2);
-    else
+    else if (!found)
       watched |= append_argument(s, &r->path2, &r->base2, (const char *)path2,
                                  dfd2_at == SN_NO_ARG ? SN_AT_FDCWD : name_argument(regs, compat, dfd2_at));
   }
@@ -170,7 +196,7 @@ int on_path(struct trace_event_raw_sys_exit *ctx)
   if ((cookie & 0xff) == SN_HOOK_RENAMEAT2) {
     struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
     if (argument(regs, 4) & SN_RENAME_EXCHANGE)
-      record_names(SN_COOKIE(SN_HOOK_RENAMEAT2, SN_RENAME, 0, 1, 2, 3, SN_EXTRA_NONE, SN_NO_ARG));
+      record_names(SN_COOKIE(SN_HOOK_RENAMEAT2, SN_RENAME, 0, 1, 2, 3, SN_EXTRA_NONE, SN_NO_ARG) | SN_COOKIE_SWAP);
   }
   return 0;
 }

@@ -151,24 +151,37 @@ static long walk_step(u32 index, struct scratch **context)
   return 0;
 }
 
-/* Appends the path of a dentry, leaf first, and leaves its watch bits in s->walk. */
-static __noinline int append_path(struct scratch *s, struct sn_str *d, struct vfsmount *mnt, struct dentry *dentry)
+static __always_inline void begin_walk(struct scratch *s, struct vfsmount *mnt, struct dentry *dentry)
 {
-  struct scratch *context = s;
   struct walk *w = &s->walk;
 
   w->dentry = dentry;
   w->start = s->off;
   w->orig = w->count = w->cut = w->done = 0;
   w->leaf = w->directory = w->top = w->any = 0;
-  if (!dentry || !mnt) {
-    describe(d, SN_STR_NONE, 0, 0, 0);
-    return 0;
-  }
-  enter_mount(w, mnt);
+  if (mnt)
+    enter_mount(w, mnt);
+}
+
+/* Goes up from where the walk is, leaf first, and describes what was appended since it began. */
+static __always_inline void end_walk(struct scratch *s, struct sn_str *d)
+{
+  struct scratch *context = s;
+  struct walk *w = &s->walk;
+
   bpf_loop(SN_DEPTH_MAX, walk_step, &context, 0);
   describe(d, SN_STR_COMPONENTS, s->off - w->start,
            (w->cut ? SN_STR_CUT : 0) | (w->done ? 0 : SN_STR_DEEP | SN_STR_CUT), w->orig);
+}
+
+/* Appends the path of a dentry, leaf first, and leaves its watch bits in s->walk. */
+static __noinline int append_path(struct scratch *s, struct sn_str *d, struct vfsmount *mnt, struct dentry *dentry)
+{
+  begin_walk(s, mnt, dentry);
+  if (dentry && mnt)
+    end_walk(s, d);
+  else
+    describe(d, SN_STR_NONE, 0, 0, 0);
   return 0;
 }
 

@@ -137,6 +137,7 @@ struct sn_exe {
 #define SN_EXTRA_ATTRIBUTE 7
 #define SN_EXTRA_REMOVEDIR 8
 #define SN_COOKIE_COMPAT (1ull << 63) /* the arguments are those of a 32-bit call */
+#define SN_COOKIE_SWAP (1ull << 62)   /* the other half of an exchange of two names */
 #define SN_COOKIE(hook, type, dfd, path, dfd2, path2, extra, arg)                                        \
   ((__u64)(hook) | (__u64)(type) << 8 | (__u64)(dfd) << 16 | (__u64)(path) << 20 | (__u64)(dfd2) << 24 | \
    (__u64)(path2) << 28 | (__u64)(extra) << 32 | (__u64)(arg) << 36)
