@@ -111,7 +111,7 @@ export class TimelineClient {
 
   /**
    * Calls one method; the answer reflects everything up to `upTo`, or all that is known to be durable. What is aborted
-   * before its turn is not worked on.
+   * before its turn is not worked on, and counts are given up.
    */
   call(method: WorkerMethod, params: unknown, upTo?: LanePositions, signal?: AbortSignal): Promise<RawJson> {
     if (this.#exited)
@@ -125,9 +125,10 @@ export class TimelineClient {
       signal?.addEventListener(
         'abort',
         () => {
-          if (!this.#turns.takeBack(id)) return;
-          this.#waiting.delete(id);
-          reject(new ApiFailure('cancelled', 'cancelled before it was begun'));
+          if (this.#turns.takeBack(id)) {
+            this.#waiting.delete(id);
+            reject(new ApiFailure('cancelled', 'cancelled before it was begun'));
+          } else if (this.#waiting.has(id)) this.#send({ kind: 'cancel', id });
         },
         { once: true },
       );

@@ -35,6 +35,9 @@ export type WorkerMethod =
 /** Those that need the store and the logs only; the rest also needs the rule engine or the policies. */
 export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect' | 'policy.slice'>;
 
+/** Counts around the rows: worked on in slices, between which everything else is answered. */
+export type CountMethod = 'events.histogram' | 'events.facets';
+
 export interface WorkerOptions {
   dataDir: string;
   processCache: number;
@@ -52,6 +55,8 @@ export type ToWorker =
   | { kind: 'durable'; durable: LanePositions }
   /** The answer reflects everything up to `upTo` unless ingesting that much takes longer than `MAX_SYNC_MS`. */
   | { kind: 'call'; id: number; method: WorkerMethod; params: unknown; upTo?: LanePositions }
+  /** Nobody waits for the answer to this call any more; one that is being worked on in slices is given up. */
+  | { kind: 'cancel'; id: number }
   | { kind: 'follow'; id: number; query: string; limit: number; upTo?: LanePositions }
   | { kind: 'unfollow'; id: number }
   | { kind: 'close' };

@@ -5,19 +5,23 @@ import { readCheckpoint } from './audit/checkpoint.ts';
 import { exportText } from './export.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
 import { entityId, walPositionOf, type Lane, type ProcessKey, type SentinelEvent } from './event.ts';
+import type { TimeHistogram } from './store/histogram.ts';
 import type { Page } from './store/pages.ts';
+import type { QueryNode } from './store/query-ast.ts';
 import { formatPosition, timeBounds } from './store/time-order.ts';
 import { shieldLabel } from './shield-event.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
 import type { Timeline } from './store/timeline.ts';
 import type { ProcessNode } from './store/tree.ts';
-import type { TimelineMethod } from './timeline-messages.ts';
+import type { CountMethod, TimelineMethod } from './timeline-messages.ts';
 import { TriageIndex } from './triage.ts';
 import type { WalReader } from './wal/reader.ts';
 import { RecordType } from './wal/types.ts';
 
 const DEFAULT_LIMIT = 200;
+const DEFAULT_BUCKETS = 120;
+const DEFAULT_TOP = 10;
 const MAX_LIMIT = 1000;
 const MAX_EXPORT_EVENTS = 2000;
 const MAX_DECISIONS = 100;
@@ -67,6 +71,28 @@ export class TimelineQueries {
     return JSON.stringify(this.#answer(method, params as Params));
   }
 
+  /**
+   * Counts the same way, in slices: the text once there is one. They take long on a large record, and rows are not to
+   * wait for them.
+   */
+  answerInSlices(method: CountMethod, params: unknown): (ms: number) => string | undefined {
+    const asked = params as Params;
+    if (method === 'events.histogram') {
+      const { query, fromNs, toNs, buckets } = this.#histogramOf(asked);
+      const next = this.#timeline.histogramInSlices(query, fromNs, toNs, buckets);
+      return (ms) => {
+        const done = next(ms);
+        return done && JSON.stringify(histogramJson(done.value));
+      };
+    }
+    const { query = '', fields = [], top = DEFAULT_TOP } = asked;
+    const next = this.#timeline.facetsInSlices(parseQuery(query), fields, top);
+    return (ms) => {
+      const done = next(ms);
+      return done && JSON.stringify({ facets: done.value });
+    };
+  }
+
   #answer(method: TimelineMethod, params: Params): unknown {
     switch (method) {
       case 'query.check':
@@ -75,14 +101,16 @@ export class TimelineQueries {
         );
       case 'events.query':
         return this.#page(params);
-      case 'events.histogram':
-        return this.#histogram(params);
+      case 'events.histogram': {
+        const { query, fromNs, toNs, buckets } = this.#histogramOf(params);
+        return histogramJson(this.#timeline.histogram(query, fromNs, toNs, buckets));
+      }
       case 'events.facets':
         return {
           facets: this.#timeline.facets(
             parseQuery(params.query ?? ''),
             params.fields ?? [],
-            params.top ?? 10,
+            params.top ?? DEFAULT_TOP,
           ),
         };
       case 'events.get':
@@ -147,7 +175,7 @@ export class TimelineQueries {
     if (last && taken < events.length) piece.older = formatPosition({ ts: last.tsNs, id: last.eventId });
     if (before !== undefined) return piece;
     if (piece.older === undefined) return { ...piece, total: taken, totalApproximate: false };
-    const { oldestNs = 0n, newestNs = 0n } = this.#timeline.counts();
+    const { oldestNs = 0n, newestNs = 0n } = this.#timeline.bounds();
     const counted = this.#timeline.histogram(node, oldestNs, newestNs + 1n, 1);
     piece.total = counted.buckets.flat().reduce((sum, count) => sum + count, 0);
     piece.totalApproximate = counted.approximate;
@@ -164,32 +192,21 @@ export class TimelineQueries {
     return pageJson(page);
   }
 
-  #histogram(params: Params): unknown {
-    const { oldestNs, newestNs } = this.#timeline.counts();
+  /** What the params of a histogram mean now: what the query says of time, within what there is. */
+  #histogramOf(params: Params): { query: QueryNode; fromNs: bigint; toNs: bigint; buckets: number } {
+    const { oldestNs, newestNs } = this.#timeline.bounds();
     const nowNs = BigInt(Date.now()) * NS_PER_MS;
     const query = parseQuery(params.query ?? '');
-    // What the query says of time, within what there is.
     const bounds = timeBounds(query, nowNs);
     const oldest = oldestNs ?? nowNs - DEFAULT_SPAN_NS;
     const newest = newestNs !== undefined && newestNs > nowNs ? newestNs + 1n : nowNs;
     const last = bounds.to < newest ? bounds.to + 1n : newest;
     const first = bounds.from > oldest ? bounds.from : oldest;
-    const fromNs = params.fromNs === undefined ? first : BigInt(params.fromNs);
-    const toNs = params.toNs === undefined ? last : BigInt(params.toNs);
-    const result = this.#timeline.histogram(query, fromNs, toNs, params.buckets ?? 120);
     return {
-      fromNs: result.fromNs.toString(),
-      toNs: result.toNs.toString(),
-      bucketNs: result.bucketNs.toString(),
-      buckets: result.buckets.map(([info, low, medium, high, critical]) => ({
-        info,
-        low,
-        medium,
-        high,
-        critical,
-      })),
-      gaps: result.gaps.map(gapToJson),
-      approximate: result.approximate,
+      query,
+      fromNs: params.fromNs === undefined ? first : BigInt(params.fromNs),
+      toNs: params.toNs === undefined ? last : BigInt(params.toNs),
+      buckets: params.buckets ?? DEFAULT_BUCKETS,
     };
   }
 
@@ -262,6 +279,23 @@ export class TimelineQueries {
     if (!page) throw noProcess(params.entityId);
     return { children: page.children.map(nodeJson), total: page.total, more: page.more };
   }
+}
+
+function histogramJson(result: TimeHistogram): unknown {
+  return {
+    fromNs: result.fromNs.toString(),
+    toNs: result.toNs.toString(),
+    bucketNs: result.bucketNs.toString(),
+    buckets: result.buckets.map(([info, low, medium, high, critical]) => ({
+      info,
+      low,
+      medium,
+      high,
+      critical,
+    })),
+    gaps: result.gaps.map(gapToJson),
+    approximate: result.approximate,
+  };
 }
 
 /** An event for whoever asked, with the shield's label when a text in it is not benign. */

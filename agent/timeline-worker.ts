@@ -1,6 +1,6 @@
 /**
- * Worker program of the timeline: ingests the logs in short steps and answers queries between them. SQLite is
- * synchronous, so it lives here and never on the thread that decides.
+ * Worker program of the timeline: ingests the logs in short steps and answers queries between them, counts in slices.
+ * SQLite is synchronous, so it lives here and never on the thread that decides.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toApiError } from './api/services.ts';
@@ -12,6 +12,7 @@ import type { SliceRequest } from './policy-simulation.ts';
 import { RarityFile } from './rarity-file.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
+import { SLICE_MS, TimelineCounts, type Count } from './timeline-counts.ts';
 import { TimelineEngine } from './timeline-engine.ts';
 import {
   MAX_SYNC_MS,
@@ -20,6 +21,7 @@ import {
   type ToWorker,
   type WorkerOptions,
 } from './timeline-messages.ts';
+import type { TimelineQueries } from './timeline-queries.ts';
 
 interface Follow {
   id: number;
@@ -27,6 +29,12 @@ interface Follow {
   test: (event: SentinelEvent) => boolean;
   events: string[];
   skipped: number;
+}
+
+interface Asked extends Count {
+  upTo?: LanePositions;
+  queries?: TimelineQueries;
+  goOn?: (ms: number) => string | undefined;
 }
 
 /** Between two deliveries to those who follow. */
@@ -187,6 +195,22 @@ function answer(id: number, work: () => string): void {
   }
 }
 
+const counts = new TimelineCounts<Asked>({
+  goOn: (count) => {
+    if (!count.goOn) catchUp(count.upTo);
+    return engine.answer(({ queries }) => {
+      // Another file is counted from its beginning.
+      if (!count.goOn || count.queries !== queries) {
+        count.queries = queries;
+        count.goOn = queries.answerInSlices(count.method, count.params);
+      }
+      return count.goOn(SLICE_MS);
+    });
+  },
+  done: (id, text) => post({ kind: 'result', id, text }),
+  failed: (id, error) => post({ kind: 'failure', id, error: toApiError(error) }),
+});
+
 /** Trying an exception takes the rule engine, which this thread has only from then on. */
 async function preview(id: number, request: EffectRequest, upTo: LanePositions | undefined): Promise<void> {
   const { previewException } = await import('./exception-preview.ts');
@@ -230,6 +254,10 @@ port.on('message', (message: ToWorker) => {
         void simulate(id, params as SliceRequest, upTo);
         break;
       }
+      if (method === 'events.histogram' || method === 'events.facets') {
+        counts.add({ id, method, params, upTo });
+        break;
+      }
       answer(id, () => {
         catchUp(upTo);
         return engine.answer(({ queries }) => queries.answer(method, params));
@@ -246,11 +274,15 @@ port.on('message', (message: ToWorker) => {
         return page;
       });
       break;
+    case 'cancel':
+      counts.cancel(message.id);
+      break;
     case 'unfollow':
       follows.delete(message.id);
       break;
     case 'close':
       closing = true;
+      counts.clear();
       for (const timer of timers) clearInterval(timer);
       clearTimeout(followTimer);
       clearTimeout(reportTimer);

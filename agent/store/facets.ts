@@ -183,14 +183,14 @@ class FieldCounter {
   }
 }
 
-/** Top values of each field. Unknown fields are left out. */
-export function countFacets(
+/** Top values of each field, in small steps. Unknown fields are left out. */
+export function* countFacets(
   reader: Reader,
   node: QueryNode,
   fields: readonly string[],
   top: number,
   options: { budgetMs?: number; nowNs?: bigint } = {},
-): FieldFacet[] {
+): Generator<void, FieldFacet[]> {
   const nowNs = options.nowNs ?? BigInt(Date.now()) * 1_000_000n;
   const deadlineMs = performance.now() + (options.budgetMs ?? DEFAULT_BUDGET_MS);
   const counters = fields
@@ -217,8 +217,10 @@ export function countFacets(
       test.narrow(block, mask);
       for (let row = 0; row < mask.length; row += 1) counted += mask[row] ?? 0;
       for (const counter of counters) counter.add(view, block, mask);
+      yield;
     }
     for (const counter of counters) counter.settle(view);
+    yield;
   }
   return counters.map((counter) => counter.top(top, cut));
 }

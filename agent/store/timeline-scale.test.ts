@@ -8,6 +8,8 @@ import type { SentinelEvent } from '../event.ts';
 import { findField } from './query-fields.ts';
 import { compileMatcher } from './query-match.ts';
 import { parseQuery } from './query-parser.ts';
+import type { FieldFacet } from './facets.ts';
+import type { TimeHistogram } from './histogram.ts';
 import { openTimeline, type Timeline } from './timeline.ts';
 
 const START = 1_795_000_000_000_000_000n;
@@ -123,6 +125,58 @@ describe('timeline with many chunks', () => {
     }
     if (histogram.approximate) expect(sum(buckets)).toBe(sum(wanted));
     else expect(buckets).toEqual(wanted);
+  });
+
+  it('estimates what there is no time to count, over all of the record', () => {
+    const node = parseQuery('not user:root');
+    const matcher = compileMatcher(node, () => endNs);
+    const exact = Array.from({ length: 6 }, () => 0);
+    const spanNs = (endNs - START) / 6n + 1n;
+    for (const event of events) if (matcher(event)) exact[Number((event.tsNs - START) / spanNs)]! += 1;
+    const { approximate, buckets } = timeline.histogram(node, START, START + spanNs * 6n, 6, { budgetMs: 0 });
+    expect(approximate).toBe(true);
+    for (const [at, counts] of buckets.entries()) {
+      expect(sum(counts)).toBeGreaterThan(exact[at]! * 0.7);
+      expect(sum(counts)).toBeLessThan(exact[at]! * 1.4);
+    }
+  });
+
+  it('counts in slices what it counts at once, whatever is stored or removed meanwhile', () => {
+    const path = join(folder, 'slices.db');
+    const own = openTimeline(path, { partitionRows: 9000 });
+    const source = eventSource(12, START, GAP_NS);
+    own.insert(source.next(20_000), {});
+    const { oldestNs = 0n, newestNs = 0n } = own.bounds();
+    const node = parseQuery('usr/lib');
+    const whole = own.histogram(node, oldestNs, newestNs + 1n, 10, { budgetMs: 60_000 });
+    const slices = own.histogramInSlices(node, oldestNs, newestNs + 1n, 10);
+    const facets = own.facetsInSlices(node, ['type'], 10);
+    const ofTypes = own.facets(node, ['type'], 10, { budgetMs: 60_000 });
+    let steps = 0;
+    let counted: { value: TimeHistogram } | undefined;
+    let faceted: { value: FieldFacet[] } | undefined;
+    while (!counted || !faceted) {
+      faceted ??= facets(0);
+      counted ??= slices(0);
+      steps += 1;
+      if (steps < 4) own.insert(source.next(500), {});
+    }
+    expect(steps).toBeGreaterThan(4);
+    // On a machine that is busy the time may be up before all are counted; then it says so.
+    if (!counted.value.approximate) expect(counted.value.buckets).toEqual(whole.buckets);
+    if (!faceted.value[0]?.approximate) {
+      const [found, before] = [faceted.value, ofTypes].map(([facet]) =>
+        sum(facet!.values.map((v) => v.count)),
+      );
+      expect(found).toBeGreaterThanOrEqual(before!);
+    }
+    const cut = own.histogramInSlices(node, oldestNs, newestNs + 1n, 10);
+    cut(0);
+    while (!own.prune({ maxBytes: 1, nowNs: newestNs }).done);
+    let rest: { value: TimeHistogram } | undefined;
+    while (!rest) rest = cut(0);
+    expect(own.counts().events).toBeLessThan(9000);
+    own.close();
   });
 
   it('finds all events of a process, wherever they lie', () => {

@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detection, FileIdentity, GapInfo, Hashes, ProcessKey, SentinelEvent } from '../event.ts';
-import { Actions, filledPartitions } from './catalog.ts';
+import { Actions, filledPartitions, type Partition } from './catalog.ts';
 import { isCorruption, isWriteFailure, moveAside, openDatabase } from './database.ts';
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, type FieldFacet } from './facets.ts';
@@ -17,6 +17,7 @@ import { checkIntegrity } from './integrity.ts';
 import { queryPage, type Page, type PageOptions } from './pages.ts';
 import { ALL, type QueryNode } from './query-ast.ts';
 import { Retention, usedBytes, type RetentionLimits, type RetentionStep } from './retention.ts';
+import { finish, goOn, type Slices } from './slices.ts';
 import { identityKey } from './snapshot.ts';
 import { formatPosition } from './time-order.ts';
 import {
@@ -32,6 +33,7 @@ import { searchTree, type TreeSearch } from './tree-search.ts';
 import { countsByType, recentValues } from './values.ts';
 import { eventOf, type Reader } from './view.ts';
 import { TimelineWriter, type Cursors } from './writer.ts';
+import { unionOf } from './zones.ts';
 
 export interface TimelineOptions {
   /** For the CLI beside a running agent. Writing methods throw. */
@@ -87,6 +89,9 @@ export interface Timeline {
     options?: HistogramOptions,
   ): TimeHistogram;
   facets(node: QueryNode, fields: readonly string[], top: number, options?: HistogramOptions): FieldFacet[];
+  /** The same two in slices: other calls, also writing ones, may come between them. */
+  histogramInSlices(node: QueryNode, fromNs: bigint, toNs: bigint, buckets: number): Slices<TimeHistogram>;
+  facetsInSlices(node: QueryNode, fields: readonly string[], top: number): Slices<FieldFacet[]>;
   tree(pid: number, startNs?: bigint, options?: TreeOptions): ProcessTree | undefined;
   /** A process with the sums of its subtree and its ancestors, parent first. */
   ancestors(key: ProcessKey): { node: ProcessNode; ancestors: ProcessNode[] } | undefined;
@@ -101,6 +106,8 @@ export interface Timeline {
   /** Events of type `decision` about that event, or by that policy: newest first. */
   decisions(about: { eventId: number } | { policyId: string }, limit: number): SentinelEvent[];
   counts(): TimelineCounts;
+  /** Times of the oldest and the newest event; absent while there is none. */
+  bounds(): { oldestNs?: bigint; newestNs?: bigint };
   /** Values of a field for completion. */
   valuesOf(field: string, prefix: string, limit: number): string[];
   /** One slice of retention; call again soon until `done`. */
@@ -121,6 +128,12 @@ const DAY_NS = 86_400_000_000_000n;
 export function openTimeline(path: string, options: TimelineOptions = {}): Timeline {
   const { db } = openDatabase(path, options.readOnly === true, options.cacheKiB ?? 2048);
   return new SqliteTimeline(path, db, options);
+}
+
+function boundsOf(partitions: readonly Partition[]): { oldestNs?: bigint; newestNs?: bigint } {
+  if (partitions.length === 0) return {};
+  const { minTs, maxTs } = unionOf(partitions.map(({ zone }) => zone));
+  return { oldestNs: minTs, newestNs: maxTs };
 }
 
 class SqliteTimeline implements Timeline {
@@ -237,7 +250,7 @@ class SqliteTimeline implements Timeline {
     buckets: number,
     options: HistogramOptions = {},
   ): TimeHistogram {
-    return this.read(() => countByTime(this.reader, node, fromNs, toNs, buckets, options));
+    return this.read(() => finish(countByTime(this.reader, node, fromNs, toNs, buckets, options)));
   }
 
   facets(
@@ -246,7 +259,29 @@ class SqliteTimeline implements Timeline {
     top: number,
     options: HistogramOptions = {},
   ): FieldFacet[] {
-    return this.read(() => countFacets(this.reader, node, fields, top, options));
+    return this.read(() => finish(countFacets(this.reader, node, fields, top, options)));
+  }
+
+  histogramInSlices(node: QueryNode, fromNs: bigint, toNs: bigint, buckets: number): Slices<TimeHistogram> {
+    return this.slices(() => countByTime(this.reader, node, fromNs, toNs, buckets));
+  }
+
+  facetsInSlices(node: QueryNode, fields: readonly string[], top: number): Slices<FieldFacet[]> {
+    return this.slices(() => countFacets(this.reader, node, fields, top));
+  }
+
+  /** Each slice sees the record as it is then; when retention takes away what is being read, it is begun again. */
+  private slices<T>(begin: () => Generator<void, T>): Slices<T> {
+    let work = begin();
+    return (ms) => {
+      try {
+        return this.read(() => goOn(work, ms));
+      } catch (error) {
+        if (error instanceof TimelineCorruptError) throw error;
+        work = begin();
+        return { value: this.read(() => finish(work)) };
+      }
+    };
   }
 
   tree(pid: number, startNs?: bigint, options: TreeOptions = {}): ProcessTree | undefined {
@@ -296,13 +331,12 @@ class SqliteTimeline implements Timeline {
         partitions: partitions.length,
         bytesOnDisk: usedBytes(this.db),
       };
-      for (const { zone } of partitions) {
-        const { minTs, maxTs } = zone;
-        if (counts.oldestNs === undefined || minTs < counts.oldestNs) counts.oldestNs = minTs;
-        if (counts.newestNs === undefined || maxTs > counts.newestNs) counts.newestNs = maxTs;
-      }
-      return counts;
+      return Object.assign(counts, boundsOf(partitions));
     });
+  }
+
+  bounds(): { oldestNs?: bigint; newestNs?: bigint } {
+    return this.read(() => boundsOf(filledPartitions(this.db)));
   }
 
   valuesOf(field: string, prefix: string, limit: number): string[] {

@@ -6,6 +6,7 @@ import { ALL } from './query-ast.ts';
 import { findField } from './query-fields.ts';
 import { fold } from './query-pattern.ts';
 import { CLASSES } from './rollups.ts';
+import { finish } from './slices.ts';
 import type { Reader } from './view.ts';
 
 /** Time to look for values; typing goes on meanwhile. */
@@ -29,7 +30,7 @@ function detectionValues(reader: Reader, field: string): Map<string, number> {
 }
 
 function newestValues(reader: Reader, field: string): Map<string, number> {
-  const [facet] = countFacets(reader, ALL, [field], MAX_VALUES, { budgetMs: BUDGET_MS });
+  const [facet] = finish(countFacets(reader, ALL, [field], MAX_VALUES, { budgetMs: BUDGET_MS }));
   return new Map(facet?.values.map(({ value, count }) => [value, count]));
 }
 

@@ -77,7 +77,7 @@ async function startSession(dataDir: string, sensor: string | undefined): Promis
 }
 
 async function measure(data: SeededData, times: Times, report: Report): Promise<void> {
-  report('events in the record', data.rows, 'events', { note: `made in ${round(data.seconds)} s` });
+  report('events in the record', data.rows, 'events', { note: data.made });
   const console_ = await openConsolePage();
   let session: Session | undefined;
   const during = async (sensor: string | undefined, work: (on: Session) => Promise<void>): Promise<void> => {
