@@ -1,4 +1,5 @@
 /** Puts the policies of a data folder into the pipeline of an agent. */
+import { policyTextRecord } from './audit/decision.ts';
 import type { ConfigValues } from './config-options.ts';
 import { LogDecisionRecorder } from './decision-recorder.ts';
 import type { ErrorCounters } from './errors.ts';
@@ -33,6 +34,7 @@ export function openPolicies(parts: {
     rules: canaryRules(settings),
     clock: parts.clock ?? { wallMs: Date.now, monotonicMs: () => performance.now() },
     onChange: () => stage && pipeline.usePolicies(stage),
+    recordText: (hash, text) => security.append([policyTextRecord(hash, text, wallNowNs())], true) !== 0,
     onNotice: (notice) => log.warn({}, notice),
   });
   stage = new PolicyStage({

@@ -1,8 +1,12 @@
 /** The methods of the Local API about policies. Refusals cross as they are: what, why, and what to do. */
-import type { PolicySimulation, TriageDecision } from './api/contract.ts';
+import type { EventDetail, PolicySimulation, TriageDecision } from './api/contract.ts';
 import { ApiFailure, type ApiServices, type Peer } from './api/services.ts';
 import { describeError, SentinelError } from './errors.ts';
+import { eventFromJson } from './event-json.ts';
 import type { SentinelEvent } from './event.ts';
+import { checkExpiry } from './exceptions.ts';
+import { completePolicy } from './policy/complete.ts';
+import { PolicyConflictError, templates } from './policy-drafts.ts';
 import { loadPolicyFiles } from './policy-files.ts';
 import { explainPolicy } from './policy-explain.ts';
 import type { PolicyService } from './policy-service.ts';
@@ -25,6 +29,10 @@ type Served = Pick<
   | 'policy.get'
   | 'policy.explain'
   | 'policy.validate'
+  | 'policy.diff'
+  | 'policy.templates'
+  | 'policy.except'
+  | 'policy.save'
   | 'policy.simulation'
   | 'policy.reload'
   | 'policy.step'
@@ -42,6 +50,8 @@ interface Run {
 
 const NS_PER_DAY = 86_400_000_000_000n;
 const MAX_RUNS = 64;
+/** Suggested life of an exception. */
+const DEFAULT_EXCEPTION_MS = 90 * 86_400_000;
 
 export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['by']): Served {
   const { policies } = parts;
@@ -74,6 +84,17 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
     run.simulation.cancelled = run.stop && before !== undefined;
   };
 
+  /** The event that a decision is about, or the event itself. */
+  const decidedEvent = async (eventId: string): Promise<SentinelEvent> => {
+    const upTo = await parts.settle();
+    const get = async (id: string): Promise<EventDetail['event']> => {
+      const { text } = await parts.timeline.call('events.get', { eventId: id }, upTo);
+      return (JSON.parse(text) as EventDetail).event;
+    };
+    const event = await get(eventId);
+    return eventFromJson({ ...(event.decision ? await get(event.decision.eventId) : event) });
+  };
+
   return {
     'policy.list': async () => policies.overview(),
     'policy.get': async ({ id }) => refusing(() => policies.get(id)),
@@ -85,13 +106,41 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
         throw error;
       }
     },
-    'policy.validate': async ({ text }) => {
-      const {
-        policies: valid,
+    'policy.validate': async ({ text, caret }) => {
+      const checked = loadPolicyFiles([{ file: 'policy', text }], policies.compile);
+      const { problems, warnings } = checked;
+      return {
+        valid: checked.policies.length,
         problems,
         warnings,
-      } = loadPolicyFiles([{ file: 'policy', text }], policies.compile);
-      return { valid: valid.length, problems, warnings };
+        policies: checked.policies.map((loaded) => {
+          const { id, version, hash, severity, action } = loaded.policy;
+          return { id, version, hash, severity, action, reach: policies.reachOf(loaded) };
+        }),
+        completions: caret === undefined ? [] : completePolicy(text, Math.min(caret, text.length)),
+      };
+    },
+    'policy.diff': async ({ id, text }) => refusing(() => policies.difference(id, text)),
+    'policy.templates': async () => ({ templates: templates(policies.compile) }),
+    'policy.except': async ({ id, eventId, conditions, reason, expires }, { peer }) => {
+      const nowMs = Number(parts.nowNs() / 1_000_000n);
+      if (expires !== undefined) checkExpiry(expires, nowMs);
+      const event = await decidedEvent(eventId);
+      return refusing(() =>
+        policies.draftException(id, event, {
+          conditions,
+          owner: who(peer),
+          reason: reason ?? '',
+          expires: expires ?? new Date(nowMs + DEFAULT_EXCEPTION_MS).toISOString().slice(0, 10),
+        }),
+      );
+    },
+    'policy.save': async ({ text, base }, { peer }) => {
+      const saved = refusing(() => policies.save(text, base));
+      const { id, version, hash } = saved.version;
+      const by = who(peer);
+      told(by, `policy ${id} version ${version} was saved as a draft`, { policy: id, hash, step: 'save' });
+      return saved;
     },
     'policy.simulation': async ({ id }) => {
       const run = runs.get(id);
@@ -108,8 +157,8 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       told(by, `policy ${id} version ${number} is ${state}`, { policy: id, hash, state, step });
       return { version };
     },
-    'policy.run': async ({ id, days }) => {
-      const { target, active } = refusing(() => policies.texts(id));
+    'policy.run': async ({ id, days, text }) => {
+      const { target, active } = refusing(() => policies.texts(id, text));
       const earlier = runs.get(id);
       if (earlier) earlier.stop = true;
       const run: Run = { simulation: newSimulation(target.policy, active?.policy), stop: false };
@@ -156,6 +205,7 @@ function refusing<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
+    if (error instanceof PolicyConflictError) throw new ApiFailure('conflict', describeError(error));
     if (error instanceof SentinelError) throw new ApiFailure('bad_request', describeError(error));
     throw error;
   }

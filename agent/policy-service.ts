@@ -2,26 +2,37 @@
  * The policies of one data folder: texts, states and what is in force of them. Everything that may change a state comes
  * through here, whether over the Local API, from a command without an agent, or by time.
  */
-import type { PolicyOverview, PolicyPendingJson, PolicyStep, PolicyVersionJson } from './api/contract.ts';
+import type {
+  PolicyDifferenceJson,
+  PolicyExceptionDraft,
+  PolicyOverview,
+  PolicyPendingJson,
+  PolicyStep,
+  PolicyVersionJson,
+} from './api/contract.ts';
 import { describeError } from './errors.ts';
+import type { SentinelEvent } from './event.ts';
 import type { Identity } from './identity/identity.ts';
 import { approverKeyId, REQUIRED_APPROVALS, type Approval, type Approver } from './policy/approval.ts';
 import type { CanaryRules } from './policy/canary.ts';
-import { needsApprovals, PolicyEngine, type ServedPolicy } from './policy/engine.ts';
+import { needsApprovals, PolicyEngine } from './policy/engine.ts';
 import { hashText } from './policy/hash.ts';
 import { Lifecycle, PolicyRefusedError, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
-import { reduce, type Reduction } from './policy/reduce.ts';
-import {
-  NO_KERNEL_SETS,
-  type Enforcer,
-  type KernelPolicyRef,
-  type KernelSets,
-  type PolicyReach,
-} from './policy/types.ts';
+import type { Enforcer, PolicyReach } from './policy/types.ts';
 import { loadAllPolicies, type PolicyTexts } from './policy-files.ts';
 import { policyCompiler } from './policy-compiler.ts';
+import {
+  differenceOf,
+  exceptionDraft,
+  numbered,
+  onePolicy,
+  placeFor,
+  PolicyConflictError,
+  writeDraft,
+} from './policy-drafts.ts';
+import { PolicyServing } from './policy-serving.ts';
 import { PolicyStore } from './policy-store.ts';
 
 export interface PolicyServiceParts {
@@ -32,6 +43,8 @@ export interface PolicyServiceParts {
   clock: LifecycleClock;
   /** What is looked at changed: decode accordingly. */
   onChange?: () => void;
+  /** Puts a text on record by its hash; false when the log takes no records. */
+  recordText?: (hash: string, text: string) => boolean;
   /** A state changed, or did not, by itself: for the log. */
   onNotice?: (notice: string) => void;
 }
@@ -61,12 +74,11 @@ export class PolicyService {
   readonly #parts: PolicyServiceParts;
   readonly #store: PolicyStore;
   readonly #life: Lifecycle;
+  readonly #serving: PolicyServing;
   #texts: PolicyTexts = { policies: [], problems: [], warnings: [] };
   /** Every text that is known, by hash: of files and of versions in force. */
   #loaded = new Map<string, LoadedPolicy>();
-  #reach = new Map<string, PolicyReach>();
   #notices: string[] = [];
-  #sets: KernelSets = NO_KERNEL_SETS;
   #savedCounter = -1;
   #savedMs = 0;
 
@@ -81,6 +93,7 @@ export class PolicyService {
       nowMs: () => this.#life.nowMs(),
       deviceId: parts.identity.deviceId,
     });
+    this.#serving = new PolicyServing(parts.enforcer, this.engine);
     if (problem !== undefined) this.#notice(problem);
     this.reload();
   }
@@ -207,11 +220,17 @@ export class PolicyService {
     return state !== 'draft' || this.#texts.policies.some(({ policy }) => policy.hash === hash);
   }
 
-  get(id: string): { versions: PolicyVersionJson[]; text: string; history: PolicyOverviewHistory[] } {
+  get(id: string): {
+    versions: PolicyVersionJson[];
+    text: string;
+    hash: string;
+    history: PolicyOverviewHistory[];
+  } {
     const { hash } = this.#life.target(id);
     return {
       versions: this.#life.versionsOf(id).map((version) => this.#versionJson(version)),
       text: this.#loaded.get(hash)?.policy.text ?? '',
+      hash,
       history: this.#life.state.history
         .filter((entry) => entry.id === id)
         .map(({ signed, chain: _chain, ...entry }) =>
@@ -220,14 +239,88 @@ export class PolicyService {
     };
   }
 
-  /** The text to simulate for `id`, and the one that is active if that is another. */
-  texts(id: string): { target: LoadedPolicy; active?: LoadedPolicy } {
-    const target = this.#loaded.get(this.#life.target(id).hash);
+  /** What to simulate for `id`, the files' text or another, and what to compare it with if that is another. */
+  texts(id: string, text?: string): { target: LoadedPolicy; active?: LoadedPolicy } {
+    let target: LoadedPolicy | undefined;
+    if (text === undefined) target = this.#loaded.get(this.#life.target(id).hash);
+    else {
+      target = onePolicy(text, this.compile);
+      if (target.policy.id !== id)
+        throw new PolicyRefusedError(`the text is of ${target.policy.id}, not of ${id}`, 'name that one');
+    }
     if (!target) throw new PolicyRefusedError(`the text of ${id} is not there`, 'put its file back');
     const version = this.#life.versionsOf(id).find(({ state }) => state === 'active');
-    const active =
-      version && version.hash !== target.policy.hash ? this.#loaded.get(version.hash) : undefined;
+    // A text that nobody saved is compared with what there is, in force or not.
+    const other = version?.hash ?? (text === undefined ? undefined : this.#current(id)?.policy.hash);
+    const active = other === target.policy.hash ? undefined : this.#loaded.get(other ?? '');
     return active ? { target, active } : { target };
+  }
+
+  /** The text of a policy in the files, else in force. */
+  #current(id: string): LoadedPolicy | undefined {
+    const inFiles = this.#texts.policies.find(({ policy }) => policy.id === id);
+    return inFiles ?? this.#loaded.get(this.#life.inForce(id)?.hash ?? '');
+  }
+
+  /** How a text, or the one in the files, differs from the version in force. */
+  difference(id: string, text?: string): PolicyDifferenceJson {
+    const version = this.#life.inForce(id);
+    const loaded = version && this.#loaded.get(version.hash);
+    const inForce = version && loaded ? { version, loaded } : undefined;
+    return differenceOf(text ?? this.get(id).text, inForce, this.compile);
+  }
+
+  /** Drafts an exception of a policy from an event. */
+  draftException(
+    id: string,
+    event: SentinelEvent,
+    asked: Parameters<typeof exceptionDraft>[2],
+  ): PolicyExceptionDraft {
+    const loaded = this.#current(id);
+    if (!loaded) throw new PolicyRefusedError(`there is no policy ${id}`, 'see sentinel policy list');
+    return exceptionDraft(loaded, event, asked, this.#life.versionsOf(id), this.compile);
+  }
+
+  /**
+   * Saves a text as a new draft with the next number; what is in force stays so. `base`: the hash of what it was made
+   * from. @throws PolicyConflictError when that is not what the files hold by now
+   */
+  save(text: string, base: string | undefined): { version: PolicyVersionJson; text: string; file: string } {
+    const given = onePolicy(text, this.compile);
+    const { id } = given.policy;
+    this.reload();
+    const current = this.#current(id);
+    if (current?.policy.hash === given.policy.hash) {
+      const { file } = current.policy;
+      return { version: this.#versionJson(this.#life.target(id)), text: current.policy.text, file };
+    }
+    if (current && base === undefined)
+      throw new PolicyConflictError(
+        `there is a policy ${id} already`,
+        'edit that one, or give this another id',
+      );
+    if (base !== undefined && base !== current?.policy.hash)
+      throw new PolicyConflictError(
+        current
+          ? `${id} was changed meanwhile: the files hold version ${current.policy.version} (${current.policy.hash.slice(0, 12)})`
+          : `${id} is not there any more`,
+        'nothing was saved; look at the difference and save again',
+      );
+    const next = numbered(given, this.#life.versionsOf(id), this.compile);
+    const place = placeFor(this.#parts.dataDir, current, next);
+    if (this.#parts.recordText?.(next.policy.hash, next.policy.text) === false)
+      throw new PolicyRefusedError(
+        'the security log takes no records; nothing was saved',
+        'see sentinel status',
+      );
+    writeDraft(place);
+    this.reload();
+    return { version: this.#versionJson(this.#life.target(id)), text: next.policy.text, file: place.file };
+  }
+
+  /** Who would decide a text that is not kept, and what that comes to here. */
+  reachOf(loaded: LoadedPolicy): PolicyReach {
+    return this.#serving.reachOfDraft(loaded);
   }
 
   /** Canonical text of a policy by its hash. */
@@ -247,64 +340,13 @@ export class PolicyService {
     this.#life.labelled(eventId, label === 'false_positive');
   }
 
-  /** Puts in force what the states say. The texts were kept and the state was saved before. */
   #apply(): void {
-    const served: ServedPolicy[] = [];
-    const sets = { executables: [], destinations: [], opens: [] } as unknown as Mutable<KernelSets>;
-    this.#reach = new Map();
-    let handle = 0;
-    for (const { hash, state } of this.#life.state.versions) {
-      if (state === 'draft' || state === 'deprecated') continue;
-      const loaded = this.#loaded.get(hash);
-      if (!loaded) continue;
-      const reach = this.#reachOf(loaded);
-      const mayAct = state === 'active' || (state === 'canary' && !needsApprovals(loaded.policy.severity));
-      const inKernel = state === 'active' && reach.guardian === 'kernel';
-      handle += inKernel ? 1 : 0;
-      if (inKernel) addTo(sets, refOf(handle, loaded), reduced(loaded));
-      served.push({
-        loaded,
-        state,
-        mayAct,
-        guardian: inKernel ? 'kernel' : 'agent',
-        handle: inKernel ? handle : 0,
-      });
-    }
-    sets.generation = this.#sets.generation + 1;
-    const { refused } = this.#parts.enforcer.apply(sets);
-    this.#sets = sets;
-    for (const { handle: refusedHandle, reason } of refused) {
-      const policy = served.find((each) => each.handle === refusedHandle);
-      if (!policy) continue;
-      policy.guardian = 'agent';
-      const { id, hash, action } = policy.loaded.policy;
-      this.#reach.set(hash, { guardian: 'agent', ...this.#parts.enforcer.reach(action, 'agent'), reason });
-      this.#notice(`${id}: the kernel cannot act on it: ${reason}`);
-    }
-    this.engine.use(served);
-    const acting = served.filter(
-      ({ mayAct, guardian, loaded }) => mayAct && guardian === 'agent' && loaded.policy.action !== 'alert',
+    this.#serving.apply(
+      this.#life.state.versions,
+      (hash) => this.#loaded.get(hash),
+      (id, reason) => this.#notice(`${id}: the kernel cannot act on it: ${reason}`),
     );
-    this.#parts.enforcer.serve?.(acting.length);
     this.#parts.onChange?.();
-  }
-
-  #reachOf(loaded: LoadedPolicy): PolicyReach {
-    const known = this.#reach.get(loaded.policy.hash);
-    if (known) return known;
-    const { action, scope } = loaded.policy;
-    const { enforcer } = this.#parts;
-    const reduction = reduced(loaded);
-    let reason = reduction.ok ? '' : reduction.reason;
-    if (scope.users.length + scope.containers.length > 0) reason ||= 'the kernel does not look at its scope';
-    if (loaded.exceptions.length > 0) reason ||= 'the kernel does not look at its exceptions';
-    let reach: PolicyReach = { guardian: 'kernel', ...enforcer.reach(action, 'kernel') };
-    if (reason !== '' || reach.mechanism === 'none') {
-      const byAgent = enforcer.reach(action, 'agent');
-      reach = { guardian: 'agent', ...byAgent, reason: reason || reach.reason || byAgent.reason };
-    }
-    this.#reach.set(loaded.policy.hash, reach);
-    return reach;
   }
 
   /** Does something that changes the state; when the disk refuses it, nothing has changed. */
@@ -368,11 +410,15 @@ export class PolicyService {
       state,
       sinceMs,
       inFiles: this.#texts.policies.some(({ policy }) => policy.hash === hash),
-      reach: loaded ? this.#reachOf(loaded) : none,
+      reach: loaded ? this.#serving.reachOf(loaded) : none,
       approvalsNeeded: needsApprovals(loaded?.policy.severity ?? severity) ? REQUIRED_APPROVALS : 0,
       hits: counters
         ? { ...counters, exceptionHits: [...counters.exceptionHits] }
         : { evaluated: 0, matched: 0, excepted: 0, acted: 0, failed: 0, exceptionHits: [] },
+      exceptions: (loaded?.policy.exceptions ?? []).map((exception, index) => ({
+        ...exception,
+        hits: counters?.exceptionHits[index] ?? 0,
+      })),
       ...(canary && state === 'canary' ? { canary: structuredClone(canary) } : {}),
     };
   }
@@ -389,25 +435,3 @@ export class PolicyService {
 type PolicyOverviewHistory = Omit<Lifecycle['state']['history'][number], 'signed' | 'chain'> & {
   approvedBy?: string[];
 };
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
-
-const reductions = new WeakMap<LoadedPolicy, Reduction>();
-
-function reduced(loaded: LoadedPolicy): Reduction {
-  let found = reductions.get(loaded);
-  if (!found)
-    reductions.set(loaded, (found = reduce(loaded.when.root, loaded.when.text, loaded.policy.action)));
-  return found;
-}
-
-function refOf(handle: number, { policy }: LoadedPolicy): KernelPolicyRef {
-  const { id, version, hash, failMode } = policy;
-  return { handle, policyId: id, policyVersion: version, policyHash: hash, failMode };
-}
-
-function addTo(sets: Mutable<KernelSets>, policy: KernelPolicyRef, reduction: Reduction): void {
-  if (!reduction.ok) return;
-  sets.executables.push(...reduction.sets.executables.map((entry) => ({ policy, ...entry })));
-  sets.destinations.push(...reduction.sets.destinations.map((entry) => ({ policy, ...entry })));
-  sets.opens.push(...reduction.sets.opens.map((entry) => ({ policy, ...entry })));
-}

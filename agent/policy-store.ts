@@ -148,7 +148,8 @@ function signedBytes(payload: string): Buffer {
   return Buffer.from(`sentinel policy state\n${payload}`, 'utf8');
 }
 
-function replaceFile(path: string, text: string): void {
+/** Writes a file as a whole, or not at all, and syncs it. @throws SentinelError when the disk refuses. */
+export function replaceFile(path: string, text: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const temporary = `${path}.tmp`;

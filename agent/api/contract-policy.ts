@@ -39,6 +39,8 @@ export interface PolicyVersionJson {
     lastMatchMs?: number;
     exceptionHits: number[];
   };
+  /** By place in the text. */
+  exceptions: { when: string; owner: string; reason: string; expiresMs: number; hits: number }[];
   canary?: { observedMs: number; windows: { fromMs: number; decided: number; falsePositives: number }[] };
 }
 
@@ -100,7 +102,7 @@ export interface PolicyOutcomeJson {
 }
 
 export interface PolicyExplanation {
-  policy?: { versions: PolicyVersionJson[]; text: string; history: PolicyHistoryJson[] };
+  policy?: { versions: PolicyVersionJson[]; text: string; hash: string; history: PolicyHistoryJson[] };
   event?: EventJson;
   ancestors?: ProcessRefJson[];
   /** Of the policy the latest, of the event all: events of type `decision`, newest first. */
@@ -158,18 +160,100 @@ export interface PolicySimulation {
   };
 }
 
+/** A completion of a policy's text at the caret. */
+export interface PolicyCompletionJson {
+  text: string;
+  label: string;
+  detail: string;
+  replaceFrom: number;
+  replaceTo: number;
+}
+
+/** A valid policy of a text that was checked, and what it would come to on this machine. */
+export interface PolicyCheckedJson {
+  id: string;
+  version: number;
+  hash: string;
+  severity: Severity;
+  action: string;
+  reach: PolicyVersionJson['reach'];
+}
+
+/** How a text differs from the version in force (active, else canary, else simulating). */
+export interface PolicyDifferenceJson {
+  /** Absent when none is in force: everything is new. */
+  against?: { version: number; hash: string; state: string };
+  lines: { kind: 'same' | 'removed' | 'added'; text: string; oldLine?: number; newLine?: number }[];
+  /** Absent when one of the texts is not valid, or there is none to compare with. */
+  meaning?: {
+    fields: { field: string; from: string; to: string }[];
+    clauses: { added: string[]; removed: string[]; kept: number };
+    /** The clauses are the same and are joined in another way. */
+    rejoined: boolean;
+    exceptions: { added: string[]; removed: string[] };
+  };
+}
+
+/** A text to begin a policy with. */
+export interface PolicyTemplateJson {
+  id: string;
+  kind: 'template' | 'starter';
+  title: string;
+  text: string;
+}
+
+/** A policy's text with one exception more, drafted from an event. Nothing is saved. */
+export interface PolicyExceptionDraft {
+  id: string;
+  eventId: string;
+  /** Conditions that hold for the event; those `asked` together are the narrowest exception. */
+  candidates: { when: string; asked: boolean }[];
+  /** Those that the exception asks for. */
+  conditions: string[];
+  when: string;
+  /** Hash of the text it was added to: what `policy.save` compares. */
+  base: string;
+  /** The whole new text, and its hash as it would be saved: what `policy.run` simulates. */
+  text: string;
+  hash: string;
+  version: number;
+  /** False: the event would be caught all the same, so the exception is of no use. */
+  excepts: boolean;
+}
+
 export interface PolicyReadMethods {
   'policy.list': { params: Record<string, never>; result: PolicyOverview };
+  /** `hash` is of `text`: what an edit of it gives as `base`. */
   'policy.get': {
     params: { id: string };
-    result: { versions: PolicyVersionJson[]; text: string; history: PolicyHistoryJson[] };
+    result: { versions: PolicyVersionJson[]; text: string; hash: string; history: PolicyHistoryJson[] };
   };
   /** A policy with its latest decisions; or an event, what decided it and what each policy says of it; or both. */
   'policy.explain': { params: { id?: string; eventId?: string }; result: PolicyExplanation };
-  /** Checks the text of a policy file; nothing is kept. */
+  /** Checks the text of a policy file, and completes it at `caret`; nothing is kept. */
   'policy.validate': {
-    params: { text: string };
-    result: { valid: number; problems: PolicyProblemJson[]; warnings: PolicyProblemJson[] };
+    params: { text: string; caret?: number };
+    result: {
+      valid: number;
+      problems: PolicyProblemJson[];
+      warnings: PolicyProblemJson[];
+      policies: PolicyCheckedJson[];
+      completions: PolicyCompletionJson[];
+    };
+  };
+  /** How a text (absent: the one in the files) differs from the version in force. */
+  'policy.diff': { params: { id: string; text?: string }; result: PolicyDifferenceJson };
+  'policy.templates': { params: Record<string, never>; result: { templates: PolicyTemplateJson[] } };
+  /** Drafts an exception from an event that the policy decided, or from the decision; without `conditions` the narrowest. */
+  'policy.except': {
+    params: {
+      id: string;
+      eventId: string;
+      conditions?: string[];
+      reason?: string;
+      expires?: string;
+    };
+    result: PolicyExceptionDraft;
   };
   /** The latest simulation of a policy over the record, running or done. */
   'policy.simulation': { params: { id: string }; result: { simulation?: PolicySimulation } };
@@ -183,8 +267,23 @@ export interface PolicyWriteMethods {
     params: { id: string; step: PolicyStep; reason?: string };
     result: { version: PolicyVersionJson };
   };
-  /** Runs a policy over the record, of the last `days` or all of it; follow it with `policy.simulation`. */
-  'policy.run': { params: { id: string; days?: number }; result: { simulation: PolicySimulation } };
+  /**
+   * Saves one policy as a new draft with the next version number; what is in force stays so. `base` is the hash of the
+   * text it was made from, absent for a new policy: when the files hold another one by now, nothing is saved (`conflict`).
+   * The text goes on record with who saved it.
+   */
+  'policy.save': {
+    params: { text: string; base?: string };
+    result: { version: PolicyVersionJson; text: string; file: string };
+  };
+  /**
+   * Runs a policy over the record, of the last `days` or all of it; follow it with `policy.simulation`. With `text` that
+   * text instead of the one in the files, compared with the version in force.
+   */
+  'policy.run': {
+    params: { id: string; days?: number; text?: string };
+    result: { simulation: PolicySimulation };
+  };
   'policy.cancel': { params: { id: string }; result: { cancelled: boolean } };
   /** A manifest for approvers to sign. */
   'policy.request': { params: { id: string }; result: PolicyPendingJson };

@@ -45,6 +45,7 @@ export type ErrorCode =
   | 'bad_query'
   | 'forbidden'
   | 'not_found'
+  | 'conflict'
   | 'overloaded'
   | 'cancelled'
   | 'internal'
@@ -222,6 +223,7 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'rules.reload': true,
   'policy.reload': true,
   'policy.step': true,
+  'policy.save': true,
   'policy.run': true,
   'policy.cancel': true,
   'policy.request': true,

@@ -80,6 +80,7 @@ const ERROR_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'bad_query',
   'forbidden',
   'not_found',
+  'conflict',
   'overloaded',
   'cancelled',
   'internal',

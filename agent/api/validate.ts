@@ -37,6 +37,7 @@ const conditions = z
   .check(z.minLength(1), z.maxLength(16));
 const nothing = z.strictObject({});
 const policyId = z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/));
+const policyText = z.string().check(z.maxLength(MAX_POLICY_CHARS));
 const policyOnly = z.strictObject({ id: policyId });
 
 type Schemas = {
@@ -139,7 +140,22 @@ const SCHEMAS: Schemas = {
   'policy.list': nothing,
   'policy.get': policyOnly,
   'policy.explain': z.strictObject({ id: z.optional(policyId), eventId: z.optional(decimal) }),
-  'policy.validate': z.strictObject({ text: z.string().check(z.maxLength(MAX_POLICY_CHARS)) }),
+  'policy.validate': z.strictObject({ text: policyText, caret: z.optional(z.int().check(z.gte(0))) }),
+  'policy.diff': z.strictObject({ id: policyId, text: z.optional(policyText) }),
+  'policy.templates': nothing,
+  'policy.except': z.strictObject({
+    id: policyId,
+    eventId: decimal,
+    conditions: z.optional(
+      z.array(z.string().check(z.minLength(1), z.maxLength(2000))).check(z.minLength(1), z.maxLength(16)),
+    ),
+    reason: z.optional(z.string().check(z.maxLength(500))),
+    expires: z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/))),
+  }),
+  'policy.save': z.strictObject({
+    text: policyText,
+    base: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+  }),
   'policy.simulation': policyOnly,
   'policy.reload': nothing,
   'policy.step': z.strictObject({
@@ -150,6 +166,7 @@ const SCHEMAS: Schemas = {
   'policy.run': z.strictObject({
     id: policyId,
     days: z.optional(z.int().check(z.gte(1), z.lte(3650))),
+    text: z.optional(policyText),
   }),
   'policy.cancel': policyOnly,
   'policy.request': policyOnly,

@@ -11,6 +11,7 @@ import { readPolicyFile, readPolicyFolder } from '../policy-store.ts';
 import { approve as signManifest, type Approval, type Manifest } from '../policy/approval.ts';
 import { problemText } from '../policy/problem.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { begin, diff, except, save, show } from './policy-edit.ts';
 import { printExplanation } from './policy-explain.ts';
 import { readText } from './read-text.ts';
 
@@ -52,6 +53,31 @@ function pendingText({ manifest, approvedBy, needed }: PolicyPendingJson): strin
   return `${manifest.policyId}: ${approvedBy.length} of ${needed} approvals${names}\n`;
 }
 
+function daysOf(text: string | undefined): number | undefined {
+  const count = text === undefined ? undefined : Number(text);
+  if (count === undefined || (Number.isInteger(count) && count >= 1)) return count;
+  throw new UsageError(`--days ${text} is not a whole number of days`, 'for example --days 10');
+}
+
+/** Runs a simulation and follows it to its end. */
+async function followed(
+  agent: ApiClient,
+  params: { id: string; days?: number; text?: string },
+  json: boolean,
+  output: Output,
+): Promise<PolicySimulation> {
+  let { simulation } = await agent.call('policy.run', params);
+  while (!simulation.done) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const now = await agent.call('policy.simulation', { id: params.id });
+    if (!now.simulation) break;
+    simulation = now.simulation;
+    if (!json) output.err(`\r${simulation.evaluated} of ${simulation.total ?? '?'} events`);
+  }
+  if (!json) output.err('\n');
+  return simulation;
+}
+
 async function simulate(
   agent: ApiClient,
   id: string,
@@ -61,19 +87,9 @@ async function simulate(
 ): Promise<number> {
   const { policies } = await agent.call('policy.list', {});
   const version = policies.findLast((each) => each.id === id && each.inFiles);
+  const count = daysOf(days);
   if (version?.state === 'draft') await agent.call('policy.step', { id, step: 'simulate' });
-  const count = days === undefined ? undefined : Number(days);
-  if (count !== undefined && !(Number.isInteger(count) && count >= 1))
-    throw new UsageError(`--days ${days} is not a whole number of days`, 'for example --days 10');
-  let { simulation } = await agent.call('policy.run', count === undefined ? { id } : { id, days: count });
-  while (!simulation.done) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    const now = await agent.call('policy.simulation', { id });
-    if (!now.simulation) break;
-    simulation = now.simulation;
-    if (!json) output.err(`\r${simulation.evaluated} of ${simulation.total ?? '?'} events`);
-  }
-  if (!json) output.err('\n');
+  const simulation = await followed(agent, count === undefined ? { id } : { id, days: count }, json, output);
   output.out(json ? `${JSON.stringify(simulation)}\n` : simulationText(simulation));
   return simulation.cancelled ? 1 : 0;
 }
@@ -213,6 +229,11 @@ export const command: Command = {
   summary: 'check policies and take them through their life',
   usage: `usage: sentinel policy validate FILE... [--json]
        sentinel policy list|reload [--data DIR] [--json]
+       sentinel policy new [TEMPLATE]
+       sentinel policy show ID
+       sentinel policy save FILE [--base HASH]
+       sentinel policy diff ID [FILE]
+       sentinel policy except ID --event EVENT-ID [--when CEL]... [--reason TEXT] [--expires DAY] [--save]
        sentinel policy simulate ID [--days N]
        sentinel policy canary|activate|deprecate ID
        sentinel policy rollback ID [--reason TEXT]
@@ -222,7 +243,10 @@ export const command: Command = {
        sentinel policy hand-in APPROVAL...
        sentinel policy approvers [PUBLIC-KEY...]
 
-validate names file, line, column and remedy of every mistake. simulate runs a policy over the record and reports what
+validate names file, line, column and remedy of every mistake. new prints a text to begin with, show the text there is;
+save makes a file's text the next version, a draft (with --base only if the text there is has that hash); diff compares
+with the version in force, line by line and by meaning. except drafts an exception from an event that was decided, the
+narrowest first, and shows what it would let pass of the record; --save saves it as a draft. simulate runs a policy over the record and reports what
 it would have done. A policy goes draft -> simulating -> canary -> active; high and critical ones need three approvals:
 request makes the manifest, approve signs it (with an agent at hand, or a manifest file without one), hand-in brings
 approvals made elsewhere, activate uses them. explain shows a policy's text, history and latest decisions, or of an event
@@ -234,6 +258,10 @@ what decided it, what would have, and which clause kept the others from it. appr
       days: { type: 'string' },
       reason: { type: 'string' },
       event: { type: 'string' },
+      base: { type: 'string' },
+      when: { type: 'string', multiple: true },
+      expires: { type: 'string' },
+      save: { type: 'boolean' },
     });
     const [action = '', ...rest] = positionals;
     const { json } = values;
@@ -250,6 +278,26 @@ what decided it, what would have, and which clause kept the others from it. appr
         await agent.call('policy.reload', {});
         return list(agent, json, output);
       });
+    if (action === 'new') return withAgent(dataDir, (agent) => begin(agent, rest, json, output));
+    if (action === 'show')
+      return withAgent(dataDir, (agent) => show(agent, only(rest, action), json, output));
+    if (action === 'save')
+      return withAgent(dataDir, (agent) => save(agent, only(rest, action), values.base, json, output));
+    if (action === 'diff')
+      return withAgent(dataDir, (agent) =>
+        diff(agent, only(rest.slice(0, 1), action), rest[1], json, output),
+      );
+    if (action === 'except') {
+      const { event, when, reason, expires } = values;
+      const days = daysOf(values.days);
+      return withAgent(dataDir, (agent) => {
+        const id = only(rest, action);
+        const simulated = (text: string): Promise<PolicySimulation> =>
+          followed(agent, days === undefined ? { id, text } : { id, text, days }, json, output);
+        const options = { event, when, reason, expires, save: values.save === true };
+        return except(agent, id, options, simulated, json, output);
+      });
+    }
     if (action === 'simulate')
       return withAgent(dataDir, (agent) => simulate(agent, only(rest, action), values.days, json, output));
     if (action === 'request')

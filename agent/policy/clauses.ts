@@ -18,8 +18,7 @@ export interface Clauses {
   explain(event: SentinelEvent, near: boolean): Rationale;
 }
 
-/** Splits a condition into clauses. Each is compiled on its own when it is first needed. */
-export function clausesOf(expression: Expression, compile: ExpressionCompiler): Clauses {
+function split(root: Node): { leaves: Node[]; tree: Tree } {
   const leaves: Node[] = [];
   const build = (node: Node): Tree => {
     if ((node.op === '&&' || node.op === '||') && leaves.length < MAX_CLAUSES) {
@@ -29,7 +28,18 @@ export function clausesOf(expression: Expression, compile: ExpressionCompiler): 
     leaves.push(node);
     return { kind: 'clause', index: leaves.length - 1 };
   };
-  const tree = build(expression.root);
+  const tree = build(root);
+  return { leaves, tree };
+}
+
+/** The clauses of a condition as written, each on one line. */
+export function clauseTexts({ text, root }: Expression): string[] {
+  return split(root).leaves.map((leaf) => textOf(text, leaf).replace(/\s+/g, ' ').trim());
+}
+
+/** Splits a condition into clauses. Each is compiled on its own when it is first needed. */
+export function clausesOf(expression: Expression, compile: ExpressionCompiler): Clauses {
+  const { leaves, tree } = split(expression.root);
   let compiled: { text: string; clause: Expression | undefined }[] | undefined;
   const paths = leaves.map(fieldsIn);
 

@@ -8,7 +8,8 @@ import { isScalar, isSeq, type Document, type YAMLMap } from 'yaml';
 import { nearest } from '../config.ts';
 import { SEVERITIES, type Severity } from '../event.ts';
 import { ExpressionError, type Expression, type ExpressionCompiler } from './expression.ts';
-import { canonicalText, hashText } from './hash.ts';
+import { documentText } from './edit.ts';
+import { hashText } from './hash.ts';
 import type { PolicyProblem } from './problem.ts';
 import {
   ACTIONS,
@@ -149,13 +150,7 @@ class Reader {
     this.#state(map);
     if (this.#failed || !id || !version || !severity || !action || !failMode || !canaryPercent || !when)
       return;
-    const [from, , to] = document.range;
-    const text = canonicalText(
-      this.#source
-        .slice(from, to)
-        .replace(/^---[^\n]*\n/, '')
-        .replace(/\n(---|\.\.\.)\s*$/, '\n'),
-    );
+    const text = documentText(this.#source, document);
     this.#result.policies.push({
       policy: {
         id,

@@ -258,6 +258,41 @@ describe.skipIf(!cgroup)('a low policy', () => {
     ]);
     expect(cli('explain', '--event', eventId).text).toContain('low v1 (canary): kill');
   });
+
+  it('gets an exception from its decision: tried on the record, saved as a draft with its text on record', async () => {
+    const decision = await eventually('a decision is on record', async () => {
+      const found = await allEvents(agent.client, 'type:decision');
+      return found.find((event) => event.decision?.policyId === 'low' && !event.decision.wouldBe);
+    });
+    const args = ['except', 'low', '--event', decision.eventId, '--reason', 'a test', '--json'];
+    const tried = JSON.parse(cli(...args).text) as {
+      draft: { when: string; hash: string; base: string };
+      simulation: {
+        matched: number;
+        difference: { noLongerCaught: number; lostExamples: { eventId: string }[] };
+      };
+    };
+    expect(tried.draft.when).toContain(join(folder, 'canary'));
+    expect(tried.simulation.difference.noLongerCaught).toBe(1);
+    expect(tried.simulation.difference.lostExamples[0]?.eventId).toBe(decision.decision?.eventId);
+    expect((await find('low')).version).toBe(1);
+    expect(cli(...args, '--save').code).toBe(0);
+    expect(await find('low')).toMatchObject({ version: 2, state: 'draft', hash: tried.draft.hash });
+    const other = join(folder, 'other.yml');
+    writeFileSync(other, policy('low', 'low', 'other', 'kill'));
+    expect(cli('save', other, '--base', tried.draft.base)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('changed meanwhile') as string,
+    });
+    const difference = cli('diff', 'low');
+    expect(difference).toMatchObject({ code: 1 });
+    expect(difference.text).toContain(`exception added: ${tried.draft.when}`);
+    const told = await allEvents(agent.client, 'type:decision action:policy_change');
+    expect(told.map(({ details }) => [details?.['step'], details?.['hash']])).toContainEqual([
+      'save',
+      tried.draft.hash,
+    ]);
+  });
 });
 
 describe('mistakes', () => {
