@@ -1,15 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../event.ts';
-import { policyCompiler } from '../policy-compiler.ts';
 import { completePolicy } from './complete.ts';
 import { lineDifference, meaningDifference } from './difference.ts';
 import { withDocument, withException, withVersion } from './edit.ts';
 import { exceptionCandidates } from './except.ts';
+import { expressionCompiler } from './expression.ts';
 import { parsePolicies, type LoadedPolicy } from './parse.ts';
 import { TEMPLATES } from './templates.ts';
 
-const compile = policyCompiler();
+const compile = expressionCompiler((pattern) => new RegExp(pattern));
 const BASE = `# by the watch
 id: p   # its name
 version: 3
