@@ -53,6 +53,8 @@
         "src/dlp/binding.cc",
         "src/dlp/scanner.cc",
         "src/dlp/text.cc",
+        "src/dlp/validators.cc",
+        "src/dlp/validators_national.cc",
         "src/blake3/blake3.c",
         "src/blake3/blake3_dispatch.c",
         "src/blake3/blake3_portable.c"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dlp/text.h"
+#include "dlp/validators.h"
 
 using namespace sentinel::dlp;
 
@@ -89,6 +90,22 @@ void text(const std::vector<uint8_t>& input, uint32_t seed) {
   }
 }
 
+// Lines "KIND TEXT" with the number of the kind: 1 or 0 for each.
+void numbers(const std::vector<uint8_t>& input) {
+  json += '[';
+  for (size_t i = 0; i < input.size();) {
+    int kind = 0;
+    while (i < input.size() && input[i] != ' ') kind = kind * 10 + input[i++] - '0';
+    const size_t begin = ++i;
+    while (i < input.size() && input[i] != '\n') i++;
+    const std::vector<uint8_t> text(input.begin() + begin, input.begin() + i);
+    if (json.size() > 1) json += ',';
+    json += isValidNumber(static_cast<NumberKind>(kind), text.data(), text.size()) ? '1' : '0';
+    i++;
+  }
+  json += ']';
+}
+
 }  // namespace
 
 int main() {
@@ -102,6 +119,7 @@ int main() {
     json.clear();
     switch (head[0]) {
       case 0: text(input, seed); break;
+      case 1: numbers(input); break;
       default: return 2;
     }
     std::puts(json.c_str());

@@ -13,7 +13,9 @@ export function buildDlpDriver(): string {
   mkdirSync(out, { recursive: true });
   const driver = join(out, 'driver');
   const source = join(root, 'native-addon', 'src');
-  const parts = ['text.cc'].map((name) => join(source, 'dlp', name));
+  const parts = ['text.cc', 'validators.cc', 'validators_national.cc'].map((name) =>
+    join(source, 'dlp', name),
+  );
   const main = join(import.meta.dirname, 'dlp-driver.cc');
   const args = ['-O1', '-g', '-std=c++17', '-Wall', '-Wextra', '-I', source, '-o', driver, main, ...parts];
   const result = spawnSync('g++', args, { encoding: 'utf8' });
