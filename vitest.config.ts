@@ -21,6 +21,8 @@ export default defineConfig({
           include: ['test/{native,crash,e2e}/**/*.{test,spec}.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          // A loaded machine takes its time; what is waited for is a condition.
+          expect: { poll: { timeout: 15_000 } },
           fileParallelism: false,
           pool: 'forks',
         },

@@ -35,6 +35,8 @@ export interface Prefs {
   facets: Record<string, boolean>;
   timeStyle: TimeStyle;
   stacking: Stacking;
+  /** Repeats next to each other are one row of the list. */
+  foldRepeats: boolean;
   /** Fields of the query language shown as columns of the list, in order. */
   columns: string[];
   /** Fields counted in the facets panel besides the usual ones. */
@@ -70,6 +72,7 @@ function defaults(): Prefs {
     facets: {},
     timeStyle: 'absolute',
     stacking: 'severity',
+    foldRepeats: true,
     columns: [...DEFAULT_COLUMNS],
     facetFields: [],
     saved: [],
@@ -106,6 +109,7 @@ function restore(text: string | null): Prefs {
   prefs.columns = fieldList(stored.columns, MAX_COLUMNS) ?? prefs.columns;
   prefs.facetFields = fieldList(stored.facetFields, MAX_FACET_FIELDS) ?? prefs.facetFields;
   if (Array.isArray(stored.saved)) prefs.saved = stored.saved.filter(isSaved).slice(0, MAX_SAVED);
+  if (typeof stored.foldRepeats === 'boolean') prefs.foldRepeats = stored.foldRepeats;
   if (typeof stored.singleKeys === 'boolean') prefs.singleKeys = stored.singleKeys;
   if (Array.isArray(stored.history)) {
     prefs.history = stored.history.filter((entry) => typeof entry === 'string').slice(0, MAX_HISTORY);

@@ -35,6 +35,7 @@ export const KEY_GROUPS: readonly KeyGroup[] = [
       ['PgDn PgUp', 'keys.page'],
       ['Home End', 'keys.ends'],
       ['Enter', 'keys.open'],
+      ['→ ←', 'keys.repeats'],
       ['x', 'keys.mark'],
       ['Shift ↑ ↓', 'keys.markMore'],
       ['b', 'keys.pin'],

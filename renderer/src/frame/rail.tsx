@@ -6,46 +6,10 @@ import { DENSITIES, THEMES, setPrefs, usePrefs } from '../prefs.ts';
 import { VIEWS } from '../router.ts';
 import { navigate, showOverlay, useApp } from '../store.ts';
 import { Icon } from '../ui/icon.tsx';
+import { MenuChoice } from '../ui/menu-choice.tsx';
 import { IconButton, Kbd } from '../ui/primitives.tsx';
 
 export const LANGUAGE_NAMES = { en: 'English', es: 'Español' } as const;
-
-function Choice<T extends string>({
-  title,
-  value,
-  options,
-  name,
-  onChange,
-}: {
-  title: string;
-  value: T;
-  options: readonly T[];
-  name: (option: T) => string;
-  onChange: (option: T) => void;
-}) {
-  return (
-    <DropdownMenu.Group>
-      <DropdownMenu.Label className="menu-title">{title}</DropdownMenu.Label>
-      <DropdownMenu.RadioGroup value={value} onValueChange={(next) => onChange(next as T)}>
-        {options.map((option) => (
-          <DropdownMenu.RadioItem
-            key={option}
-            value={option}
-            className="menu-item"
-            onSelect={(event) => event.preventDefault()}
-          >
-            <span className="menu-check">
-              <DropdownMenu.ItemIndicator>
-                <Icon name="check" />
-              </DropdownMenu.ItemIndicator>
-            </span>
-            {name(option)}
-          </DropdownMenu.RadioItem>
-        ))}
-      </DropdownMenu.RadioGroup>
-    </DropdownMenu.Group>
-  );
-}
 
 function Settings() {
   const prefs = usePrefs();
@@ -60,21 +24,21 @@ function Settings() {
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal container={menuHost()}>
         <DropdownMenu.Content className="menu" side="right" align="end" sideOffset={8}>
-          <Choice
+          <MenuChoice
             title={t('settings.theme')}
             value={prefs.theme}
             options={THEMES}
             name={(option) => t(`theme.${option}`)}
             onChange={(theme) => setPrefs({ theme })}
           />
-          <Choice
+          <MenuChoice
             title={t('settings.density')}
             value={prefs.density}
             options={DENSITIES}
             name={(option) => t(`density.${option}`)}
             onChange={(density) => setPrefs({ density })}
           />
-          <Choice
+          <MenuChoice
             title={t('settings.language')}
             value={prefs.locale}
             options={LOCALES}

@@ -3,7 +3,7 @@ import { create } from 'zustand';
 import { AgentError } from '../agent-client.ts';
 import type { ProcessRefJson } from '../../../agent/api/contract.ts';
 import { agent, navigate, useApp } from '../store.ts';
-import { indexOf, rowAt } from '../timeline/page-window.ts';
+import { eventOf } from '../timeline/page-window.ts';
 import { useTimeline } from '../timeline/timeline-state.ts';
 import { type Sort, type Tree, addChildren, addPath, change, openAlike, openTree } from './tree-model.ts';
 
@@ -189,6 +189,6 @@ export function reloadTree(): void {
 /** Goes from an event in the timeline to the tree of the process that did it. */
 export function showProcessOf(eventId: string): void {
   const { window } = useTimeline.getState();
-  const process = rowAt(window, indexOf(window, eventId))?.process;
+  const process = eventOf(window, eventId)?.process;
   if (process) showProcess(entityOf(process));
 }

@@ -1,6 +1,6 @@
 /** How the list and the histogram look: columns, row height, time, what the bars are divided by. */
 import { DropdownMenu } from 'radix-ui';
-import { type MessageKey, t } from '../i18n/i18n.ts';
+import { t } from '../i18n/i18n.ts';
 import {
   DEFAULT_COLUMNS,
   DENSITIES,
@@ -11,49 +11,10 @@ import {
   usePrefs,
 } from '../prefs.ts';
 import { Icon } from '../ui/icon.tsx';
+import { MenuCheck, MenuChoice, stay } from '../ui/menu-choice.tsx';
 import { menuHost } from '../ui/menu-host.ts';
 import { USUAL_COLUMNS, columnName } from './columns.ts';
-import { refreshOverview } from './timeline-store.ts';
-
-const stay = (event: Event): void => event.preventDefault();
-
-function Check() {
-  return (
-    <span className="menu-check">
-      <DropdownMenu.ItemIndicator>
-        <Icon name="check" />
-      </DropdownMenu.ItemIndicator>
-    </span>
-  );
-}
-
-function Choice<T extends string>({
-  title,
-  value,
-  options,
-  name,
-  onChange,
-}: {
-  title: MessageKey;
-  value: T;
-  options: readonly T[];
-  name: (option: T) => MessageKey;
-  onChange: (option: T) => void;
-}) {
-  return (
-    <DropdownMenu.Group>
-      <DropdownMenu.Label className="menu-title">{t(title)}</DropdownMenu.Label>
-      <DropdownMenu.RadioGroup value={value} onValueChange={(next) => onChange(next as T)}>
-        {options.map((option) => (
-          <DropdownMenu.RadioItem key={option} value={option} className="menu-item" onSelect={stay}>
-            <Check />
-            {t(name(option))}
-          </DropdownMenu.RadioItem>
-        ))}
-      </DropdownMenu.RadioGroup>
-    </DropdownMenu.Group>
-  );
-}
+import { refreshOverview, setFolding } from './timeline-store.ts';
 
 function Columns() {
   const columns = usePrefs((prefs) => prefs.columns);
@@ -70,7 +31,7 @@ function Columns() {
             onCheckedChange={() => toggleColumn(field)}
             onSelect={stay}
           >
-            <Check />
+            <MenuCheck />
             {columnName(field)}
           </DropdownMenu.CheckboxItem>
         ))}
@@ -101,30 +62,39 @@ export function DisplayMenu() {
         <DropdownMenu.Content className="menu menu-display" align="end" sideOffset={4}>
           <Columns />
           <div className="menu-choices">
-            <Choice
-              title="settings.density"
+            <MenuChoice
+              title={t('settings.density')}
               value={prefs.density}
               options={DENSITIES}
-              name={(option) => `density.${option}`}
+              name={(option) => t(`density.${option}`)}
               onChange={(density) => setPrefs({ density })}
             />
-            <Choice
-              title="display.time"
+            <MenuChoice
+              title={t('display.time')}
               value={prefs.timeStyle}
               options={TIME_STYLES}
-              name={(option) => `display.time.${option}`}
+              name={(option) => t(`display.time.${option}`)}
               onChange={(timeStyle) => setPrefs({ timeStyle })}
             />
-            <Choice
-              title="display.stack"
+            <MenuChoice
+              title={t('display.stack')}
               value={prefs.stacking}
               options={STACKINGS}
-              name={(option) => `display.stack.${option}`}
+              name={(option) => t(`display.stack.${option}`)}
               onChange={(stacking) => {
                 setPrefs({ stacking });
                 void refreshOverview(false);
               }}
             />
+            <DropdownMenu.CheckboxItem
+              className="menu-item"
+              checked={prefs.foldRepeats}
+              onCheckedChange={setFolding}
+              onSelect={stay}
+            >
+              <MenuCheck />
+              {t('display.fold')}
+            </DropdownMenu.CheckboxItem>
           </div>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>

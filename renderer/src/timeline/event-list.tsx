@@ -5,6 +5,7 @@
  */
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import type { EventJson } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
 import { openValueMenu, useApp } from '../store.ts';
@@ -13,11 +14,12 @@ import { Icon } from '../ui/icon.tsx';
 import { columnName, gridOf, timeWidth, isNumber } from './columns.ts';
 import { EventRow, rowId } from './event-row.tsx';
 import { fieldName } from './fields.ts';
+import type { RowItem } from './fold.ts';
 import { holesIn } from './holes.ts';
 import { currentRow, listKey } from './list-keys.ts';
 import { ListNotice } from './list-notice.tsx';
 import { extendMarks, toggleMark } from './marks.ts';
-import { MAX_PENDING, indexOf, rowAt } from './page-window.ts';
+import { MAX_PENDING, type PageWindow, indexOf, rowAt } from './page-window.ts';
 import { RowMenu, openRowMenu } from './row-menu.tsx';
 import { useTimeline } from './timeline-state.ts';
 import {
@@ -34,6 +36,25 @@ const ROW_PX = { normal: 28, compact: 24 } as const;
 const HEAD_PX = 28;
 /** Rows from the edge of what is held at which the next page is asked for. */
 const AHEAD_ROWS = 60;
+
+/** Whether a row shows an event or stands for it. */
+function showsEvent(row: RowItem | undefined, eventId: string | undefined): boolean {
+  if (!row || eventId === undefined) return false;
+  if (row.event.eventId === eventId) return true;
+  return !row.open && row.run !== undefined && row.run.some((event) => event.eventId === eventId);
+}
+
+function holeBelow(about: readonly EventJson[], holes: ReadonlyMap<string, string>): string | undefined {
+  if (holes.size === 0) return undefined;
+  return about.map((event) => holes.get(event.eventId)).find((text) => text !== undefined);
+}
+
+/** By how many rows what was at `top` rows from the beginning has moved down. */
+function movedBy(before: PageWindow, after: PageWindow, top: number): number {
+  const event = rowAt(before, top + before.origin)?.event;
+  const index = event === undefined ? -1 : indexOf(after, event.eventId);
+  return index < 0 ? before.origin - after.origin : index - after.origin - top;
+}
 
 function NewPill() {
   const count = useTimeline((state) => state.window.pendingCount);
@@ -79,8 +100,9 @@ export function EventList() {
   const [hover, setHover] = useState<string>();
   const rowPx = ROW_PX[usePrefs((prefs) => prefs.density)];
   const list = useRef<HTMLDivElement>(null);
-  const { origin, first, rows, atOldest, atNewest } = window_;
-  const count = first - origin + rows.length + (atOldest ? 1 : 0);
+  const { origin, first, rows, atOldest } = window_;
+  const held = window_.items.length;
+  const count = first - origin + held + (atOldest ? 1 : 0);
 
   // Its functions change what they answer without changing identity; nothing here memoises over them.
   // oxlint-disable-next-line react/incompatible-library
@@ -95,15 +117,16 @@ export function EventList() {
   });
   useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
 
-  // Rows that entered above: keep what is being read where it is. Only live rows at the very top may push it down.
-  const last = useRef({ origin, atNewest });
+  // Rows that entered, were folded or unfolded above: keep what is being read where it is. Only live rows at the very
+  // top may push it down.
+  const last = useRef(window_);
   useLayoutEffect(() => {
     const element = scroller.current;
-    const entered = last.current.origin - origin;
-    const live = last.current.atNewest && element?.scrollTop === 0;
-    last.current = { origin, atNewest };
-    if (element && entered !== 0 && !live) element.scrollTop += entered * rowPx;
-  }, [origin, atNewest, rowPx]);
+    const before = last.current;
+    last.current = window_;
+    if (!element || before === window_ || (before.atNewest && element.scrollTop === 0)) return;
+    element.scrollTop += movedBy(before, window_, Math.floor(element.scrollTop / rowPx)) * rowPx;
+  }, [window_, rowPx]);
   useLayoutEffect(() => {
     if (scroller.current) scroller.current.scrollTop = 0;
   }, [toTop]);
@@ -122,9 +145,12 @@ export function EventList() {
   const lastShown = (items.at(-1)?.index ?? 0) + origin;
   useEffect(() => {
     if (rows.length === 0) return;
-    if (lastShown > first + rows.length - AHEAD_ROWS) void loadOlder();
-    if (firstShown < first + AHEAD_ROWS) void loadNewer();
-  }, [firstShown, lastShown, first, rows]);
+    // With few rows held, less ahead: loading both ways in turn would push each other's pages out.
+    const spare = Math.max(0, Math.floor((held - (lastShown - firstShown)) / 3));
+    const ahead = Math.max(1, Math.min(AHEAD_ROWS, spare));
+    if (lastShown >= first + held - ahead) void loadOlder();
+    if (firstShown < first + ahead) void loadNewer();
+  }, [firstShown, lastShown, first, held, rows]);
 
   // The cursor is always on screen, whoever moved it.
   useEffect(() => {
@@ -137,7 +163,9 @@ export function EventList() {
   const [newest, oldest] = [rows[0], rows.at(-1)];
   const dated = [newest, oldest].some((event) => event !== undefined && dayOf(event.tsNs) !== today);
   const activeId = cursor ?? selected;
-  const activeShown = items.some((item) => rowAt(window_, item.index + origin)?.eventId === activeId);
+  const activeShown = items.some((item) => showsEvent(rowAt(window_, item.index + origin), activeId));
+  const activeRow =
+    activeId === undefined ? undefined : rowAt(window_, indexOf(window_, activeId))?.event.eventId;
 
   return (
     <div ref={list} className="list" onPointerLeave={() => setTimeout(releaseIfIdle)}>
@@ -158,7 +186,7 @@ export function EventList() {
             '--time': `${timeWidth(relative, dated)}px`,
           } as React.CSSProperties
         }
-        aria-activedescendant={activeId !== undefined && activeShown ? rowId(activeId) : undefined}
+        aria-activedescendant={activeRow !== undefined && activeShown ? rowId(activeRow) : undefined}
         onScroll={releaseIfIdle}
         onBlur={() => setTimeout(releaseIfIdle)}
         onKeyDown={(event) => {
@@ -197,9 +225,9 @@ export function EventList() {
         <div role="rowgroup" className="list-body" style={{ height: virtualizer.getTotalSize() }}>
           {items.map((item) => {
             const index = item.index + origin;
-            const event = rowAt(window_, index);
-            if (!event) {
-              const end = index === first + rows.length && rows.length > 0;
+            const row = rowAt(window_, index);
+            if (!row) {
+              const end = index === first + held && held > 0;
               return (
                 <div
                   // Not the index alone: an event may have that number as its id.
@@ -212,20 +240,24 @@ export function EventList() {
                 </div>
               );
             }
+            const { event } = row;
+            const about = row.run && !row.open ? row.run : [event];
             return (
               <EventRow
                 key={event.eventId}
                 event={event}
+                run={row.run}
+                open={row.open}
                 index={item.index}
                 top={item.start - HEAD_PX}
-                selected={event.eventId === selected}
-                cursor={event.eventId === cursor}
-                marked={marked.has(event.eventId)}
-                pinned={pins.includes(event.eventId)}
-                active={event.eventId === hover || event.eventId === activeId}
+                selected={showsEvent(row, selected)}
+                cursor={showsEvent(row, cursor)}
+                marked={about.every((each) => marked.has(each.eventId))}
+                pinned={about.some((each) => pins.includes(each.eventId))}
+                active={event.eventId === hover || showsEvent(row, activeId)}
                 columns={columns}
                 relative={relative}
-                gap={holes.get(event.eventId)}
+                gap={holeBelow(about, holes)}
                 today={today}
               />
             );

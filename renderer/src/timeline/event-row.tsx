@@ -2,7 +2,7 @@
 import { Fragment, memo } from 'react';
 import type { EventJson } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
-import { absoluteTime, dayOf, timeOfDay } from '../ui/format.ts';
+import { absoluteTime, count, dayOf, timeOfDay } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { IconButton } from '../ui/primitives.tsx';
 import { SeverityGlyph } from '../ui/severity.tsx';
@@ -11,7 +11,7 @@ import { Ago } from '../ui/time.tsx';
 import { cellOf, isNumber } from './columns.ts';
 import { toggleMark, togglePin } from './marks.ts';
 import { type Ask, type Part, describe, verdictOf } from './sentence.ts';
-import { showAround } from './timeline-store.ts';
+import { showAround, toggleRun } from './timeline-store.ts';
 
 /** Marks what the context menu of a row can ask for. */
 function askable(what: Ask | undefined): Record<string, string> {
@@ -121,8 +121,37 @@ function Actions({ eventId, marked, pinned }: { eventId: string; marked: boolean
   );
 }
 
+/** How often, and from when to when; shows them one by one and back. */
+function Repeats({ run, open }: { run: readonly EventJson[]; open: boolean }) {
+  const [newest] = run;
+  const oldest = run.at(-1);
+  if (!newest || !oldest) return null;
+  const span = t('list.repeats', {
+    n: count(run.length),
+    from: timeOfDay(oldest.tsNs),
+    to: timeOfDay(newest.tsNs),
+  });
+  return (
+    <button
+      type="button"
+      className="tag row-repeats num"
+      tabIndex={-1}
+      title={`${span}. ${t(open ? 'list.repeatsFold' : 'list.repeatsOpen')}`}
+      aria-label={span}
+      aria-expanded={open}
+      onClick={() => toggleRun(newest.eventId, !open)}
+    >
+      × {count(run.length)} <Icon name={open ? 'down' : 'right'} />
+    </button>
+  );
+}
+
 export interface RowProps {
   event: EventJson;
+  /** All the events the row stands for, or heads when they are shown one by one. */
+  run: readonly EventJson[] | undefined;
+  /** Part of a run that is shown one by one. */
+  open: boolean;
   index: number;
   top: number;
   selected: boolean;
@@ -141,8 +170,22 @@ export interface RowProps {
 }
 
 export const EventRow = memo(function EventRow(props: RowProps) {
-  const { event, index, top, selected, cursor, marked, pinned, active, columns, relative, gap, today } =
-    props;
+  const {
+    event,
+    run,
+    open,
+    index,
+    top,
+    selected,
+    cursor,
+    marked,
+    pinned,
+    active,
+    columns,
+    relative,
+    gap,
+    today,
+  } = props;
   const verdict = verdictOf(event);
   return (
     <div
@@ -157,6 +200,7 @@ export const EventRow = memo(function EventRow(props: RowProps) {
       data-cursor={cursor || undefined}
       data-marked={marked || undefined}
       data-gap={event.gap ? '' : undefined}
+      data-run={run ? run.length : open ? '' : undefined}
       style={{ transform: `translateY(${top}px)` }}
     >
       <When event={event} today={today} relative={relative} />
@@ -169,6 +213,7 @@ export const EventRow = memo(function EventRow(props: RowProps) {
         {event.gap ? <Icon name="gap" /> : null}
         {verdict === undefined ? null : <span className="tag tag-bad">{verdict}</span>}
         <Sentence event={event} />
+        {run ? <Repeats run={run} open={open} /> : null}
         {event.synthetic ? (
           <span className="tag" title={t('list.syntheticTitle')}>
             {t('list.synthetic')}
@@ -181,7 +226,12 @@ export const EventRow = memo(function EventRow(props: RowProps) {
       {active ? <Actions eventId={event.eventId} marked={marked} pinned={pinned} /> : null}
       {gap === undefined ? null : (
         <span role="gridcell" className="row-hole" title={gap}>
-          <span>{gap}</span>
+          <span className="visually-hidden">{gap}</span>
+        </span>
+      )}
+      {gap === undefined ? null : (
+        <span className="row-hole-label" title={gap} aria-hidden="true">
+          {gap}
         </span>
       )}
     </div>

@@ -8,7 +8,7 @@ import { count, dayOf, isoOf, timeOfDay } from '../ui/format.ts';
 import { HistogramTip } from './histogram-tip.tsx';
 import { STACK, bucketAt, gapsIn, spanOf, totalOf } from './histogram-model.ts';
 import { draw } from './histogram-draw.ts';
-import { rowAt, indexOf } from './page-window.ts';
+import { eventOf } from './page-window.ts';
 import { withTime } from './query-text.ts';
 import { gapText } from './holes.ts';
 import { useTimeline } from './timeline-state.ts';
@@ -66,7 +66,7 @@ export function Histogram() {
   const theme = useTheme((state) => state.theme);
   const selected = useApp((state) => state.route.eventId);
   const eventNs = useTimeline((state) =>
-    selected === undefined ? undefined : rowAt(state.window, indexOf(state.window, selected))?.tsNs,
+    selected === undefined ? undefined : eventOf(state.window, selected)?.tsNs,
   );
   const [hover, setHover] = useState<number>();
   const [brush, setBrush] = useState<readonly [number, number]>();

@@ -3,17 +3,17 @@ import { useApp } from '../store.ts';
 import { extendMarks } from './marks.ts';
 import { indexOf, rowAt } from './page-window.ts';
 import { useTimeline } from './timeline-state.ts';
-import { selectEvent, showNewest } from './timeline-store.ts';
+import { selectEvent, showNewest, toggleRun } from './timeline-store.ts';
 
 /** Moves the cursor by `step` rows; with the details open the selection follows. */
 export function moveCursor(step: number): void {
   const { window, cursor } = useTimeline.getState();
-  if (window.rows.length === 0) return;
+  if (window.items.length === 0) return;
   const selected = useApp.getState().route.eventId;
   const from = indexOf(window, cursor ?? selected ?? '');
-  const last = window.first + window.rows.length - 1;
+  const last = window.first + window.items.length - 1;
   const index = from < 0 ? window.first : Math.min(last, Math.max(window.first, from + step));
-  const row = rowAt(window, index);
+  const row = rowAt(window, index)?.event;
   if (!row) return;
   useTimeline.setState({ cursor: row.eventId });
   if (selected !== undefined) selectEvent(row.eventId);
@@ -34,6 +34,13 @@ export function listKey(event: KeyboardEvent, pageRows: number): boolean {
       moveCursor(event.key === 'ArrowDown' ? 1 : -1);
       const after = currentRow();
       if (event.shiftKey && after !== undefined) extendMarks(before ?? after, after);
+      return true;
+    }
+    case 'ArrowRight':
+    case 'ArrowLeft': {
+      const row = currentRow();
+      if (row === undefined) return false;
+      toggleRun(row, event.key === 'ArrowRight');
       return true;
     }
     case 'PageDown':

@@ -5,6 +5,7 @@ import { navigate, useApp } from '../store.ts';
 import { exactJson } from './detail/hex.ts';
 import { absoluteTime } from '../ui/format.ts';
 import { neutralise } from '../ui/neutralise.ts';
+import type { RowItem } from './fold.ts';
 import { type PageWindow, indexOf, rowAt } from './page-window.ts';
 import { sentence } from './sentence.ts';
 import { useTimeline } from './timeline-state.ts';
@@ -19,12 +20,22 @@ function setMarked(marked: Map<string, EventJson>): void {
   useTimeline.setState({ marked: new Map([...marked].slice(0, MAX_MARKED)) });
 }
 
+/** The events a row is about: of repeats shown as one row all of them. */
+function standsFor(item: RowItem | undefined): readonly EventJson[] {
+  if (!item) return [];
+  return item.run && !item.open ? item.run : [item.event];
+}
+
 export function toggleMark(eventId: string): void {
   const { window, marked } = useTimeline.getState();
   const next = new Map(marked);
   anchor = eventId;
-  const event = rowAt(window, indexOf(window, eventId));
-  if (!next.delete(eventId) && event) next.set(eventId, event);
+  const events = standsFor(rowAt(window, indexOf(window, eventId)));
+  const taken = events.some((event) => next.has(event.eventId));
+  for (const event of events) {
+    if (taken) next.delete(event.eventId);
+    else next.set(event.eventId, event);
+  }
   setMarked(next);
 }
 
@@ -40,8 +51,7 @@ export function extendMarks(from: string | undefined, eventId: string): void {
 
 function extend(window: PageWindow, from: number, to: number, next: Map<string, EventJson>): void {
   for (let at = Math.min(from, to); at <= Math.max(from, to); at += 1) {
-    const event = rowAt(window, at);
-    if (event) next.set(event.eventId, event);
+    for (const event of standsFor(rowAt(window, at))) next.set(event.eventId, event);
   }
   setMarked(next);
 }

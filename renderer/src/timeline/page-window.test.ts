@@ -46,7 +46,7 @@ describe('paging', () => {
     expect(window.first).toBe(8 * 200);
     expect(window.origin).toBe(0);
     expect(rowAt(window, 0)).toBeUndefined();
-    expect(rowAt(window, window.first)?.eventId).toBe(String(10_000 - 8 * 200));
+    expect(rowAt(window, window.first)?.event.eventId).toBe(String(10_000 - 8 * 200));
   });
 
   it('comes back to the newest by paging up', () => {
@@ -134,7 +134,7 @@ describe('new rows', () => {
     const better = { ...event(5), severity: 'high' as const };
     const window = receive(openWindow(page(10, 1)), { events: [better], skipped: 0 }, true);
     expect(window.pendingCount).toBe(0);
-    expect(rowAt(window, indexOf(window, '5'))?.severity).toBe('high');
+    expect(rowAt(window, indexOf(window, '5'))?.event.severity).toBe('high');
     expect(ids(window)).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
   });
 });

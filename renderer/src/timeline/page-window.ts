@@ -3,12 +3,16 @@
  * virtual list draws row `index` of an endless column whose origin is the newest row known when the window began.
  *
  * Invariants: pages are newest first and contiguous; `first` is the column index of the first row held, so dropping
- * pages on one side moves no row; at most MAX_PAGES are held; new rows never enter while `held`.
+ * pages on one side moves no row; new rows never enter while `held`. A row stands for one event or for a run of alike
+ * ones; MAX_PAGES are held, or more of them, up to MAX_FOLDED_PAGES, while their rows are fewer than those of LEAST_PAGES.
  */
 import type { EventJson, EventPage } from '../../../agent/api/contract.ts';
+import { type Folding, type RowItem, fold } from './fold.ts';
 
 export const PAGE_ROWS = 200;
 export const MAX_PAGES = 4;
+const LEAST_PAGES = 3;
+const MAX_FOLDED_PAGES = 40;
 /** New rows kept ready for when the reader lets go; beyond it they are only counted. */
 export const MAX_PENDING = 200;
 
@@ -16,8 +20,11 @@ export interface PageWindow {
   pages: readonly EventPage[];
   /** Column index of the first row held. */
   first: number;
-  /** Rows held, newest first: the pages flattened once. */
+  /** Events held, newest first: the pages flattened once. */
   rows: readonly EventJson[];
+  /** The rows they make. */
+  items: readonly RowItem[];
+  folding: Folding;
   /** Column index that is drawn at the top: the lowest `first` there has been. */
   origin: number;
   /** True when the first page held is the newest there is. */
@@ -35,11 +42,34 @@ export const EMPTY_WINDOW: PageWindow = {
   first: 0,
   origin: 0,
   rows: [],
+  items: [],
+  folding: { on: true, opened: new Set() },
   atNewest: true,
   atOldest: true,
   pending: [],
   pendingCount: 0,
 };
+
+const folded = new WeakMap<EventPage, { folding: Folding; items: readonly RowItem[] }>();
+
+/** The rows of a page; a page is never changed, so they are found once. */
+function itemsOf(page: EventPage, folding: Folding): readonly RowItem[] {
+  const known = folded.get(page);
+  if (known?.folding === folding) return known.items;
+  const items = fold(page.events, folding);
+  folded.set(page, { folding, items });
+  return items;
+}
+
+function countItems(pages: readonly EventPage[], folding: Folding): number {
+  return pages.reduce((sum, page) => sum + itemsOf(page, folding).length, 0);
+}
+
+/** Whether `rest`, what would be left without one page, is still enough. */
+function tooMany(pages: readonly EventPage[], rest: readonly EventPage[], folding: Folding): boolean {
+  if (pages.length <= MAX_PAGES) return false;
+  return pages.length > MAX_FOLDED_PAGES || countItems(rest, folding) >= LEAST_PAGES * PAGE_ROWS;
+}
 
 function make(
   pages: readonly EventPage[],
@@ -54,18 +84,45 @@ function make(
     first,
     origin: merged.atNewest ? first : Math.min(from.origin, first),
     rows: pages.length === 1 ? (pages[0]?.events ?? []) : pages.flatMap((page) => page.events),
+    items: pages.flatMap((page) => itemsOf(page, merged.folding)),
     atOldest: pages.at(-1)?.older === undefined,
   };
 }
 
+/** A window without rows that folds as `folding` says. */
+export function emptyWindow(on: boolean): PageWindow {
+  return { ...EMPTY_WINDOW, folding: { on, opened: new Set() } };
+}
+
 /** A fresh window on the newest page. */
-export function openWindow(page: EventPage): PageWindow {
-  return make([page], 0, { atNewest: true }, EMPTY_WINDOW);
+export function openWindow(page: EventPage, from: PageWindow = EMPTY_WINDOW): PageWindow {
+  return make([page], 0, { atNewest: true }, emptyWindow(from.folding.on));
 }
 
 /** A window that begins with an event somewhere in the record; what is newer is a page away. */
-export function openWindowAt(page: EventPage): PageWindow {
-  return make([page], 0, { atNewest: false }, EMPTY_WINDOW);
+export function openWindowAt(page: EventPage, from: PageWindow = EMPTY_WINDOW): PageWindow {
+  return make([page], 0, { atNewest: false }, emptyWindow(from.folding.on));
+}
+
+/** Folds runs of alike rows or does not. */
+export function foldRows(window: PageWindow, on: boolean): PageWindow {
+  if (window.folding.on === on) return window;
+  return make(window.pages, window.first, { folding: { on, opened: new Set() } }, window);
+}
+
+/** Shows the run that an event is part of one by one, or as one row again. */
+export function openRun(window: PageWindow, eventId: string, open: boolean): PageWindow {
+  const item = window.items.find(
+    (each) => each.open !== open && each.run?.some((event) => event.eventId === eventId),
+  );
+  if (!item?.run) return window;
+  const held = new Set(window.rows.map((row) => row.eventId));
+  const opened = new Set([...window.folding.opened].filter((id) => held.has(id)));
+  for (const { eventId: id } of item.run) {
+    if (open) opened.add(id);
+    else opened.delete(id);
+  }
+  return make(window.pages, window.first, { folding: { on: true, opened } }, window);
 }
 
 /** The cursor that pages away from an event it is exclusive of; the contract says how it is made. */
@@ -84,8 +141,8 @@ export function appendOlder(window: PageWindow, page: EventPage): PageWindow {
   }
   const pages = [...window.pages, page];
   let { first, atNewest } = window;
-  while (pages.length > MAX_PAGES) {
-    first += pages.shift()?.events.length ?? 0;
+  while (tooMany(pages, pages.slice(1), window.folding)) {
+    first += countItems(pages.splice(0, 1), window.folding);
     atNewest = false;
   }
   return make(pages, first, { atNewest }, window);
@@ -95,8 +152,13 @@ export function appendOlder(window: PageWindow, page: EventPage): PageWindow {
 export function prependNewer(window: PageWindow, page: EventPage): PageWindow {
   if (page.events.length === 0) return make(window.pages, window.first, { atNewest: true }, window);
   const pages = [page, ...window.pages];
-  while (pages.length > MAX_PAGES) pages.pop();
-  return make(pages, window.first - page.events.length, { atNewest: page.newer === undefined }, window);
+  while (tooMany(pages, pages.slice(0, -1), window.folding)) pages.pop();
+  return make(
+    pages,
+    window.first - countItems([page], window.folding),
+    { atNewest: page.newer === undefined },
+    window,
+  );
 }
 
 const newerFirst = (a: EventJson, b: EventJson): number => {
@@ -151,24 +213,34 @@ export function release(window: PageWindow): PageWindow {
   if (window.pendingCount === 0 || !window.atNewest) return window;
   const [top] = window.pages;
   const done = { pending: [], pendingCount: 0 };
-  const first = window.first - window.pending.length;
   const lost = window.pendingCount > window.pending.length;
   const events = [...window.pending, ...(lost ? [] : (top?.events ?? []))].sort(newerFirst);
   if (lost || events.length > PAGE_ROWS * 2) {
     const kept = events.slice(0, PAGE_ROWS);
     const last = kept.at(-1);
-    return make([{ events: kept, older: last && cursorOf(last) }], first, done, window);
+    const entered = countItems([{ events: window.pending.slice(0, kept.length) }], window.folding);
+    return make([{ events: kept, older: last && cursorOf(last) }], window.first - entered, done, window);
   }
-  return make([{ ...top, events }, ...window.pages.slice(1)], first, done, window);
+  const page = { ...top, events };
+  const before = top ? countItems([top], window.folding) : 0;
+  const first = window.first - countItems([page], window.folding) + before;
+  return make([page, ...window.pages.slice(1)], first, done, window);
 }
 
 /** The row at a column index, or undefined while its page is not held. */
-export function rowAt(window: PageWindow, index: number): EventJson | undefined {
-  return window.rows[index - window.first];
+export function rowAt(window: PageWindow, index: number): RowItem | undefined {
+  return window.items[index - window.first];
 }
 
-/** Column index of an event, or -1. */
+/** Column index of the row that shows an event or stands for it, or -1. */
 export function indexOf(window: PageWindow, eventId: string): number {
-  const at = window.rows.findIndex((row) => row.eventId === eventId);
+  const at = window.items.findIndex(
+    ({ event, run, open }) =>
+      event.eventId === eventId || (!open && run?.some((each) => each.eventId === eventId)),
+  );
   return at < 0 ? -1 : at + window.first;
+}
+
+export function eventOf(window: PageWindow, eventId: string): EventJson | undefined {
+  return window.rows.find((row) => row.eventId === eventId);
 }

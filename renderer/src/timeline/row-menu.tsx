@@ -10,7 +10,7 @@ import { ValueItems } from '../ui/value.tsx';
 import { cellOf } from './columns.ts';
 import { fieldName } from './fields.ts';
 import { currentRow } from './list-keys.ts';
-import { indexOf, rowAt } from './page-window.ts';
+import { eventOf } from './page-window.ts';
 import { type Ask, describe } from './sentence.ts';
 import { useTimeline } from './timeline-state.ts';
 
@@ -30,7 +30,7 @@ export function valuesOf(event: EventJson, columns: readonly string[]): Ask[] {
 /** Opens the menu of the row that keys act on, below it. */
 export function openRowMenu(eventId = currentRow(), at?: { x: number; y: number }): boolean {
   const { window } = useTimeline.getState();
-  const event = eventId === undefined ? undefined : rowAt(window, indexOf(window, eventId));
+  const event = eventId === undefined ? undefined : eventOf(window, eventId);
   if (!event) return false;
   const box = document.getElementById(`event-${event.eventId}`)?.getBoundingClientRect();
   const x = at?.x ?? (box?.left ?? 0) + 120;

@@ -1,14 +1,16 @@
 /** What the Timeline does: runs queries, follows them live, pages, selects. */
 import type { EventJson, EventPage } from '../../../agent/api/contract.ts';
 import { AgentError } from '../agent-client.ts';
-import { rememberQuery } from '../prefs.ts';
+import { rememberQuery, setPrefs, usePrefs } from '../prefs.ts';
 import { agent, navigate, useApp } from '../store.ts';
 import {
-  EMPTY_WINDOW,
   PAGE_ROWS,
   appendOlder,
   cursorOf,
+  emptyWindow,
+  foldRows,
   indexOf,
+  openRun,
   openWindow,
   openWindowAt,
   prependNewer,
@@ -56,7 +58,12 @@ function onPage(page: EventPage): void {
     set({ window: receive(window, { events: fresh.reverse(), skipped }, true) });
     return;
   }
-  set(({ toTop }) => ({ window: openWindow(page), status: 'ready', error: undefined, toTop: toTop + 1 }));
+  set(({ toTop }) => ({
+    window: openWindow(page, window),
+    status: 'ready',
+    error: undefined,
+    toTop: toTop + 1,
+  }));
   // The search may have run out of time before it found a page.
   if (page.events.length < PAGE_ROWS && page.older !== undefined) void loadOlder();
 }
@@ -82,7 +89,7 @@ function onDelta(delta: { events: EventJson[]; skipped: number }): void {
 }
 
 function onFailed(error: AgentError): void {
-  set({ status: 'failed', error, window: EMPTY_WINDOW });
+  set({ status: 'failed', error, window: emptyWindow(usePrefs.getState().foldRepeats) });
 }
 
 function follow(query: string): void {
@@ -115,7 +122,7 @@ function begin(query: string): AbortSignal {
     query,
     status: 'loading',
     error: undefined,
-    window: EMPTY_WINDOW,
+    window: emptyWindow(usePrefs.getState().foldRepeats),
     loadingOlder: false,
     loadingNewer: false,
     histogram: state.query === query ? state.histogram : undefined,
@@ -148,8 +155,8 @@ async function openAround(eventId: string, rows: number): Promise<void> {
   try {
     const found = await agent().call('events.around', { eventId, before: rows, after: rows }, signal);
     const event = found.events.find((each) => each.eventId === eventId);
-    set(({ toTop }) => ({
-      window: openWindowAt(found),
+    set(({ toTop, window }) => ({
+      window: openWindowAt(found, window),
       status: 'ready',
       around: event,
       cursor: eventId,
@@ -232,7 +239,7 @@ export async function reveal(event: EventJson): Promise<void> {
   set({ cursor: event.eventId });
   const result = await page({ before: cursorOf({ ...event, eventId: String(BigInt(event.eventId) + 1n) }) });
   if (!result || result.events.length === 0 || get().query !== query) return;
-  set(({ toTop }) => ({ window: openWindowAt(result), toTop: toTop + 1 }));
+  set({ window: openWindowAt(result, get().window), toTop: get().toTop + 1 });
 }
 
 /** Shows the newest rows now, wherever the reader is. */
@@ -257,6 +264,17 @@ export function releaseIfIdle(): void {
 export function setPaused(paused: boolean): void {
   set({ paused });
   if (!paused && get().window.pendingCount > 0) showNewest();
+}
+
+/** Shows repeats as one row, or every row. */
+export function setFolding(on: boolean): void {
+  setPrefs({ foldRepeats: on });
+  set(({ window }) => ({ window: foldRows(window, on) }));
+}
+
+/** Shows the run that a row stands for one by one, or as one row again. */
+export function toggleRun(eventId: string, open: boolean): void {
+  set(({ window }) => ({ window: openRun(window, eventId, open) }));
 }
 
 /** Goes to the timeline with a query; the address is the truth, the view follows it. */

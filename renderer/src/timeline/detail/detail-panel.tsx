@@ -8,7 +8,7 @@ import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
 import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
 import { useTriage } from '../../triage/triage-store.ts';
-import { indexOf, rowAt } from '../page-window.ts';
+import { eventOf } from '../page-window.ts';
 import { useTimeline } from '../timeline-state.ts';
 import { reveal, selectEvent, showAround } from '../timeline-store.ts';
 import { AncestryTab } from './ancestry-tab.tsx';
@@ -37,7 +37,7 @@ export function stepTab(step: number): void {
 
 /** What the list already knows of the event, until the rest arrives. */
 function useEarly(eventId: string): EventDetail | undefined {
-  const row = useTimeline((state) => rowAt(state.window, indexOf(state.window, eventId)));
+  const row = useTimeline((state) => eventOf(state.window, eventId));
   return row && { event: row, ancestors: row.parent ? [row.parent] : [], related: {} };
 }
 
