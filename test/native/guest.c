@@ -2,8 +2,12 @@
  * process 1 it is a whole guest: mounts what is needed, runs, powers off. Elsewhere: guest OBJECT WORKLOAD DIR.
  *
  * Output, one item per line: "hook NAME ATTACH STATE EVENTS LOST DETAIL", "snapshot COUNT BYTES", "ring NAME TRIED
- * LOST", "record BASE64" for each record in order of the rings, "error TEXT", "done". */
+ * LOST", "record BASE64" for each record in order of the rings, "attempt NAME OUTCOME" for programs that a policy denies
+ * (ran, refused with EPERM, killed), "act BASE64" for what was recorded meanwhile, "error TEXT", "done". */
 #define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -15,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "bpf-loader.h"
 
@@ -86,12 +91,14 @@ static void script(void)
   RUN("racepath", (char *)directory, "60");
 }
 
+static const char *record_word = "record";
+
 static int print_record(void *context, const void *record, uint32_t length)
 {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const uint8_t *bytes = record;
 
-  fputs("record ", out);
+  fprintf(out, "%s ", record_word);
   for (uint32_t i = 0; i < length; i += 3) {
     uint32_t left = length - i;
     uint32_t word = bytes[i] << 16 | (left > 1 ? bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
@@ -102,6 +109,118 @@ static int print_record(void *context, const void *record, uint32_t length)
   }
   fputc('\n', out);
   return 0;
+}
+
+/* ---- a policy ---- */
+
+static const char *const PROGRAMS[] = {"denied", "closed", "script", "twin"};
+#define PROGRAM_COUNT 4
+
+static void copy_program(const char *path)
+{
+  char buffer[65536];
+  int from = open(workload, O_RDONLY), to = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0755);
+  ssize_t n;
+
+  while ((n = read(from, buffer, sizeof(buffer))) > 0)
+    if (write(to, buffer, (size_t)n) != n)
+      break;
+  close(from);
+  close(to);
+}
+
+/* Runs the program of each index that comes in, and answers with what became of it. */
+static void attempts(int in, int back)
+{
+  char index, outcome, path[300];
+  int status;
+
+  while (read(in, &index, 1) == 1) {
+    snprintf(path, sizeof(path), "%s/%s", directory, PROGRAMS[(int)index]);
+    char *const args[] = {(char *)"workload", (char *)"sleep", (char *)"0", NULL};
+    pid_t child = fork();
+    if (child == 0) {
+      execv(path, args);
+      _exit(errno == EPERM ? 77 : 78);
+    }
+    waitpid(child, &status, 0);
+    outcome = WIFSIGNALED(status) && WTERMSIG(status) == 9 ? 'k' : !WIFEXITED(status) ? '?' : 'x';
+    if (outcome == 'x')
+      outcome = WEXITSTATUS(status) == 77 ? 'e' : WEXITSTATUS(status) == 0 ? 'r' : '?';
+    if (write(back, &outcome, 1) != 1)
+      break;
+  }
+}
+
+static int deny(struct sn_loader *loader, const char *name, uint32_t handle, uint32_t flags)
+{
+  struct sn_policy_path key = {{0}};
+  struct sn_verdict verdict = {.handle = handle, .flags = flags};
+  char path[300];
+  size_t used = 0;
+
+  /* Names from the leaf up, each with its NUL. */
+  snprintf(path, sizeof(path), "%s/%s", directory, name);
+  for (char *slash; (slash = strrchr(path, '/')) && used + strlen(slash) < sizeof(key.text); *slash = 0) {
+    strcpy(key.text + used, slash + 1);
+    used += strlen(slash);
+  }
+  return bpf_map_update_elem(bpf_object__find_map_fd_by_name(loader->object, "pol_path"), &key, &verdict, BPF_ANY);
+}
+
+static void say_attempt(const char *when, int index, int go, int back)
+{
+  const char byte = (char)index;
+  char outcome = '?';
+
+  if (write(go, &byte, 1) != 1 || read(back, &outcome, 1) != 1)
+    outcome = '?';
+  fprintf(out, "attempt %s%s %s\n", when, PROGRAMS[index],
+          outcome == 'r' ? "ran" : outcome == 'e' ? "refused" : outcome == 'k' ? "killed" : "failed");
+}
+
+/* Denies programs by path and has them tried: while the agent gives signs of life, and once it is silent. */
+static void try_policy(struct sn_loader *loader, int go, int back)
+{
+  char path[300];
+  struct timespec now;
+  FILE *script;
+
+  for (int i = 0; i < PROGRAM_COUNT; i++) {
+    snprintf(path, sizeof(path), "%s/%s", directory, PROGRAMS[i]);
+    if (i != 2) {
+      copy_program(path);
+      continue;
+    }
+    script = fopen(path, "w");
+    if (!script)
+      return;
+    fprintf(script, "#!%s/twin sleep\n", directory);
+    fclose(script);
+    chmod(path, 0755);
+  }
+  for (int i = 0; i < PROGRAM_COUNT; i++)
+    say_attempt("free ", i, go, back);
+  if (deny(loader, "denied", 7, 0) || deny(loader, "closed", 8, SN_VERDICT_FAIL_CLOSED) || deny(loader, "script", 9, 0)) {
+    fprintf(out, "error no policy: %s\n", strerror(errno));
+    return;
+  }
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  loader->control->silent_ns = 3600ull * 1000000000;
+  loader->control->heartbeat_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+  __atomic_store_n(&loader->control->policies, SN_POLICIES_PATH, __ATOMIC_SEQ_CST);
+  for (int i = 0; i < PROGRAM_COUNT; i++)
+    say_attempt("denied ", i, go, back);
+  loader->control->silent_ns = 1;
+  for (int i = 0; i < PROGRAM_COUNT; i++)
+    say_attempt("silent ", i, go, back);
+  for (int i = 0; i < PROGRAM_COUNT; i++) {
+    snprintf(path, sizeof(path), "%s/%s", directory, PROGRAMS[i]);
+    unlink(path);
+  }
+  usleep(100000);
+  record_word = "act";
+  sn_ring_consume(&loader->rings[0], print_record, NULL);
 }
 
 static int probe(const char *object)
@@ -116,12 +235,12 @@ static int probe(const char *object)
   struct sn_loader loader;
   enum sn_failure failure;
   uint8_t *snapshot = NULL;
-  int go[2];
+  int go[2], back[2];
   pid_t child;
   long length;
   char byte;
 
-  if (pipe(go))
+  if (pipe2(go, O_CLOEXEC) || pipe2(back, O_CLOEXEC))
     return 1;
   child = fork();
   if (child == 0) {
@@ -129,8 +248,12 @@ static int probe(const char *object)
     if (read(go[0], &byte, 1) != 1)
       _exit(1);
     script();
+    if (write(back[1], "s", 1) == 1)
+      attempts(go[0], back[1]);
     _exit(0);
   }
+  close(go[0]);
+  close(back[1]);
   options.config.scope_kind = SN_SCOPE_PID;
   options.scope_pid = (uint32_t)child;
   failure = sn_loader_load(&loader, &options);
@@ -147,7 +270,8 @@ static int probe(const char *object)
   free(snapshot);
   if (write(go[1], "x", 1) != 1)
     return 1;
-  waitpid(child, NULL, 0);
+  if (read(back[0], &byte, 1) != 1)
+    return 1;
   /* Final closes of a killed process and the last TCP states may lag behind. */
   usleep(300000);
   for (int ring = 0; ring < 2; ring++) {
@@ -168,6 +292,9 @@ static int probe(const char *object)
     fprintf(out, "hook %s\t%s\t%s\t%llu\t%s\n", hook->name, hook->attach, states[hook->state],
             (unsigned long long)events, hook->detail);
   }
+  try_policy(&loader, go[1], back[0]);
+  close(go[1]);
+  waitpid(child, NULL, 0);
   sn_loader_close(&loader);
   return 0;
 }

@@ -26,6 +26,10 @@ export interface GuestReport {
   /** Records tried and lost by ring. */
   rings: { name: string; tried: number; lost: number }[];
   snapshotBytes: number;
+  /** What became of programs that a policy denies, by `WHEN NAME`: ran, refused or killed. */
+  attempts: Record<string, string>;
+  /** What the policy left on record. */
+  acts: SentinelEvent[];
 }
 
 function guestBinary(): string {
@@ -36,22 +40,25 @@ function guestBinary(): string {
 }
 
 function parse(output: string, context: string): GuestReport {
-  const report: GuestReport = { events: [], hooks: [], rings: [], snapshotBytes: 0 };
+  const report: GuestReport = { events: [], hooks: [], rings: [], snapshotBytes: 0, attempts: {}, acts: [] };
   const lines = output.split(/\r?\n/);
   for (const line of lines) {
     const space = line.indexOf(' ');
     const word = line.slice(0, space);
     const rest = line.slice(space + 1);
-    if (word === 'record') {
+    if (word === 'record' || word === 'act') {
       const event = decodeRecord(Buffer.from(rest, 'base64'), 0, 0n);
       if (event === undefined) throw new Error(`a record did not decode: ${rest}`);
-      report.events.push(event);
+      (word === 'act' ? report.acts : report.events).push(event);
     } else if (word === 'hook') {
       const [name = '', attach = '', state = '', events = '0', detail = ''] = rest.split('\t');
       report.hooks.push({ name, attach, state, events: Number(events), detail });
     } else if (word === 'ring') {
       const [name = '', tried, lost] = rest.split(' ');
       report.rings.push({ name, tried: Number(tried), lost: Number(lost) });
+    } else if (word === 'attempt') {
+      const [when = '', name = '', outcome = ''] = rest.split(' ');
+      report.attempts[`${when} ${name}`] = outcome;
     } else if (word === 'snapshot') report.snapshotBytes = Number(rest);
     else if (word === 'error') throw new Error(`${context}: ${rest}`);
   }
