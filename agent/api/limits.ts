@@ -23,6 +23,8 @@ export interface ApiLimits {
   requestTimeoutMs: number;
   /** health.watch sends at most one snapshot in this time. */
   healthIntervalMs: number;
+  /** The same while what it says stays the same and only numbers change. */
+  healthQuietIntervalMs: number;
   /** events.follow sends at most one batch in this time. */
   followIntervalMs: number;
 }
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   requestBurst: 400,
   requestTimeoutMs: 30_000,
   healthIntervalMs: 1000,
+  healthQuietIntervalMs: 2000,
   followIntervalMs: 100,
 };
 

@@ -32,7 +32,7 @@ export interface ApiServer {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const limits: ApiLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const counters = new ApiCounters();
-  const health = new HealthHub(options.services, limits.healthIntervalMs);
+  const health = new HealthHub(options.services, limits.healthIntervalMs, limits.healthQuietIntervalMs);
   const host: ConnectionHost = {
     services: options.services,
     version: options.version,

@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Ack, MAX_CLIENT_BACKLOG_BYTES } from './contract.ts';
+import { type Ack, type HealthSnapshot, MAX_CLIENT_BACKLOG_BYTES } from './contract.ts';
 import { event, healthSnapshot } from './fake-services.ts';
 import { portTransport } from './message-port.ts';
 import { portClient, rawPeer, start } from './test-kit.ts';
@@ -68,7 +68,7 @@ describe('subscriptions', () => {
   });
 
   it('sends health at most once per interval, newest last, watched only while someone looks', async () => {
-    const { server, services } = start({ healthIntervalMs: 60 });
+    const { server, services } = start({ healthIntervalMs: 60, healthQuietIntervalMs: 60 });
     const one = await portClient(server);
     const two = await portClient(server);
     const seen: string[][] = [[], []];
@@ -95,6 +95,28 @@ describe('subscriptions', () => {
     expect(seen[1]).toEqual(seen[0]);
     for (const each of open) each.unsubscribe();
     await expect.poll(() => services.healthWatchers()).toBe(0);
+  });
+
+  it('sends health less often while only its numbers change, and news no later than ever', async () => {
+    const { server, services } = start({ healthIntervalMs: 1, healthQuietIntervalMs: 3_600_000 });
+    const client = await portClient(server);
+    const seen: string[] = [];
+    await client.subscribe(
+      'health.watch',
+      {},
+      { onSnapshot: () => {}, onDelta: (delta) => seen.push(delta.level), onClosed: () => {} },
+    );
+    const pushed = async (level: HealthSnapshot['level'], wanted: string[]): Promise<void> => {
+      services.emitHealth(healthSnapshot(level));
+      await expect.poll(() => seen).toEqual(wanted);
+    };
+    await pushed('ok', ['ok']);
+    await sleep(5);
+    for (let n = 0; n < 10; n++) services.emitHealth(healthSnapshot('ok'));
+    // The numbers that wait do not hold the news back.
+    await pushed('failed', ['ok', 'failed']);
+    await sleep(5);
+    await pushed('ok', ['ok', 'failed', 'ok']);
   });
 
   it('sheds the client that does not read, and not the one beside it', async () => {

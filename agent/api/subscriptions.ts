@@ -13,21 +13,32 @@ export interface Source {
   stop(): void;
 }
 
-/** Shares one health watch among all subscribers: each snapshot is serialised once, at most one per interval. */
+/** What a person is told at once when it changes. */
+function said(health: HealthSnapshot | undefined): string {
+  return health === undefined ? '' : `${health.level} ${health.sentence}`;
+}
+
+/**
+ * Shares one health watch among all subscribers: each snapshot is serialised once, at most one per interval, and where
+ * only numbers changed at most one per the longer one.
+ */
 export class HealthHub {
   readonly #services: ApiServices;
   readonly #intervalMs: number;
+  readonly #quietIntervalMs: number;
   readonly #subscribers = new Set<(delta: string) => void>();
   #users = 0;
   #unwatch: (() => void) | undefined;
   #latest: HealthSnapshot | undefined;
   #dirty = false;
   #lastSentMs = -Infinity;
+  #lastSaid = '';
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(services: ApiServices, intervalMs: number) {
+  constructor(services: ApiServices, intervalMs: number, quietIntervalMs: number) {
     this.#services = services;
     this.#intervalMs = intervalMs;
+    this.#quietIntervalMs = quietIntervalMs;
   }
 
   async open(context: CallContext): Promise<Source> {
@@ -56,8 +67,14 @@ export class HealthHub {
   #onSnapshot(snapshot: HealthSnapshot): void {
     this.#latest = snapshot;
     this.#dirty = true;
-    if (this.#timer) return;
-    const waitMs = this.#lastSentMs + this.#intervalMs - performance.now();
+    const isNews = said(snapshot) !== this.#lastSaid;
+    if (this.#timer) {
+      if (!isNews) return;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    const intervalMs = isNews ? this.#intervalMs : this.#quietIntervalMs;
+    const waitMs = this.#lastSentMs + intervalMs - performance.now();
     if (waitMs <= 0) this.#send();
     else {
       this.#timer = setTimeout(() => {
@@ -72,6 +89,7 @@ export class HealthHub {
     if (!this.#dirty || this.#users === 0) return;
     this.#dirty = false;
     this.#lastSentMs = performance.now();
+    this.#lastSaid = said(this.#latest);
     const delta = jsonText(this.#latest);
     for (const deliver of this.#subscribers) deliver(delta);
   }

@@ -204,6 +204,7 @@ function stepsOf(
     'brush the histogram': {
       before: async () => {
         await fresh();
+        await page.locator('.histogram[role=slider]').waitFor();
         const box = (await page.locator('.histogram').boundingBox())!;
         await page.mouse.move(box.x + box.width * (0.2 + turn / 50), box.y + 30);
         await page.mouse.down();

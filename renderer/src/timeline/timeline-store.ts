@@ -22,6 +22,9 @@ import { endsInPast } from './query-text.ts';
 import { useTimeline } from './timeline-state.ts';
 
 const REFRESH_MS = 5000;
+/** Counts of the overview are asked for again when so large a share of them is new, or after this time. */
+const REFRESH_SHARE = 0.005;
+const REFRESH_LATEST_MS = 30_000;
 
 const get = useTimeline.getState;
 const set = useTimeline.setState;
@@ -33,6 +36,7 @@ let unfollow: (() => void) | undefined;
 let span: Span | undefined;
 /** Events since the histogram and facets were last loaded. */
 let stale = 0;
+let refreshedMs = 0;
 /** Asked at the moment rows arrive: enter and leave events get lost when what is under the pointer changes. */
 let isHeld: () => boolean = () => false;
 let queued: { events: EventJson[]; skipped: number } | undefined;
@@ -101,11 +105,25 @@ function follow(query: string): void {
   );
 }
 
+/** Whether the histogram on screen would look different with what came since. */
+function isOverviewOld(): boolean {
+  if (stale === 0) return false;
+  if (performance.now() - refreshedMs > REFRESH_LATEST_MS) return true;
+  const { histogram } = get();
+  if (!histogram) return true;
+  const counted = histogram.buckets.reduce(
+    (sum, { info, low, medium, high, critical }) => sum + info + low + medium + high + critical,
+    0,
+  );
+  return stale >= counted * REFRESH_SHARE;
+}
+
 /** Loads histogram and facets again; errors leave what was there and say so in place. */
 export async function refreshOverview(facets = true): Promise<void> {
   const { query } = get();
   if (query === undefined) return;
   stale = 0;
+  refreshedMs = performance.now();
   await loadOverview(query, facets, scope.signal, span);
 }
 
@@ -176,7 +194,7 @@ export function enterTimeline(query: string, around: string | undefined, aroundR
   if (around === undefined) openQuery(query);
   else void openAround(around, aroundRows);
   const timer = setInterval(() => {
-    if (stale > 0 && get().around === undefined && !document.hidden && !get().paused)
+    if (get().around === undefined && !document.hidden && !get().paused && isOverviewOld())
       void refreshOverview(!isHeld());
   }, REFRESH_MS);
   return () => {
