@@ -1,4 +1,5 @@
 /** What the sensor sees, what it cannot, and how full its rings are. */
+import { useDeferredValue } from 'react';
 import type { HealthSnapshot, HookJson } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { bytes, count } from '../ui/format.ts';
@@ -9,12 +10,23 @@ import { Figure, Section, State } from './section.tsx';
 const HOOK_LEVEL = { active: 'ok', replaced: 'degraded', missing: 'failed' } as const;
 const ORDER: readonly HookJson['state'][] = ['missing', 'replaced', 'active'];
 
+/** A table with more rows than this scrolls, at its full height, whatever is in it. */
+const FULL_ROWS = 20;
+
 function Hooks({ hooks }: { hooks: readonly HookJson[] }) {
+  // So many rows take a frame of their own: opening Health does not wait for them.
+  const isLong = hooks.length > FULL_ROWS;
+  const isShown = useDeferredValue(true, false) || !isLong;
   const sorted = hooks.toSorted(
     (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.lost - a.lost || b.events - a.events,
   );
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={t('health.hooks')}>
+    <div
+      className={isLong ? 'table-scroll table-long' : 'table-scroll'}
+      tabIndex={0}
+      role="region"
+      aria-label={t('health.hooks')}
+    >
       <table className="table">
         <thead>
           <tr>
@@ -30,7 +42,7 @@ function Hooks({ hooks }: { hooks: readonly HookJson[] }) {
           </tr>
         </thead>
         <tbody>
-          {sorted.map((hook) => (
+          {(isShown ? sorted : []).map((hook) => (
             <tr key={hook.name}>
               <td className="mono">
                 <SafeText text={hook.name} />

@@ -59,15 +59,22 @@ function Line({ xs, ys, label, height = 32, floor }: Props) {
       );
     };
     // The width comes with the layout that the browser does anyway: asking for it here would lay out the whole view
-    // once for each line.
-    const observer = new ResizeObserver(([entry]) => {
-      const width = Math.max(40, Math.floor(entry?.contentRect.width ?? 0));
+    // once for each line. Drawn with the next frame, so that opening a view with many lines does not wait for them.
+    let width = 0;
+    let frame = 0;
+    const fit = (): void => {
+      frame = 0;
       if (plot.current) plot.current.setSize({ width, height });
       else plot.current = make(width);
+    };
+    const observer = new ResizeObserver(([entry]) => {
+      width = Math.max(40, Math.floor(entry?.contentRect.width ?? 0));
+      if (frame === 0) frame = requestAnimationFrame(fit);
     });
     observer.observe(element);
     return () => {
       observer.disconnect();
+      cancelAnimationFrame(frame);
       plot.current?.destroy();
       plot.current = undefined;
     };
