@@ -107,6 +107,8 @@ export interface CoreAddon {
   protectedExecutables(): string[];
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
+  /** Gives one open file the owner, mode, extended attributes and times of another; '' or what could not be kept. */
+  copyAttributes(fromFd: number, toFd: number): string;
   hasShaExtensions: boolean;
   /** SHA-256 and BLAKE3 in one pass on the libuv pool; the digests are of the expected file or there are none. */
   hashFile(request: HashFileRequest): Promise<HashFileResult>;
