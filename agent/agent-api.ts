@@ -8,8 +8,6 @@ import { listenOnSocket, socketPathOf, type SocketServer } from './api/socket-se
 import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
 import { machineChecks } from './doctor.ts';
-import { dlpMethods } from './dlp-api.ts';
-import type { Dlp } from './open-dlp.ts';
 import type { RuleSet } from './detect/rule-set.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
@@ -41,7 +39,6 @@ export interface AgentApiParts {
   /** The rules and exceptions in force. */
   ruleSet: () => RuleSet;
   policies: PolicyService;
-  dlp: Dlp;
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
@@ -129,7 +126,6 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       },
       ...exceptionMethods(parts, byOf),
       ...policyMethods(parts, byOf),
-      ...dlpMethods(parts, byOf),
       'doctor.check': async () => ({ checks: machineChecks(parts.dataDir) }),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),

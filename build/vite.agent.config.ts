@@ -16,6 +16,7 @@ export default defineConfig({
         sentinel: 'agent/main.ts',
         'timeline-worker': 'agent/timeline-worker.ts',
         'agent-host': 'electron/agent-host.ts',
+        'dlp-extract': 'agent/dlp/extract/child.ts',
       },
       output: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs', format: 'es' },
     },

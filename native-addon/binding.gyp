@@ -13,7 +13,7 @@
       "sources": [
         "src/binding.cc",
         "src/host/act.cc",
-        "src/host/attributes.cc",
+        "src/host/confine.cc",
         "src/host/peercred.cc",
         "src/host/protected.cc",
         "src/hash/sha256.cc",

@@ -107,8 +107,14 @@ export interface CoreAddon {
   protectedExecutables(): string[];
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
-  /** Gives one open file the owner, mode, extended attributes and times of another; '' or what could not be kept. */
-  copyAttributes(fromFd: number, toFd: number): string;
+  /**
+   * Takes from this process, for good: root, files, the network, other processes, new descriptors, memory beyond what it
+   * has plus `dataBytes`, CPU time beyond `cpuSeconds` (src/host/confine.cc). Returns '' or what could not be done; the
+   * process must not go on then.
+   */
+  confine(dataBytes: number, cpuSeconds: number): string;
+  /** Ends this process at once, with nothing of Node's own end. */
+  leave(code: number): never;
   hasShaExtensions: boolean;
   /** SHA-256 and BLAKE3 in one pass on the libuv pool; the digests are of the expected file or there are none. */
   hashFile(request: HashFileRequest): Promise<HashFileResult>;

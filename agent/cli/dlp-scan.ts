@@ -1,6 +1,7 @@
 /** `sentinel dlp scan`: files, folders and standard input against indexes and rules. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { createEngine, type NamedSource } from '../dlp/engine.ts';
+import { extractorWith } from '../dlp/extract/extractor.ts';
 import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
 import { UsageError } from '../errors.ts';
 import { parseCommand, positiveInt, type Command, type Output } from './command.ts';
@@ -96,7 +97,7 @@ or an error; files that could not be scanned are listed with the reason and coun
       throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
     const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
     const sources: NamedSource[] = [];
-    const engine = createEngine(sources);
+    const engine = createEngine(sources, extractorWith());
     const cancel = new AbortController();
     const onSignal = (): void => cancel.abort();
     process.once('SIGINT', onSignal);

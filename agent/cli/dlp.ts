@@ -2,7 +2,6 @@
 import { nearest } from '../config.ts';
 import { UsageError } from '../errors.ts';
 import type { Command } from './command.ts';
-import { quarantineCommand } from './dlp-quarantine.ts';
 import { scanCommand } from './dlp-scan.ts';
 
 export const command: Command = {
@@ -11,8 +10,7 @@ export const command: Command = {
   run: async (argv, output) => {
     const [name, ...rest] = argv;
     if (name === 'scan') return await scanCommand.run(rest, output);
-    if (name === 'quarantine') return await quarantineCommand.run(rest, output);
-    const meant = name === undefined ? undefined : nearest(name, ['scan', 'index', 'quarantine']);
+    const meant = name === undefined ? undefined : nearest(name, ['scan', 'index']);
     throw new UsageError(
       name === undefined
         ? 'say what: sentinel dlp scan'

@@ -35,6 +35,11 @@ const REASONS: Readonly<Record<Exclude<NativeDlpResult['outcome'], 'ok'>, [Unsca
   unreadable: ['unreadable', 'the file could not be read'],
 };
 
+/** What was found, wherever it was. */
+function identityOf({ index, rule, kind, type, rowRef }: DlpMatch): string {
+  return JSON.stringify([index, rule, kind, type, rowRef]);
+}
+
 /** What one or several streams of a file came to. */
 class Findings {
   readonly matches: DlpMatch[] = [];
@@ -61,13 +66,23 @@ class Findings {
     for (const hit of result.hits) {
       const match = this.#sources[hit.source]?.toMatch(hit);
       if (!match) continue;
-      if (member !== undefined) match.member = member;
+      if (member !== undefined && member !== '') match.member = member;
       if (this.matches.length < this.#maxMatches) this.matches.push(match);
       else this.unlisted += match.count;
     }
     if (result.outcome === 'ok') return;
     const [code, sentence] = REASONS[result.outcome];
     this.fail(code, result.detail ? `${sentence}: ${result.detail}` : sentence);
+  }
+
+  /** Leaves out what was found again in the raw bytes of a container after it was found inside. */
+  addRaw(result: NativeDlpResult): void {
+    const known = new Set(this.matches.map(identityOf));
+    const before = this.matches.length;
+    this.add(result);
+    if (known.size === 0) return;
+    const raw = this.matches.splice(before);
+    for (const match of raw) if (!known.has(identityOf(match))) this.matches.push(match);
   }
 
   verdict(path: string, startedMs: number, members: number | undefined): FileVerdict {
@@ -132,10 +147,10 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
         if (told.outcome !== 'not_a_container') {
           members = told.members;
           if (told.outcome !== 'ok') findings.fail(told.outcome, told.reason ?? told.outcome);
-          return findings.verdict(path, startedMs, members);
         }
       }
-      findings.add(await scanner.scanFd(fd, limits));
+      // Whatever it is, its bytes are looked at too: what readers of the format skip is there all the same.
+      findings.addRaw(await scanner.scanFd(fd, limits));
       return findings.verdict(path, startedMs, members);
     } finally {
       options.signal?.removeEventListener('abort', onAbort);

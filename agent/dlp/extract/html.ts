@@ -1,0 +1,132 @@
+/** HTML as text: what is shown, and what is not (attributes, comments, scripts), each in its place. */
+import type { TextDecoder } from 'node:util';
+import { TextWriter, type Extraction } from './extraction.ts';
+import { attributeValues, decodeReferences, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
+import { textDecoder } from './xml-text.ts';
+
+/** U+00A0 to U+00FF in order. */
+const LATIN =
+  'nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml'.split(
+    ' ',
+  );
+
+const NAMED: Readonly<Record<string, string>> = {
+  __proto__: null as never,
+  lt: '<',
+  gt: '>',
+  amp: '&',
+  quot: '"',
+  apos: "'",
+  ensp: '\u2002',
+  emsp: '\u2003',
+  thinsp: '\u2009',
+  zwnj: '\u200C',
+  zwj: '\u200D',
+  ndash: '–',
+  mdash: '—',
+  lsquo: '‘',
+  rsquo: '’',
+  sbquo: '‚',
+  ldquo: '“',
+  rdquo: '”',
+  bdquo: '„',
+  bull: '•',
+  hellip: '…',
+  euro: '€',
+  trade: '™',
+  OElig: 'Œ',
+  oelig: 'œ',
+  Scaron: 'Š',
+  scaron: 'š',
+  Yuml: 'Ÿ',
+  commat: '@',
+  period: '.',
+  comma: ',',
+  colon: ':',
+  semi: ';',
+  num: '#',
+  sol: '/',
+  lowbar: '_',
+  plus: '+',
+  hyphen: '‐',
+  dash: '‐',
+  Tab: '\t',
+  NewLine: '\n',
+  ...Object.fromEntries(LATIN.map((name, index) => [name, String.fromCharCode(0xa0 + index)])),
+};
+
+const LINES: ReadonlySet<string> = new Set(
+  'p div br hr li ul ol dl dt dd tr table thead tbody tfoot caption h1 h2 h3 h4 h5 h6 blockquote pre section article header footer nav aside main form fieldset legend title option select textarea address figure figcaption html head body script style details summary'.split(
+    ' ',
+  ),
+);
+
+class HtmlText implements XmlHandler {
+  readonly #writer: TextWriter;
+  /** Attributes are told after the line they are in, so that they do not part what is shown together. */
+  #aside = '';
+
+  constructor(writer: TextWriter) {
+    this.#writer = writer;
+  }
+
+  open(name: string, attributes: string): void {
+    const local = localName(name).toLowerCase();
+    if (local === 'td' || local === 'th') this.#writer.add('\t');
+    else if (LINES.has(local)) this.#line();
+    if (!attributes.includes('=')) return;
+    for (const value of attributeValues(attributes))
+      if (value.length > 4) this.#aside += `${decodeReferences(value, NAMED)}\n`;
+    for (const [, value] of attributes.matchAll(/=\s*([^\s"'>]{5,4096})/g)) this.#aside += `${value ?? ''}\n`;
+    if (this.#aside.length > 65_536) this.#line();
+  }
+
+  close(name: string): void {
+    if (LINES.has(localName(name).toLowerCase())) this.#line();
+  }
+
+  text(text: string): void {
+    this.#writer.add(decodeReferences(text, NAMED));
+  }
+
+  other(text: string): void {
+    if (text.length > 4) this.#aside += `${text}\n`;
+  }
+
+  end(): void {
+    this.#line();
+    this.#writer.end();
+  }
+
+  #line(): void {
+    this.#writer.add('\n');
+    if (this.#aside !== '') this.#writer.add(this.#aside);
+    this.#aside = '';
+  }
+}
+
+/** Reads a page. `charset`: what a mail or server said of it. */
+export async function readHtml(
+  extraction: Extraction,
+  bytes: AsyncIterable<Buffer> | Iterable<Buffer>,
+  path: string,
+  charset?: string,
+): Promise<void> {
+  const handler = new HtmlText(new TextWriter(extraction, path));
+  const tokens = new XmlTokens(handler);
+  let decoder: TextDecoder | undefined;
+  try {
+    for await (const piece of bytes) {
+      extraction.tick(piece.length);
+      decoder ??= textDecoder(
+        piece,
+        charset ?? /charset\s*=\s*["']?([\w.:-]{1,40})/i.exec(piece.toString('latin1', 0, 4096))?.[1],
+      );
+      tokens.write(decoder.decode(piece, { stream: true }));
+    }
+  } finally {
+    tokens.write(decoder?.decode() ?? '');
+    tokens.end();
+    handler.end();
+  }
+}

@@ -1,8 +1,0 @@
-#pragma once
-#include <napi.h>
-
-namespace sentinel {
-
-void registerAttributes(Napi::Env env, Napi::Object exports);
-
-}  // namespace sentinel
