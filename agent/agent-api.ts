@@ -87,6 +87,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'tree.ancestors': async (params) => timeline.call('tree.ancestors', params, await parts.settle()),
       'tree.children': async (params) =>
         timeline.call('tree.children', params, params.after === undefined ? await parts.settle() : undefined),
+      'tree.overview': async (params) => timeline.call('tree.overview', params, await parts.settle()),
       'tree.search': async (params) => timeline.call('tree.search', params, await parts.settle()),
       'events.export': async (params) => timeline.call('events.export', params, await fresh(params)),
       'triage.list': async (params) => timeline.call('triage.list', params, await parts.settle()),

@@ -27,6 +27,7 @@ export type WorkerMethod =
   | 'process.tree'
   | 'tree.ancestors'
   | 'tree.children'
+  | 'tree.overview'
   | 'tree.search'
   | 'events.export'
   | 'triage.list'

@@ -135,6 +135,15 @@ export class TimelineQueries {
         return this.#ancestors(params);
       case 'tree.children':
         return this.#children(params);
+      case 'tree.overview': {
+        const { busiest, latest, matched, complete } = this.#timeline.treeOverview();
+        return {
+          busiest: busiest.map(nodeJson),
+          latest: latest.map(nodeJson),
+          matched: matched.map(nodeJson),
+          complete,
+        };
+      }
       case 'tree.search': {
         const node = parseQuery(params.query ?? '');
         const found = this.#timeline.searchTree(processKeyFrom(params.entityId), node, params.limit);

@@ -173,6 +173,14 @@ export interface ReadMethods extends PolicyReadMethods {
     params: { entityId: string; query: string; limit?: number };
     result: { paths: TreeNode[][]; complete: boolean };
   };
+  /**
+   * Where to begin: the trees that did most and that began last, each by the service or session at its top, and the
+   * processes that rules matched, the worst first. Of a very long record only both ends are looked at.
+   */
+  'tree.overview': {
+    params: Record<string, never>;
+    result: { busiest: TreeNode[]; latest: TreeNode[]; matched: TreeNode[]; complete: boolean };
+  };
   'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
   /** What this machine allows, asked now. */
   'doctor.check': { params: Record<string, never>; result: { checks: DoctorCheck[] } };

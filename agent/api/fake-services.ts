@@ -90,6 +90,7 @@ export function fakeServices(): FakeServices {
       'events.gaps': async () => ({ gaps: [] }),
       'gaps.totals': async () => ({ totals: [] }),
       'process.tree': async () => notFound(),
+      'tree.overview': async () => ({ busiest: [], latest: [], matched: [], complete: true }),
       'tree.ancestors': async () => notFound(),
       'tree.children': async () => ({ children: [], total: 0 }),
       'events.export': async () => ({ text: '', events: 0 }),

@@ -117,6 +117,7 @@ const SCHEMAS: Schemas = {
     pid: z.int().check(z.gte(0), z.lte(2 ** 31 - 1)),
     startNs: z.optional(decimal),
   }),
+  'tree.overview': nothing,
   'tree.ancestors': z.strictObject({ entityId }),
   'tree.children': z.strictObject({ entityId, limit: z.optional(limit), after: z.optional(cursor) }),
   'exceptions.preview': z.strictObject({ eventId: decimal, ruleId, conditions: z.optional(conditions) }),

@@ -29,6 +29,7 @@ import {
   type ProcessTree,
   type TreeOptions,
 } from './tree.ts';
+import { treeOverview, type TreeOverview } from './tree-overview.ts';
 import { searchTree, type TreeSearch } from './tree-search.ts';
 import { countsByType, recentValues } from './values.ts';
 import { eventOf, type Reader } from './view.ts';
@@ -99,6 +100,8 @@ export interface Timeline {
   children(key: ProcessKey, options?: TreeOptions): ChildrenPage | undefined;
   /** Processes below a process whose events match, with the way down to each. */
   searchTree(key: ProcessKey, node: QueryNode, limit?: number): TreeSearch | undefined;
+  /** Where to begin among all processes. */
+  treeOverview(): TreeOverview;
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[];
   gapSummary(sinceNs: bigint): { count: number; lostRecords: number };
   /** By lane, cause, hook and CPU. */
@@ -298,6 +301,10 @@ class SqliteTimeline implements Timeline {
 
   searchTree(key: ProcessKey, node: QueryNode, limit?: number): TreeSearch | undefined {
     return this.read(() => searchTree(this.reader, key, node, { limit }));
+  }
+
+  treeOverview(): TreeOverview {
+    return this.read(() => treeOverview(this.reader));
   }
 
   gaps(fromNs: bigint, toNs: bigint, limit: number): GapInfo[] {

@@ -136,6 +136,13 @@ const SCREENS: readonly Screen[] = [
     },
   },
   {
+    name: 'processes-entry',
+    show: async (page) => {
+      await go(page, '#/processes');
+      await page.locator('.entry-line').first().waitFor();
+    },
+  },
+  {
     name: 'health',
     show: async (page) => {
       await go(page, '#/health');

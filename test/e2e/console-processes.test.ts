@@ -6,11 +6,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Page } from 'playwright-core';
 import { type TestContext, afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
-import { socketPathOf } from '../../agent/api/socket-server.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
 import { accessibilityFaults } from './axe.ts';
-import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
-import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';
+import { browserPath } from './browser.ts';
+import { type ConsoleSession, openConsole } from './console-session.ts';
+import type { AgentProcess } from './packaged-agent.ts';
 
 if (browserPath === undefined)
   console.warn('SKIPPED: the process tree in a browser: no Chromium is installed');
@@ -24,7 +24,7 @@ read line`;
 
 let agent: AgentProcess;
 let api: ApiClient;
-let browser: TestBrowser;
+let session: ConsoleSession;
 let page: Page;
 let parent: ChildProcess;
 let tree = '';
@@ -39,26 +39,39 @@ const params = (): URLSearchParams => new URLSearchParams(page.url().split('?')[
 
 describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', { timeout: 40_000 }, () => {
   beforeAll(async () => {
-    agent = await startAgentProcess({ args: ['--scope', `pid:${process.pid}`, '--console', 'on'] });
-    api = await connectAgent(socketPathOf(agent.dataDir));
-    browser = await openBrowser();
-    page = await browser.newPage();
-    page.setDefaultTimeout(15_000);
-    await page.goto(agent.consoleUrl!);
-    await page.locator('#event-list').waitFor();
+    session = await openConsole();
+    ({ agent, api, page } = session);
     parent = spawn('/bin/bash', ['-c', SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
     await once(parent.stdout!, 'data');
   }, 60_000);
   afterAll(async () => {
     parent?.stdin?.end();
-    await browser?.close();
-    api?.close();
-    await agent?.stop();
-    agent?.remove();
+    await session?.close();
   });
   beforeEach((context: TestContext) => {
     if (agent.sensorTier === 'lsm' || agent.sensorTier === 'tracepoint') return;
     context.skip(`SKIPPED: the ${agent.sensorTier} sensor of this machine misses short processes`);
+  });
+
+  it('begins with what matched, the busiest trees and the latest, and with a search over all', async () => {
+    await page.keyboard.press('2');
+    const section = (name: string) => page.locator('.entry-section').filter({ hasText: name });
+    await section('Matched by rules').locator('.entry-line', { hasText: 'cat' }).first().waitFor();
+    const { busiest } = await api.call('tree.overview', {});
+    const listed = section('Most active').locator('.entry-line');
+    await expect.poll(() => listed.count()).toBe(busiest.length);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole('searchbox', { name: 'Find a process' }).fill(`cmd:${MARK} and action:exec`);
+    await page.keyboard.press('Enter');
+    await section('Found')
+      .locator('.entry-line', { hasText: String(parent.pid) })
+      .click();
+    await row(MARK).first().waitFor();
+    expect(params().get('p')).toMatch(new RegExp(`^${parent.pid}-`));
+    await page.getByRole('button', { name: 'All trees' }).click();
+    await page.getByRole('searchbox', { name: 'Find a process' }).fill('imge:x');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
   });
 
   it('is one key away from an event, with the ancestors above', async () => {
@@ -183,6 +196,6 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
     await page.goBack();
     await expect.poll(() => params().get('p')).toBe(id);
     await cat().waitFor();
-    expect(browser.complaints()).toEqual([]);
+    expect(session.browser.complaints()).toEqual([]);
   });
 });

@@ -10,6 +10,7 @@ import { clauseText } from '../timeline/query-text.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { count } from '../ui/format.ts';
 import { Ago } from '../ui/time.tsx';
+import { FailureNotice } from '../ui/failure-notice.tsx';
 import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { SeverityWord } from '../ui/severity.tsx';
 import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
@@ -185,14 +186,7 @@ export function DetectionsView() {
     <div className="page detections">
       <h1 className="page-title">{t('detections.title')}</h1>
       {error === undefined ? null : (
-        <Notice title={t('detections.failed')} alert>
-          <p>{error.message}</p>
-          <div className="notice-actions">
-            <button type="button" className="button" onClick={again}>
-              {t('common.retry')}
-            </button>
-          </div>
-        </Notice>
+        <FailureNotice title={t('detections.failed')} message={error.message} again={again} />
       )}
       {data === undefined && error === undefined ? <p className="dim">{t('common.loading')}</p> : null}
       {data && data.groups.length === 0 ? (

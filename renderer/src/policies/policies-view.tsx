@@ -3,6 +3,7 @@ import type { PolicyOverview, PolicyProblemJson, PolicyVersionJson } from '../..
 import { t, tn } from '../i18n/i18n.ts';
 import { agent, navigate, useApp } from '../store.ts';
 import { count, nsOfMs } from '../ui/format.ts';
+import { FailureNotice } from '../ui/failure-notice.tsx';
 import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { SeverityWord } from '../ui/severity.tsx';
 import { SafeText } from '../ui/text.tsx';
@@ -148,14 +149,7 @@ export function PoliciesView() {
     <div className="page policies">
       <h1 className="page-title">{t('nav.policies')}</h1>
       {error === undefined ? null : (
-        <Notice title={t('policies.failed')} alert>
-          <p>{error.message}</p>
-          <div className="notice-actions">
-            <button type="button" className="button" onClick={again}>
-              {t('common.retry')}
-            </button>
-          </div>
-        </Notice>
+        <FailureNotice title={t('policies.failed')} message={error.message} again={again} />
       )}
       {data === undefined && error === undefined ? <p className="dim">{t('common.loading')}</p> : null}
       {data ? <Overview data={data} /> : null}

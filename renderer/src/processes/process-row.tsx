@@ -1,22 +1,20 @@
 /** One process of the tree: who it is, what it and its descendants did, and its life on the time axis. */
 import { memo } from 'react';
 import type { TreeNode } from '../../../agent/api/contract.ts';
-import { t, tn, tryMessage } from '../i18n/i18n.ts';
+import { t, tn } from '../i18n/i18n.ts';
 import { absoluteTime, count, duration, micros, shortCount } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { commandLine } from '../timeline/sentence.ts';
-import { loadChildren, setExpanded, showAlike } from './process-store.ts';
+import { loadChildren, setExpanded } from './process-store.ts';
+import { Badges } from './badges.tsx';
 import { type Axis, lifeBox } from './life-axis.ts';
-import { type Branch, type TreeRow, durationOf, userOf, worst } from './tree-model.ts';
+import { type Branch, type TreeRow, durationOf, userOf } from './tree-model.ts';
 
-const INDENT_PX = 14;
+export const INDENT_PX = 14;
 /** Deeper rows are not set further to the right: the command line must stay readable. */
-const MAX_INDENT = 16;
-const BADGES = ['file', 'network', 'dns', 'memory', 'module', 'dlp'] as const;
-const NO_HUE: ReadonlySet<string> = new Set(['module', 'dlp']);
-
+export const MAX_INDENT = 16;
 /** "2 min", "350 ms"; of one whose end was not seen what is certain. */
 export function lifeText(node: TreeNode): string {
   const us = Number(durationOf(node) / 1000n);
@@ -24,36 +22,7 @@ export function lifeText(node: TreeNode): string {
   return node.endNs === undefined ? t('processes.atLeast', { time }) : time;
 }
 
-function Badges({ node }: { node: TreeNode }) {
-  const counts = node.subtree?.counts ?? node.counts;
-  const detections = node.subtree?.detections ?? node.detections;
-  return (
-    <span className="tree-badges" role="gridcell">
-      {detections > 0 ? (
-        <span className={`badge sev-${worst(node)}`} title={tn('processes.detections', detections)}>
-          <SeverityGlyph severity={worst(node)} decorative />
-          <span className="num">{shortCount(detections)}</span>
-        </span>
-      ) : null}
-      {BADGES.filter((type) => (counts[type] ?? 0) > 0).map((type) => (
-        <span
-          key={type}
-          className="badge"
-          title={`${tryMessage(`type.${type}`) ?? type}: ${count(counts[type] ?? 0)}`}
-        >
-          <span
-            className="type-swatch"
-            style={{ background: `var(--type-${NO_HUE.has(type) ? 'other' : type})` }}
-          />
-          <span className="badge-word">{tryMessage(`type.${type}`) ?? type}</span>{' '}
-          <span className="num">{shortCount(counts[type] ?? 0)}</span>
-        </span>
-      ))}
-    </span>
-  );
-}
-
-function Life({ node, axis, colour }: { node: TreeNode; axis: Axis; colour: string }) {
+export function Life({ node, axis, colour }: { node: TreeNode; axis: Axis; colour: string }) {
   const box = lifeBox(axis, node);
   const ended = node.endNs === undefined ? t('processes.running') : absoluteTime(node.endNs);
   return (
@@ -157,76 +126,11 @@ export const ProcessRow = memo(function ProcessRow({
       <span className="cell" role="gridcell">
         <SafeText text={userOf(node)} limit={40} />
       </span>
-      <Badges node={node} />
+      <Badges node={node} role="gridcell" />
       <Life node={node} axis={axis} colour={colour} />
     </div>
   );
 });
-
-/** Alike siblings as one: how many, from the first start to the last end. */
-export function AlikeRow({
-  row,
-  top,
-  axis,
-  colour,
-  cursor,
-}: {
-  row: Extract<TreeRow, { kind: 'alike' }>;
-  top: number;
-  axis: Axis;
-  colour: string;
-  cursor: boolean;
-}) {
-  const { nodes, depth, id } = row;
-  const [first] = nodes;
-  const last = nodes.at(-1);
-  if (!first || !last) return null;
-  const whole: TreeNode = { ...first, lastNs: last.lastNs, endNs: last.endNs };
-  const files = nodes.reduce((sum, node) => sum + (node.counts['file'] ?? 0), 0);
-  const network = nodes.reduce((sum, node) => sum + (node.counts['network'] ?? 0), 0);
-  const sums: TreeNode = { ...whole, counts: { file: files, network }, subtree: undefined };
-  return (
-    <div
-      id={processRowId(id)}
-      role="row"
-      className="row tree-row tree-alike"
-      data-alike={id}
-      data-cursor={cursor || undefined}
-      aria-level={depth + 1}
-      aria-expanded={false}
-      aria-selected={cursor}
-      style={{ transform: `translateY(${top}px)` }}
-    >
-      <span
-        className="tree-name"
-        role="gridcell"
-        style={{ paddingLeft: Math.min(depth, MAX_INDENT) * INDENT_PX }}
-      >
-        <button
-          type="button"
-          className="tree-toggle"
-          tabIndex={-1}
-          aria-label={t('processes.expand')}
-          onClick={() => showAlike(first.entityId)}
-        >
-          <Icon name="right" />
-        </button>
-        <span className="say-actor">
-          <EndEllipsis text={first.process.name || t('common.unknown')} />
-        </span>
-        <span className="tag num">{t('processes.alike', { n: count(nodes.length) })}</span>
-        <span className="say-object dim">
-          <MiddleEllipsis text={first.process.executable ?? ''} />
-        </span>
-      </span>
-      <span className="cell" role="gridcell">
-        <SafeText text={userOf(first)} limit={40} />
-      </span>
-      <Badges node={sums} />
-      <Life node={whole} axis={axis} colour={colour} />
-    </div>
-  );
-}
 
 /** Children that are not loaded: pressed, or scrolled to, they are. */
 export function MoreRow({

@@ -60,23 +60,12 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The process to begin with when the address names none: the one that most recently ran a program. */
-async function newest(signal: AbortSignal): Promise<string | undefined> {
-  const { events } = await agent().call(
-    'events.query',
-    { query: 'type:process and action:exec', limit: 1 },
-    signal,
-  );
-  const process = events[0]?.process;
-  return process && entityOf(process);
-}
-
 /** Opens the tree around a process; returns what to do when the view is left. */
-export function enterProcesses(entityId: string | undefined): () => void {
+export function enterProcesses(entityId: string): () => void {
   scope.abort();
   scope = new AbortController();
   const { signal } = scope;
-  const known = entityId === undefined ? undefined : get().tree?.branches.get(entityId);
+  const known = get().tree?.branches.get(entityId);
   set(
     known
       ? { cursor: entityId, status: 'ready' }
@@ -87,14 +76,9 @@ export function enterProcesses(entityId: string | undefined): () => void {
   return () => scope.abort();
 }
 
-async function open(entityId: string | undefined, signal: AbortSignal): Promise<void> {
+async function open(entityId: string, signal: AbortSignal): Promise<void> {
   try {
-    const focus = entityId ?? (await newest(signal));
-    if (focus === undefined) {
-      set({ status: 'none' });
-      return;
-    }
-    const { node, ancestors } = await agent().call('tree.ancestors', { entityId: focus }, signal);
+    const { node, ancestors } = await agent().call('tree.ancestors', { entityId }, signal);
     set({ tree: openTree(node, ancestors), status: 'ready', error: undefined, cursor: node.entityId });
     if (node.children > 0) await loadChildren(node.entityId);
   } catch (error) {
@@ -182,6 +166,7 @@ export function showProcess(entityId: string): void {
 /** Reads the tree again as it is now. */
 export function reloadTree(): void {
   const { process } = useApp.getState().route;
+  if (process === undefined) return;
   set({ tree: undefined, status: 'loading' });
   enterProcesses(process);
 }

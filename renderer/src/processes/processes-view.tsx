@@ -1,12 +1,15 @@
 /** The Processes view: a process with those it descends from and those that descend from it. */
 import { useEffect, useMemo } from 'react';
 import { type MessageKey, t, tn } from '../i18n/i18n.ts';
-import { useApp } from '../store.ts';
+import { navigate, useApp } from '../store.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
-import { CodeLine, IconButton, Notice } from '../ui/primitives.tsx';
+import { FailureNotice } from '../ui/failure-notice.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { IconButton, Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { legendFor, ProcessTree } from './process-tree.tsx';
 import { TreeSearch } from './tree-search.tsx';
+import { ProcessesEntry } from './processes-entry.tsx';
 import { ProcessPanel } from './process-panel.tsx';
 import { COLOURINGS, enterProcesses, reloadTree, searchTree, useProcesses } from './process-store.ts';
 import { SORTS, rowsOf } from './tree-model.ts';
@@ -44,7 +47,6 @@ function Select<T extends string>({
 function Empty() {
   const status = useProcesses((state) => state.status);
   const error = useProcesses((state) => state.error);
-  const asked = useApp((state) => state.route.process);
   if (status === 'loading') {
     return (
       <p className="dim list-wait" role="status">
@@ -52,23 +54,15 @@ function Empty() {
       </p>
     );
   }
-  if (status === 'failed') {
-    return (
-      <Notice title={t('processes.failed')} alert>
-        <p>{error}</p>
-        <div className="notice-actions">
-          <button type="button" className="button" onClick={reloadTree}>
-            {t('common.retry')}
-          </button>
-        </div>
-      </Notice>
-    );
-  }
+  if (status === 'failed')
+    return <FailureNotice title={t('processes.failed')} message={error} again={reloadTree} />;
   return (
-    <Notice title={t(asked === undefined ? 'processes.none' : 'processes.gone')}>
-      <p className="dim">{t(asked === undefined ? 'processes.noneMeaning' : 'detail.notFoundMeaning')}</p>
-      <CodeLine code="sh -c 'ls | wc -l'" />
+    <Notice title={t('processes.gone')}>
+      <p className="dim">{t('detail.notFoundMeaning')}</p>
       <div className="notice-actions">
+        <button type="button" className="button" onClick={showEntry}>
+          {t('processes.all')}
+        </button>
         <button type="button" className="button" onClick={() => runQuery('type:process')}>
           {t('processes.fromTimeline')}
         </button>
@@ -77,8 +71,15 @@ function Empty() {
   );
 }
 
+const showEntry = (): void => navigate({ process: undefined });
+
+/** The tree of the process that was chosen, else where to begin. */
 export function ProcessesView() {
   const asked = useApp((state) => state.route.process);
+  return asked === undefined ? <ProcessesEntry /> : <ChosenTree asked={asked} />;
+}
+
+function ChosenTree({ asked }: { asked: string }) {
   const started = useApp((state) => state.session > 0);
   const tree = useProcesses((state) => state.tree);
   const sort = useProcesses((state) => state.sort);
@@ -99,6 +100,9 @@ export function ProcessesView() {
     <div className="processes">
       <h1 className="visually-hidden">{t('nav.processes')}</h1>
       <div className="toolbar tree-toolbar">
+        <button type="button" className="button button-quiet" onClick={showEntry}>
+          <Icon name="left" /> {t('processes.all')}
+        </button>
         {focus ? (
           <p className="toolbar-total" role="status">
             <SafeText text={focus.node.process.name} limit={60} />{' '}

@@ -6,7 +6,8 @@ import type { AgentError } from '../../agent-client.ts';
 import { t } from '../../i18n/i18n.ts';
 import { agent, navigate, useApp } from '../../store.ts';
 import { useLoad } from '../../use-load.ts';
-import { CopyButton, IconButton, Notice } from '../../ui/primitives.tsx';
+import { FailureNotice } from '../../ui/failure-notice.tsx';
+import { CopyButton, IconButton } from '../../ui/primitives.tsx';
 import { useTriage } from '../../triage/triage-store.ts';
 import { eventOf } from '../page-window.ts';
 import { useTimeline } from '../timeline-state.ts';
@@ -44,14 +45,11 @@ function useEarly(eventId: string): EventDetail | undefined {
 function Failure({ error, again }: { error: AgentError; again: () => void }) {
   const gone = error.code === 'not_found';
   return (
-    <Notice title={gone ? t('detail.notFound') : t('detail.failed')} alert>
-      <p className="dim">{gone ? t('detail.notFoundMeaning') : error.message}</p>
-      <div className="notice-actions">
-        <button type="button" className="button" onClick={again}>
-          {t('common.retry')}
-        </button>
-      </div>
-    </Notice>
+    <FailureNotice
+      title={gone ? t('detail.notFound') : t('detail.failed')}
+      message={gone ? t('detail.notFoundMeaning') : error.message}
+      again={again}
+    />
   );
 }
 
