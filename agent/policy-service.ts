@@ -419,7 +419,9 @@ export class PolicyService {
         ...exception,
         hits: counters?.exceptionHits[index] ?? 0,
       })),
-      ...(canary && state === 'canary' ? { canary: structuredClone(canary) } : {}),
+      ...(canary && state === 'canary'
+        ? { canary: { ...this.#life.rules, ...structuredClone(canary) } }
+        : {}),
     };
   }
 

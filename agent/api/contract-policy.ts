@@ -41,7 +41,14 @@ export interface PolicyVersionJson {
   };
   /** By place in the text. */
   exceptions: { when: string; owner: string; reason: string; expiresMs: number; hits: number }[];
-  canary?: { observedMs: number; windows: { fromMs: number; decided: number; falsePositives: number }[] };
+  canary?: {
+    /** Time it has run, and for how long it must; windows begin at milliseconds of that time. */
+    observedMs: number;
+    stableMs: number;
+    windowMs: number;
+    falsePositivePercent: number;
+    windows: { fromMs: number; decided: number; falsePositives: number }[];
+  };
 }
 
 export interface PolicyHistoryJson {

@@ -31,6 +31,8 @@ let api: ApiClient;
 let browser: TestBrowser;
 let page: Page;
 
+/** A loaded machine may take its time; what is waited for still has to come. */
+const SOON = { timeout: 20_000 };
 const section = (title: string) =>
   page.locator('.policy-section').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
 async function open(id?: string): Promise<void> {
@@ -72,12 +74,14 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
   it('takes a policy to simulation; its decisions appear with the clauses and values they rest on', async () => {
     await page.getByRole('button', { name: 'Echo is watched' }).click();
     await page.getByRole('button', { name: 'Simulate', exact: true }).click();
-    await expect.poll(() => page.locator('.policy-head').innerText()).toContain('simulating');
+    await expect.poll(() => page.locator('.policy-head').innerText(), SOON).toContain('simulating');
     execFileSync('/bin/echo', [MARK]);
     const decisions = section('Latest decisions');
     await decisions.getByText('would have').first().waitFor({ timeout: 20_000 });
     await decisions.locator('.group-toggle').first().click();
-    await expect.poll(() => decisions.locator('.policy-clauses').first().innerText()).toContain('"echo"');
+    await expect
+      .poll(() => decisions.locator('.policy-clauses').first().innerText(), SOON)
+      .toContain('"echo"');
   });
 
   it('tries it on the record; the examples lead to the very events', async () => {
@@ -88,7 +92,7 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     expect(simulation?.matched).toBeGreaterThan(0);
     const wanted = simulation!.examples[0]!.eventId;
     await example.click();
-    await expect.poll(() => page.url()).toContain(`e=${wanted}`);
+    await expect.poll(() => page.url(), SOON).toContain(`e=${wanted}`);
     const { event } = await api.call('events.get', { eventId: wanted });
     expect(event.process?.argv).toContain(MARK);
     await page.goBack();
@@ -101,26 +105,115 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     await area.fill(broken);
     const { problems } = await api.call('policy.validate', { text: broken });
     const { line, column, message } = problems[0]!;
-    const check = page.locator('#policy-check');
-    await expect.poll(() => check.innerText()).toContain(message);
+    const check = page.locator('.policy-check');
+    await expect.poll(() => check.innerText(), SOON).toContain(message);
     await check.getByRole('button', { name: `line ${line}, column ${column}` }).click();
     const caret = await area.evaluate((box) => (box as unknown as { selectionStart: number }).selectionStart);
     expect(broken.slice(0, caret).split('\n')).toHaveLength(line);
     expect(await page.locator('.policy-lines [data-bad]').innerText()).toBe(String(line));
     await page.getByRole('button', { name: 'Undo the changes' }).click();
-    await expect.poll(() => check.innerText()).toContain('Valid.');
+    await expect.poll(() => check.innerText(), SOON).toContain('Valid.');
+  });
+
+  it('completes names of fields by keyboard, and saves the text as the next version, a draft', async () => {
+    const area = page.getByRole('textbox', { name: 'Text' });
+    await area.fill(
+      TEXT.replace(' && process.name == "echo"', ' && process.name == "echo" && user.id >= 0 && pr'),
+    );
+    await area.evaluate((box) => {
+      const field = box as unknown as { value: string; setSelectionRange(from: number, to: number): void };
+      const at = field.value.indexOf('&& pr\n') + 5;
+      field.setSelectionRange(at, at);
+    });
+    await page.keyboard.type('ocess.parent.na');
+    await page.getByRole('option', { name: 'process.parent.name' }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(' != "nobody"');
+    await expect
+      .poll(() => area.inputValue(), SOON)
+      .toContain('user.id >= 0 && process.parent.name != "nobody"\n');
+    const text = section('Text');
+    await text.getByRole('button', { name: 'Difference from what is in force' }).click();
+    await text.getByText('Clause added').first().waitFor();
+    expect(await text.locator('.policy-meaning').innerText()).toContain('process.parent.name != "nobody"');
+    expect(await text.locator('tr[data-kind="added"]').innerText()).toContain('user.id >= 0');
+    await expect
+      .poll(() => text.getByRole('button', { name: 'Save as a draft' }).isEnabled(), SOON)
+      .toBe(true);
+    await area.press('Control+s');
+    await text.getByText('Saved as version 2, a draft').waitFor();
+    const { text: saved, versions } = await api.call('policy.get', { id: 'e2e-echo' });
+    expect(saved).toContain('version: 2');
+    expect(versions.map(({ version, state }) => [version, state])).toEqual([
+      [1, 'simulating'],
+      [2, 'draft'],
+    ]);
+  });
+
+  it('keeps an edit when somebody else saves meanwhile, says so, and does not overwrite theirs unasked', async () => {
+    const { text, hash } = await api.call('policy.get', { id: 'e2e-echo' });
+    const area = page.getByRole('textbox', { name: 'Text' });
+    await area.fill(text.replace('For the test only.', 'Mine.'));
+    await api.call('policy.save', { text: text.replace('For the test only.', 'Theirs.'), base: hash });
+    await page.getByText('Somebody saved another text meanwhile').waitFor({ timeout: 20_000 });
+    await page.getByRole('button', { name: 'Save as a draft' }).click();
+    await page.getByText('was changed meanwhile').waitFor();
+    expect((await api.call('policy.get', { id: 'e2e-echo' })).text).toContain('Theirs.');
+    await page.getByRole('button', { name: 'Take theirs, drop mine' }).click();
+    await expect.poll(() => area.inputValue(), SOON).toContain('Theirs.');
+  });
+
+  it('drafts an exception from a decision: tried on the record before it can be saved', async () => {
+    const decisions = section('Latest decisions');
+    await decisions.locator('.group-toggle[aria-expanded="false"]').first().click();
+    await decisions.getByRole('button', { name: 'Draft exception' }).first().click();
+    const dialog = page.getByRole('dialog');
+    const save = dialog.getByRole('button', { name: 'Save in a draft' });
+    await dialog.getByText('No longer caught of the last 10 days: 1.').waitFor({ timeout: 20_000 });
+    expect(await save.isDisabled()).toBe(true);
+    await dialog.getByLabel('Reason').fill('the test says so');
+    await expect.poll(() => save.isEnabled(), SOON).toBe(true);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await save.click();
+    await dialog.getByText('Saved in version 4').waitFor();
+    await dialog.getByRole('button', { name: 'Open the policy' }).click();
+    await section('Exceptions').getByText('the test says so').waitFor();
+    const { policies } = await api.call('policy.list', {});
+    const { exceptions } = policies.findLast(({ id }) => id === 'e2e-echo')!;
+    expect(exceptions).toHaveLength(1);
+    expect(exceptions[0]?.when).toContain(MARK);
+  });
+
+  it('begins a new policy from a template', async () => {
+    await open();
+    await page.getByRole('button', { name: 'New policy' }).click();
+    await page.getByRole('button', { name: 'Destinations that may not be reached' }).click();
+    const area = page.getByRole('textbox', { name: 'Text' });
+    await area.fill((await area.inputValue()).replace('my-policy', 'e2e-new'));
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Save as a draft' }).click();
+    await expect.poll(() => page.url(), SOON).toContain('id=e2e-new');
+    const { policies } = await api.call('policy.list', {});
+    expect(policies.find(({ id }) => id === 'e2e-new')).toMatchObject({ state: 'draft', version: 1 });
+    await open('e2e-echo');
   });
 
   it('starts a canary and rolls it back with one button that says what it does; the history tells', async () => {
+    await page.getByRole('button', { name: 'Simulate', exact: true }).click();
     await page.getByRole('button', { name: 'Start canary' }).click();
     await page.getByRole('heading', { name: 'Canary' }).waitFor();
     const back = section('Next steps').locator('li', { hasText: 'Roll back' });
     expect(await back.innerText()).toContain('Stops acting at once');
     await back.getByRole('button').click();
-    await expect.poll(() => page.locator('.policy-head').innerText()).toContain('simulating');
+    await expect.poll(() => page.locator('.policy-head').innerText(), SOON).toContain('simulating');
     const { history } = await api.call('policy.get', { id: 'e2e-echo' });
-    expect(history.map(({ to }) => to)).toEqual(['draft', 'simulating', 'canary', 'simulating']);
-    await expect.poll(() => section('History').locator('li').count()).toBe(history.length);
+    expect(history.filter(({ version }) => version === 4).map(({ to }) => to)).toEqual([
+      'draft',
+      'simulating',
+      'canary',
+      'simulating',
+    ]);
+    await expect.poll(() => section('History').locator('li').count(), SOON).toBe(history.length);
   });
 
   it('shows why a severe policy may not become active, and whose approvals it needs', async () => {

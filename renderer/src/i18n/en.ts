@@ -1,5 +1,8 @@
 /** English messages: the source of the key set. */
+import { policiesEn } from './policies-en.ts';
+
 export const en = {
+  ...policiesEn,
   'app.name': 'Sentinel',
   'nav.label': 'Views',
   'nav.timeline': 'Timeline',
@@ -799,8 +802,6 @@ export const en = {
   'policies.does.kill': 'killed this process',
   'policies.does.alert': 'raised an alert',
   'policies.text': 'Text',
-  'policies.textMeaning':
-    'Try changes here: the agent checks them as you type. To put them in force, save them in the policy’s file and reload.',
   'policies.checking': 'Checking…',
   'policies.valid': 'Valid.',
   'policies.place': 'line {line}, column {column}',

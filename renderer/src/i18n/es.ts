@@ -1,7 +1,9 @@
 /** Spanish messages. */
 import type { Messages } from './i18n.ts';
+import { policiesEs } from './policies-es.ts';
 
 export const es: Messages = {
+  ...policiesEs,
   'app.name': 'Sentinel',
   'nav.label': 'Vistas',
   'nav.timeline': 'Cronología',
@@ -804,8 +806,6 @@ export const es: Messages = {
   'policies.does.kill': 'terminado este proceso',
   'policies.does.alert': 'alertado',
   'policies.text': 'Texto',
-  'policies.textMeaning':
-    'Pruebe cambios aquí: el agente los comprueba mientras escribe. Para ponerlos en vigor, guárdelos en el archivo de la directiva y recargue.',
   'policies.checking': 'Comprobando…',
   'policies.valid': 'Válido.',
   'policies.place': 'línea {line}, columna {column}',

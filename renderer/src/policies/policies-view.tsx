@@ -9,6 +9,7 @@ import { SeverityWord } from '../ui/severity.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
 import { useLoad } from '../use-load.ts';
+import { NewPolicy } from './new-policy.tsx';
 import { PolicyPage } from './policy-page.tsx';
 import { StateTag, guaranteeText } from './policy-state.tsx';
 import './policies.css';
@@ -26,7 +27,7 @@ function Row({ policy }: { policy: PolicyVersionJson }) {
         <button
           type="button"
           className="link-button policy-title"
-          onClick={() => navigate({ view: 'policies', policy: policy.id })}
+          onClick={() => navigate({ view: 'policies', policy: policy.id, tab: undefined })}
         >
           <SafeText text={policy.title} limit={200} />
         </button>
@@ -139,15 +140,26 @@ function Overview({ data }: { data: PolicyOverview }) {
 
 export function PoliciesView() {
   const open = useApp((state) => state.route.policy);
+  const tab = useApp((state) => state.route.tab);
   const { data, error, again } = useLoad(
     'policies',
     (signal) => agent().call('policy.list', {}, signal),
     REFRESH_MS,
   );
+  if (tab === 'new' && open === undefined) return <NewPolicy onSaved={again} />;
   if (open !== undefined) return <PolicyPage key={open} id={open} overview={data} refreshOverview={again} />;
   return (
     <div className="page policies">
-      <h1 className="page-title">{t('nav.policies')}</h1>
+      <div className="policy-list-head">
+        <h1 className="page-title">{t('nav.policies')}</h1>
+        <button
+          type="button"
+          className="button"
+          onClick={() => navigate({ view: 'policies', policy: undefined, tab: 'new' })}
+        >
+          {t('policies.new')}
+        </button>
+      </div>
       {error === undefined ? null : (
         <FailureNotice title={t('policies.failed')} message={error.message} again={again} />
       )}

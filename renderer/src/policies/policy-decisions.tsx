@@ -1,46 +1,20 @@
 /** The latest decisions of a policy; the clauses of each with the values they saw, and what nearly made the difference. */
 import { useState } from 'react';
-import type { ClauseOutcomeJson, EventJson } from '../../../agent/api/contract.ts';
-import { t, tryMessage } from '../i18n/i18n.ts';
+import type { EventJson } from '../../../agent/api/contract.ts';
+import { t } from '../i18n/i18n.ts';
 import { agent, navigate } from '../store.ts';
 import { clauseText } from '../timeline/query-text.ts';
 import { sentence } from '../timeline/sentence.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { Icon } from '../ui/icon.tsx';
-import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
+import { MiddleEllipsis } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
 import { useLoad } from '../use-load.ts';
+import { ClauseTable } from './clause-table.tsx';
+import { PolicyExceptionButton } from './policy-except-dialog.tsx';
 
 const SHOWN = 10;
 const REFRESH_MS = 5000;
-
-function Clauses({ title, clauses }: { title: string; clauses: readonly ClauseOutcomeJson[] }) {
-  if (clauses.length === 0) return null;
-  return (
-    <table className="table policy-clauses">
-      <thead>
-        <tr>
-          <th scope="col">{title}</th>
-          <th scope="col">{t('policies.value')}</th>
-          <th scope="col">{t('policies.result')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {clauses.map((clause, at) => (
-          <tr key={at}>
-            <td className="mono">
-              <SafeText text={clause.text} limit={300} />
-            </td>
-            <td className="mono">
-              <SafeText text={clause.value} limit={200} />
-            </td>
-            <td>{tryMessage(`policies.clause.${clause.result}`) ?? clause.result}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
 
 function Row({ event }: { event: EventJson }) {
   const [open, setOpen] = useState(false);
@@ -69,8 +43,13 @@ function Row({ event }: { event: EventJson }) {
       </div>
       {open && decision ? (
         <>
-          <Clauses title={t('policies.clauses')} clauses={decision.rationale.clauses} />
-          <Clauses title={t('policies.nearMisses')} clauses={decision.rationale.nearMisses} />
+          <ClauseTable title={t('policies.clauses')} clauses={decision.rationale.clauses} />
+          <ClauseTable title={t('policies.nearMisses')} clauses={decision.rationale.nearMisses} />
+          <PolicyExceptionButton
+            id={decision.policyId}
+            eventId={decision.eventId}
+            title={decision.policyTitle || decision.policyId}
+          />
         </>
       ) : null}
     </li>

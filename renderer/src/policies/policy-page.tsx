@@ -3,16 +3,17 @@ import { useState } from 'react';
 import type { PolicyOverview, PolicyStep, PolicyVersionJson } from '../../../agent/api/contract.ts';
 import { type MessageKey, t } from '../i18n/i18n.ts';
 import { agent, navigate } from '../store.ts';
-import { count, percent } from '../ui/format.ts';
+import { count } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Notice } from '../ui/primitives.tsx';
 import { SeverityWord } from '../ui/severity.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { Approvals } from './policy-approvals.tsx';
+import { Canary } from './policy-canary.tsx';
 import { Decisions } from './policy-decisions.tsx';
+import { Exceptions } from './policy-exceptions.tsx';
 import { History } from './policy-history.tsx';
-import { Simulation } from './policy-simulation.tsx';
 import { StateTag, guaranteeText } from './policy-state.tsx';
 import { PolicyText } from './policy-text.tsx';
 
@@ -43,10 +44,14 @@ function meaningOf(
 function Steps({
   policy,
   versions,
+  steps = STEPS[policy.state],
+  title,
   onDone,
 }: {
   policy: PolicyVersionJson;
   versions: readonly PolicyVersionJson[];
+  steps?: readonly PolicyStep[];
+  title: string;
   onDone: () => void;
 }) {
   const [failed, setFailed] = useState<string>();
@@ -59,9 +64,9 @@ function Steps({
   };
   return (
     <section className="policy-section">
-      <h2>{t('policies.steps')}</h2>
+      <h2>{title}</h2>
       <ul className="policy-steps">
-        {STEPS[policy.state].map((step) => (
+        {steps.map((step) => (
           <li key={step}>
             <button type="button" className="button" onClick={() => take(step)}>
               {t(`policies.step.${step}`)}
@@ -75,36 +80,6 @@ function Steps({
           <Icon name="warning" /> <SafeText text={failed} limit={400} />
         </p>
       )}
-    </section>
-  );
-}
-
-/** Events decided in each window of the canary; the wrong ones stand out by colour, hatching and number. */
-function Canary({ canary }: { canary: NonNullable<PolicyVersionJson['canary']> }) {
-  const most = Math.max(1, ...canary.windows.map(({ decided }) => decided));
-  return (
-    <section className="policy-section">
-      <h2>{t('policies.canary')}</h2>
-      <p className="dim">{t('policies.canaryMeaning')}</p>
-      <ol className="canary">
-        {canary.windows.map(({ fromMs, decided, falsePositives }) => {
-          const share = decided === 0 ? 0 : (100 * falsePositives) / decided;
-          const title = t('policies.window', {
-            time: new Date(fromMs).toLocaleTimeString(),
-            decided: count(decided),
-            wrong: count(falsePositives),
-            share: percent(share),
-          });
-          return (
-            <li key={fromMs} title={title}>
-              <span className="visually-hidden">{title}</span>
-              <span className="canary-bar" style={{ height: `${(100 * decided) / most}%` }}>
-                <span className="canary-wrong" style={{ height: `${share}%` }} />
-              </span>
-            </li>
-          );
-        })}
-      </ol>
     </section>
   );
 }
@@ -160,6 +135,10 @@ export function PolicyPage({
     refreshOverview();
   };
   const shown = overview?.policies.findLast((each) => each.id === id) ?? data?.versions.at(-1);
+  /** An older version that is in force while the newest is a draft. */
+  const standing = data?.versions.find(
+    ({ state, hash }) => (state === 'active' || state === 'canary') && hash !== shown?.hash,
+  );
   return (
     <div className="page policies">
       <button
@@ -186,14 +165,26 @@ export function PolicyPage({
             </span>
           </p>
           <Facts policy={shown} />
-          <Steps policy={shown} versions={data.versions} onDone={onDone} />
+          <Steps policy={shown} versions={data.versions} title={t('policies.steps')} onDone={onDone} />
+          {standing ? (
+            <Steps
+              policy={standing}
+              versions={data.versions}
+              steps={STEPS[standing.state].filter((step) => step === 'rollback' || step === 'deprecate')}
+              title={t('policies.standing', {
+                version: standing.version,
+                state: t(`policies.state.${standing.state}`),
+              })}
+              onDone={onDone}
+            />
+          ) : null}
           {shown.approvalsNeeded > 0 ? (
             <Approvals policy={shown} overview={overview} onDone={onDone} />
           ) : null}
           {shown.canary ? <Canary canary={shown.canary} /> : null}
-          <Simulation id={id} />
+          <Exceptions exceptions={shown.exceptions} />
           <Decisions id={id} />
-          <PolicyText text={data.text} />
+          <PolicyText id={id} text={data.text} hash={data.hash} onSaved={onDone} />
           <History history={data.history} />
         </>
       ) : null}

@@ -82,7 +82,14 @@ function Report({ report }: { report: PolicySimulation }) {
   );
 }
 
-export function Simulation({ id }: { id: string }) {
+export function Simulation({
+  id,
+  typed,
+}: {
+  id: string;
+  /** A text that is not saved yet, to try instead of the one that is. */
+  typed?: { text: string; hash: string } | undefined;
+}) {
   const [failed, setFailed] = useState<string>();
   const { data, again } = useLoad(
     `simulation ${id}`,
@@ -94,14 +101,20 @@ export function Simulation({ id }: { id: string }) {
   const run = (days: number): void => {
     setFailed(undefined);
     agent()
-      .call('policy.run', days === 0 ? { id } : { id, days })
+      .call('policy.run', {
+        id,
+        ...(days === 0 ? {} : { days }),
+        ...(typed === undefined ? {} : { text: typed.text }),
+      })
       .catch((error: unknown) => setFailed(error instanceof Error ? error.message : String(error)))
       .finally(again);
   };
   return (
     <section className="policy-section policy-simulation">
       <h2>{t('policies.simulation')}</h2>
-      <p className="dim">{t('policies.simulationMeaning')}</p>
+      <p className="dim">
+        {t('policies.simulationMeaning')} {typed === undefined ? '' : t('policies.simulationTyped')}
+      </p>
       <div className="notice-actions">
         {running ? (
           <>
@@ -136,6 +149,9 @@ export function Simulation({ id }: { id: string }) {
           <SafeText text={failed} limit={400} />
         </p>
       )}
+      {report && typed !== undefined && report.hash !== typed.hash ? (
+        <p className="dim">{t('policies.simulationOther', { version: report.version })}</p>
+      ) : null}
       {report ? <Report report={report} /> : null}
     </section>
   );

@@ -1,110 +1,157 @@
-/** The text of a policy, to try changes in: checked by the agent as it is typed. Nothing is saved from here. */
-import { useEffect, useRef, useState } from 'react';
-import type { PolicyProblemJson } from '../../../agent/api/contract.ts';
+/** The text of a policy as one edits it: what it would change, a trial of it on the record, and saving it as a draft. */
+import { useState } from 'react';
+import type { Methods } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
 import { agent } from '../store.ts';
+import { Icon } from '../ui/icon.tsx';
 import { CopyButton } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
+import { PolicyDifference } from './policy-difference.tsx';
+import { keepDraft, usePolicyDrafts } from './policy-drafts.ts';
+import { PolicyEditor } from './policy-editor.tsx';
+import { Simulation } from './policy-simulation.tsx';
+import { guaranteeText } from './policy-state.tsx';
+import { usePolicyCheck, type PolicyCheck } from './use-policy-check.ts';
 
-const CHECK_MS = 250;
-
-/** Offset of a 1-based line and column in a text; within it, whatever they are. */
-export function offsetOf(text: string, line: number, column: number): number {
-  const lines = text.split('\n');
-  const before = lines.slice(0, Math.max(0, line - 1)).reduce((sum, each) => sum + each.length + 1, 0);
-  return Math.min(text.length, before + Math.max(0, column - 1));
-}
-
-interface Checked {
-  text: string;
-  problems: readonly PolicyProblemJson[];
-  warnings: readonly PolicyProblemJson[];
-}
-
-function useCheck(text: string): Checked | undefined {
-  const [checked, setChecked] = useState<Checked>();
-  useEffect(() => {
-    const abort = new AbortController();
-    const timer = setTimeout(() => {
-      agent()
-        .call('policy.validate', { text }, abort.signal)
-        .then(({ problems, warnings }) => setChecked({ text, problems, warnings }))
-        // The next key asks again; the connection banner says when nobody answers.
-        .catch(() => undefined);
-    }, CHECK_MS);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
-  }, [text]);
-  return checked;
-}
-
-export function PolicyText({ text }: { text: string }) {
-  const [typed, setTyped] = useState<string>();
-  const area = useRef<HTMLTextAreaElement>(null);
-  const now = typed ?? text;
-  const checked = useCheck(now);
-  const found = [...(checked?.problems ?? []), ...(checked?.warnings ?? [])];
-  const marks = new Set(found.map(({ line }) => line));
-  const goTo = ({ line, column }: PolicyProblemJson): void => {
-    const at = offsetOf(now, line, column);
-    area.current?.focus();
-    area.current?.setSelectionRange(at, at + 1);
-  };
-  const lines = now.split('\n');
+/** What the text would come to on this machine, once it is valid. */
+function Reach({ check }: { check: PolicyCheck }) {
+  const [policy] = check.policies;
+  if (!policy || check.policies.length > 1) return null;
   return (
-    <section className="policy-section">
-      <h2>{t('policies.text')}</h2>
-      <p className="dim">{t('policies.textMeaning')}</p>
-      <div
-        className="policy-editor"
-        style={{ '--lines': Math.min(40, lines.length + 1) } as React.CSSProperties}
-      >
-        <pre className="policy-lines" aria-hidden="true">
-          {lines.map((_, at) => (
-            <span key={at} data-bad={marks.has(at + 1) || undefined}>
-              {at + 1}
-            </span>
-          ))}
-        </pre>
-        <textarea
-          ref={area}
-          className="policy-area"
-          aria-label={t('policies.text')}
-          aria-invalid={(checked?.problems.length ?? 0) > 0}
-          aria-describedby="policy-check"
-          value={now}
-          wrap="off"
-          spellCheck={false}
-          onChange={(event) => setTyped(event.target.value)}
+    <p className="dim">
+      {t('policies.wouldCome')} {guaranteeText(policy.reach.guarantee)} ·{' '}
+      {t(`policies.guardian.${policy.reach.guardian}`)}
+      {policy.reach.reason === '' ? null : (
+        <>
+          {' '}
+          (<SafeText text={policy.reach.reason} limit={300} />)
+        </>
+      )}
+    </p>
+  );
+}
+
+/** A save: what came of the last one, and whether one is under way. */
+export function useSave(onSaved: (saved: Methods['policy.save']['result']) => void) {
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState<string>();
+  const save = (text: string, base: string | undefined): void => {
+    if (busy) return;
+    setBusy(true);
+    setFailed(undefined);
+    agent()
+      .call('policy.save', base === undefined ? { text } : { text, base })
+      .then(onSaved)
+      .catch((error: unknown) => setFailed(error instanceof Error ? error.message : String(error)))
+      .finally(() => setBusy(false));
+  };
+  return { busy, failed, save };
+}
+
+export function SaveFailure({ failed }: { failed: string | undefined }) {
+  if (failed === undefined) return null;
+  return (
+    <p className="policy-refused" role="alert">
+      <Icon name="warning" /> <SafeText text={failed} limit={400} />
+    </p>
+  );
+}
+
+export function PolicyText({
+  id,
+  text,
+  hash,
+  onSaved,
+}: {
+  id: string;
+  /** What the files hold now, and its hash. */
+  text: string;
+  hash: string;
+  onSaved: () => void;
+}) {
+  const draft = usePolicyDrafts(({ drafts }) => drafts[id]);
+  const [caret, setCaret] = useState<number>();
+  const [compared, setCompared] = useState(false);
+  const [saved, setSaved] = useState<number>();
+  const now = draft?.text ?? text;
+  const check = usePolicyCheck(now, caret);
+  const changed = draft !== undefined && draft.text !== text;
+  const { busy, failed, save } = useSave(({ version }) => {
+    keepDraft(id, undefined);
+    setSaved(version.version);
+    onSaved();
+  });
+  const current = check?.text === now;
+  const other = check?.policies.find((policy) => policy.id !== id)?.id;
+  const ready = changed && current && check.problems.length === 0 && other === undefined && !busy;
+  const submit = (): void => {
+    if (ready) save(now, draft.base);
+  };
+  const meanwhile = changed && draft.base !== hash;
+  return (
+    <>
+      <section className="policy-section">
+        <h2>{t('policies.text')}</h2>
+        <p className="dim">{t('policies.textMeaning')}</p>
+        {meanwhile ? (
+          <div className="policy-meanwhile" role="status">
+            <p>{t('policies.meanwhile')}</p>
+            <div className="notice-actions">
+              <button type="button" className="button" onClick={() => keepDraft(id, undefined)}>
+                {t('policies.takeTheirs')}
+              </button>
+              <button
+                type="button"
+                className="button"
+                onClick={() => keepDraft(id, { text: now, base: hash })}
+              >
+                {t('policies.keepMine')}
+              </button>
+            </div>
+          </div>
+        ) : null}
+        <PolicyEditor
+          text={now}
+          check={check}
+          onChange={(typed) => {
+            setSaved(undefined);
+            keepDraft(id, { text: typed, base: draft?.base ?? hash });
+          }}
+          onCaret={setCaret}
+          onSave={submit}
         />
-      </div>
-      <div id="policy-check" role="status">
-        {checked?.text !== now ? <p className="dim">{t('policies.checking')}</p> : null}
-        {checked?.text === now && checked.problems.length === 0 ? <p>{t('policies.valid')}</p> : null}
-        <ul className="policy-problems">
-          {found.map((problem, at) => (
-            <li key={at}>
-              <button type="button" className="link-button num" onClick={() => goTo(problem)}>
-                {t('policies.place', { line: problem.line, column: problem.column })}
-              </button>{' '}
-              <SafeText text={problem.message} limit={300} />{' '}
-              <span className="dim">
-                <SafeText text={problem.remedy} limit={300} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      </div>
-      <div className="notice-actions">
-        <CopyButton text={now} label={t('policies.copyText')} words />
-        {typed === undefined || typed === text ? null : (
-          <button type="button" className="button" onClick={() => setTyped(undefined)}>
-            {t('policies.revert')}
+        {other === undefined ? null : <p role="alert">{t('policies.otherId', { id: other })}</p>}
+        {current && changed ? <Reach check={check} /> : null}
+        <div className="notice-actions">
+          <button type="button" className="button button-primary" disabled={!ready} onClick={submit}>
+            {t('policies.save')}
           </button>
-        )}
-      </div>
-    </section>
+          <button
+            type="button"
+            className="button"
+            aria-pressed={compared}
+            onClick={() => setCompared(!compared)}
+          >
+            {t('policies.compare')}
+          </button>
+          <CopyButton text={now} label={t('policies.copyText')} words />
+          {changed ? (
+            <button type="button" className="button" onClick={() => keepDraft(id, undefined)}>
+              {t('policies.revert')}
+            </button>
+          ) : null}
+        </div>
+        <p role="status">
+          {saved === undefined ? null : (
+            <>
+              <Icon name="check" /> {t('policies.saved', { version: saved })}
+            </>
+          )}
+        </p>
+        <SaveFailure failed={failed} />
+        {compared ? <PolicyDifference id={id} text={now} /> : null}
+      </section>
+      <Simulation id={id} typed={ready ? { text: now, hash: check.policies[0]?.hash ?? '' } : undefined} />
+    </>
   );
 }

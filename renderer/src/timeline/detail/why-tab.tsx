@@ -5,6 +5,7 @@ import { t } from '../../i18n/i18n.ts';
 import { SeverityWord } from '../../ui/severity.tsx';
 import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
+import { EventPolicies } from '../../policies/event-policies.tsx';
 import { ExceptionButton } from '../../detections/exception-dialog.tsx';
 import { Decision, TriageForm } from '../../triage/triage-form.tsx';
 import { decisionFor } from '../../triage/decision-for.ts';
@@ -106,16 +107,26 @@ export function WhyTab({ detail }: { detail: EventDetail }) {
   const detections = event.detections ?? [];
   if (detections.length === 0) {
     return (
-      <div className="quiet">
-        <p>{t('detail.why.none')}</p>
-        <p className="dim">{t('detail.why.noneMeaning')}</p>
-      </div>
+      <>
+        {event.decision ? null : (
+          <div className="quiet">
+            <p>{t('detail.why.none')}</p>
+            <p className="dim">{t('detail.why.noneMeaning')}</p>
+          </div>
+        )}
+        <EventPolicies detail={detail} />
+      </>
     );
   }
-  return detections.map((detection) => (
-    <Fragment key={detection.ruleId}>
-      <Rule detection={detection} event={event} />
-      <Triage detail={detail} ruleId={detection.ruleId} title={detection.title} />
-    </Fragment>
-  ));
+  return (
+    <>
+      {detections.map((detection) => (
+        <Fragment key={detection.ruleId}>
+          <Rule detection={detection} event={event} />
+          <Triage detail={detail} ruleId={detection.ruleId} title={detection.title} />
+        </Fragment>
+      ))}
+      <EventPolicies detail={detail} />
+    </>
+  );
 }
