@@ -101,8 +101,8 @@ export interface CoreAddon {
   ): 'ran' | 'killed' | 'refused' | 'failed';
   /** Why no policy may touch a process; '' when one may. */
   protectedReason(pid: number): string;
-  /** Adds a process (the console's host) to the protected ones. */
-  protectProcess(pid: number): void;
+  /** Adds a process (the browser that shows the console) to those that no policy may end, while it lives. */
+  protectProcess(pid: number, why: string): void;
   /** Resolved paths of the executables that no policy may deny. */
   protectedExecutables(): string[];
   /** Who connected a unix socket, told by the kernel (src/host/peercred.cc). Throws for any other descriptor. */
@@ -205,6 +205,10 @@ export interface BpfPolicyCheck {
   changes: { map: string; missing: number; changed: number; foreign: number }[];
   /** Matches since the start, whatever was done about them. */
   acts: number;
+  /** Whether the kernel runs the hooks: a thread was started, and its fork was counted. */
+  hooksRun: boolean;
+  /** Since the agent's last sign of life. */
+  heartbeatAgeNs: number;
   keeperPid: number;
 }
 

@@ -24,7 +24,7 @@ const MAX_VERSIONS = 8192;
 
 /** Something about the kernel's side that is not as it should be. */
 export interface KernelTrouble {
-  kind: 'hook_detached' | 'hook_replaced' | 'map_changed';
+  kind: 'hook_detached' | 'hook_replaced' | 'hook_silent' | 'map_changed';
   detail: string;
 }
 
@@ -54,6 +54,7 @@ export class KernelGuardian {
   #versions = new Map<string, DeniedVersion & { hashes: Hashes }>();
   #evicted = 0;
   #acts = 0;
+  #heartbeatAgeMs = 0;
   /** Of the agent's own trial. */
   #trialActs = 0;
 
@@ -170,6 +171,7 @@ export class KernelGuardian {
   check(): KernelTrouble[] {
     const state = this.#addon.policyCheck(this.#handle);
     this.#acts = state.acts;
+    this.#heartbeatAgeMs = Math.round(state.heartbeatAgeNs / 1e6);
     const trouble = troubleOf(state);
     if (trouble.some(({ kind }) => kind === 'map_changed')) {
       const failure = this.#addon.policyRestore(this.#handle);
@@ -177,6 +179,16 @@ export class KernelGuardian {
         trouble.push({ kind: 'map_changed', detail: `it could not be repaired: ${failure}` });
     }
     return trouble;
+  }
+
+  /** Age of the agent's last sign of life when the kernel's side was last looked at. */
+  get heartbeatAgeMs(): number {
+    return this.#heartbeatAgeMs;
+  }
+
+  /** Denied versions of files in the kernel. */
+  get versions(): number {
+    return this.#versions.size;
   }
 
   /** Matches in the kernel, as of the last check; those of the trial do not count. */
@@ -212,6 +224,12 @@ function troubleOf(state: BpfPolicyCheck): KernelTrouble[] {
       detail: `${hook} was ${link === 'detached' ? 'taken out of the kernel' : 'replaced by another program'}; ${part}`,
     });
   }
+  if (!state.hooksRun)
+    trouble.push({
+      kind: 'hook_silent',
+      detail:
+        'the kernel does not run the hooks, though they are in place: a start that was made to see them was not counted',
+    });
   for (const { map, missing, changed, foreign } of state.changes)
     trouble.push({
       kind: 'map_changed',

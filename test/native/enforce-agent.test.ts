@@ -131,8 +131,8 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
   it('spares a process by its own word of who belongs to the agent', () => {
     const child = spawn(attempt, ['wait']);
     const pid = child.pid ?? 0;
-    if (loaded.ok) loaded.addon.protectProcess(pid);
-    expect(enforcer.act(...about(pid, startOf(pid))).error).toBe('protected: it belongs to the agent');
+    if (loaded.ok) loaded.addon.protectProcess(pid, 'it shows the console');
+    expect(enforcer.act(...about(pid, startOf(pid))).error).toBe('protected: it shows the console');
     child.kill('SIGKILL');
   });
 
@@ -254,6 +254,20 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
       }
       enforcer.apply(NO_KERNEL_SETS);
       expect(enforcer.status().troubles.map(({ kind }) => kind)).toEqual(['map_changed', 'map_changed']);
+    });
+
+    it('who has the hooks look away is noticed by their silence, and they go on', async () => {
+      const executables = [{ policy: { ...POLICY, handle: 8 }, by: 'path' as const, value: attempt }];
+      enforcer.apply({ ...NO_KERNEL_SETS, generation: 3, executables });
+      expect(enforcer.tick()).toEqual([]);
+      const map = check().maps.find((each) => each.map === 'control')?.id ?? 0;
+      expect(tamper('mute', map)).toBe(0);
+      expect((await recorder.program(attempt, 'open', '/dev/null')).stdout.trim()).toBe('ok');
+      expect(enforcer.tick().map(({ kind }) => kind)).toEqual(['hook_silent', 'map_changed']);
+      const { events } = await recorder.program(attempt, 'open', '/dev/null');
+      expect(of(events, 'deny_exec')[0]?.details).toMatchObject({ policyHandle: '8', outcome: 'applied' });
+      expect(enforcer.tick()).toEqual([]);
+      enforcer.apply(NO_KERNEL_SETS);
     });
 
     it('who takes a hook out is noticed, and said for as long as it is out', () => {

@@ -36,7 +36,7 @@ std::string Signal(int pid, uint64_t start_ns, int signal) {
   } else if (start_ns / kTickNs != ticks) {
     error = "it had ended, and its number is another process's";
   } else {
-    std::string why = ProtectedReason(pid);
+    const std::string why = ProtectionOf(pid).why;
     if (!why.empty())
       error = "protected: " + why;
     else if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) != 0)
@@ -101,11 +101,11 @@ Napi::Value TryOutPolicy(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value Reason(const Napi::CallbackInfo &info) {
-  return Napi::String::New(info.Env(), ProtectedReason(info[0].As<Napi::Number>().Int32Value()));
+  return Napi::String::New(info.Env(), ProtectionOf(info[0].As<Napi::Number>().Int32Value()).why);
 }
 
 Napi::Value Protect(const Napi::CallbackInfo &info) {
-  ProtectProcess(info[0].As<Napi::Number>().Int32Value());
+  ProtectProcess(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::String>());
   return info.Env().Undefined();
 }
 

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -129,8 +130,10 @@ std::vector<ProtectedExecutable> FindExecutables() {
   return found;
 }
 
+constexpr size_t kMaxNamed = 4096;
+
 std::mutex mutex;
-std::map<int, std::pair<uint64_t, std::string>> named;  // pid -> start, why
+std::map<int, Protection> named;  // by pid
 
 // Those this process came from, and itself: the shell it was started from, the session, the supervisor.
 void NameAncestors() {
@@ -142,10 +145,20 @@ void NameAncestors() {
   for (int depth = 0; pid > 1 && depth < 64; depth++) {
     Facts facts = ReadStat(pid);
     if (!facts.start) break;
-    named[pid] = {facts.start, why};
+    named[pid] = {why, facts.start, false};
     why = "the agent was started from it";
     pid = facts.ppid;
   }
+  // Whoever leads the session may have started it by way of a process that is gone.
+  const int leader = getsid(0);
+  const uint64_t start = leader > 1 ? ReadStat(leader).start : 0;
+  if (start) named.insert({leader, {"it leads the agent's session", start, false}});
+}
+
+// Forgets those that ended. With the mutex held.
+void Prune() {
+  for (auto at = named.begin(); at != named.end();)
+    at = ReadStat(at->first).start == at->second.start ? std::next(at) : named.erase(at);
 }
 
 }  // namespace
@@ -157,22 +170,28 @@ const std::vector<ProtectedExecutable> &ProtectedExecutables() {
   return found;
 }
 
-void ProtectProcess(int pid) {
+void ProtectProcess(int pid, const std::string &why) {
   std::lock_guard<std::mutex> lock(mutex);
-  uint64_t start = StartTicks(pid);
-  if (start) named[pid] = {start, "it belongs to the agent"};
+  NameAncestors();
+  const uint64_t start = StartTicks(pid);
+  if (!start) return;
+  if (named.size() >= kMaxNamed) Prune();
+  auto found = named.find(pid);
+  // Who is protected altogether stays so.
+  if (named.size() < kMaxNamed && (found == named.end() || found->second.start != start))
+    named[pid] = {why, start, true};
 }
 
-std::string ProtectedReason(int pid) {
-  if (pid == 1) return "init";
+Protection ProtectionOf(int pid) {
   const Facts facts = ReadStat(pid);
-  if (!facts.start) return "";
-  if (facts.flags & kKernelThread) return "a kernel thread";
+  if (pid == 1) return {"init", facts.start};
+  if (!facts.start) return {};
+  if (facts.flags & kKernelThread) return {"a kernel thread", facts.start};
   {
     std::lock_guard<std::mutex> lock(mutex);
     NameAncestors();
     auto found = named.find(pid);
-    if (found != named.end() && found->second.first == facts.start) return found->second.second;
+    if (found != named.end() && found->second.start == facts.start) return found->second;
   }
   char path[64];
   struct stat stat;
@@ -180,8 +199,8 @@ std::string ProtectedReason(int pid) {
   if (::stat(path, &stat) == 0)
     for (const ProtectedExecutable &executable : ProtectedExecutables())
       if (executable.id.dev == stat.st_dev && executable.id.ino == stat.st_ino)
-        return "it holds the session together (" + executable.path + ")";
-  return "";
+        return {"it holds the session together (" + executable.path + ")", facts.start};
+  return {};
 }
 
 }  // namespace sentinel

@@ -25,11 +25,17 @@ struct ProtectedExecutable {
 // Start of a process in clock ticks since boot; 0 when there is none.
 uint64_t StartTicks(int pid);
 
-// Why no policy may touch process `pid`; empty when one may, or when there is no such process.
-std::string ProtectedReason(int pid);
+struct Protection {
+  std::string why;        // empty: none, or no such process
+  uint64_t start = 0;     // in clock ticks
+  bool life_only = false; // it may not be ended or frozen; what it asks for may be refused
+};
 
-// Adds a process (the console's host, the keeper of the hooks) to those that are protected, while it lives.
-void ProtectProcess(int pid);
+// Whether policies may touch process `pid`.
+Protection ProtectionOf(int pid);
+
+// Adds a process (the browser that shows the console) to those that no policy may end, while it lives.
+void ProtectProcess(int pid, const std::string &why);
 
 // The executables of the session that exist here, found once.
 const std::vector<ProtectedExecutable> &ProtectedExecutables();

@@ -240,7 +240,8 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       if (!InScope(pid)) return FAN_ALLOW;
       const std::string executable = ReadLink("/proc/" + std::to_string(pid) + "/exe");
       if (std::find(rule.except.begin(), rule.except.end(), executable) != rule.except.end()) continue;
-      const bool spared = !ProtectedReason(pid).empty();
+      const Protection protection = ProtectionOf(pid);
+      const bool spared = !protection.why.empty() && !protection.life_only;
       if (acts_.size() < kMaxActs)
         acts_.push_back({pid, StartTicks(pid) * kTickNs, rule.handle, spared ? kProtected : kApplied, path, executable});
       else

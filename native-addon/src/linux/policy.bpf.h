@@ -46,7 +46,8 @@ struct {
   __type(value, struct sn_net_rules);
 } pol_net SEC(".maps");
 
-/* Processes that no policy may touch, with their start in clock ticks, which is what /proc tells: a pid that is used again is somebody else. */
+/* Processes that no policy may touch, with their start in clock ticks, which is what /proc tells: a pid that is used again
+ * is somebody else. With SN_GUARD_LIFE_ONLY they may not be ended, but refused what they ask for. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096);
@@ -133,8 +134,8 @@ static __noinline int judge_executable(struct scratch *s)
   return s->verdict.handle != 0;
 }
 
-/* Whether a policy may act on `task` at all. */
-static __always_inline u32 judge_process(const struct sn_verdict *verdict, struct task_struct *task)
+/* Whether a policy may act on `task` at all: end it, or only refuse what it asks for. */
+static __always_inline u32 judge_process(const struct sn_verdict *verdict, struct task_struct *task, bool ends)
 {
   struct sn_control *ctl = controls();
   u32 tgid = task->tgid;
@@ -145,7 +146,8 @@ static __always_inline u32 judge_process(const struct sn_verdict *verdict, struc
   __sync_fetch_and_add(&ctl->acts, 1);
   start = bpf_map_lookup_elem(&guard_tgid, &tgid);
   if (tgid == 1 || task->flags & PF_KTHREAD || is_ours(ctl, tgid) ||
-      (start && *start == task->group_leader->start_boottime / SN_TICK_NS))
+      (start && (*start & ~SN_GUARD_LIFE_ONLY) == task->group_leader->start_boottime / SN_TICK_NS &&
+       (ends || !(*start & SN_GUARD_LIFE_ONLY))))
     return SN_PROTECTED_PROCESS;
   if (!(verdict->flags & SN_VERDICT_FAIL_CLOSED) && bpf_ktime_get_boot_ns() - ctl->heartbeat_ns > ctl->silent_ns)
     return SN_AGENT_SILENT;
@@ -159,7 +161,7 @@ static __always_inline u32 judge_caller(struct scratch *s, struct task_struct *t
 
   if (bpf_map_lookup_elem(&guard_exe, &key))
     return SN_PROTECTED_EXECUTABLE;
-  return judge_process(&s->verdict, task);
+  return judge_process(&s->verdict, task, true);
 }
 
 static __noinline int record_policy_exec(u32 hook, u32 handle, u32 mechanism, u32 outcome, struct file *exe)

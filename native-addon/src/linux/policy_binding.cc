@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <string>
+#include <thread>
 
 #include "../host/protected.h"
 #include "bpf-reader.h"
@@ -53,9 +54,11 @@ std::string WriteGuards(Reader *sensor, size_t *processes) {
   DIR *proc = opendir("/proc");
   for (dirent *entry; proc && (entry = readdir(proc));) {
     const uint32_t pid = static_cast<uint32_t>(atoi(entry->d_name));
-    if (pid == 0 || tgids.size() >= 4000 || ProtectedReason(static_cast<int>(pid)).empty()) continue;
-    const uint64_t start = StartTicks(static_cast<int>(pid));
-    tgids[Bytes(&pid, sizeof pid)] = Bytes(&start, sizeof start);
+    if (pid == 0 || tgids.size() >= 4000) continue;
+    const Protection protection = ProtectionOf(static_cast<int>(pid));
+    if (protection.why.empty()) continue;
+    const uint64_t value = protection.start | (protection.life_only ? SN_GUARD_LIFE_ONLY : 0);
+    tgids[Bytes(&pid, sizeof pid)] = Bytes(&value, sizeof value);
   }
   if (proc) closedir(proc);
   *processes = tgids.size();
@@ -132,8 +135,22 @@ Napi::Value Protect(const Napi::CallbackInfo &info) {
 Napi::Value Restore(const Napi::CallbackInfo &info) {
   Reader *sensor = Unwrap(info);
   const std::string error = sensor->policy.Restore(sensor->loader);
+  __atomic_store_n(&sensor->loader.control->stopped, 0, __ATOMIC_SEQ_CST);
   SetPolicies(sensor);
   return Napi::String::New(info.Env(), error);
+}
+
+uint64_t Alive(const sn_loader &loader) {
+  uint64_t sum = 0;
+  for (size_t cpu = 0; cpu < loader.cpu_count; cpu++) sum += __atomic_load_n(&loader.cpus[cpu].alive, __ATOMIC_RELAXED);
+  return sum;
+}
+
+// Whether the kernel runs our programs: a thread starts, which the hook of forks counts before anything else.
+bool HooksRun(const sn_loader &loader) {
+  const uint64_t before = Alive(loader);
+  std::thread([] {}).join();
+  return Alive(loader) != before;
 }
 
 // policyCheck(handle) -> what is not as it was left; see index.ts.
@@ -161,6 +178,16 @@ Napi::Value Check(const Napi::CallbackInfo &info) {
     item.Set("entries", Napi::Number::New(env, static_cast<double>(entries.size())));
     maps.Set(index++, item);
   }
+  {
+    bpf_map_info facts = {};
+    uint32_t size = sizeof facts;
+    bpf_obj_get_info_by_fd(PolicyMaps::Fd(loader, "control"), &facts, &size);
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("map", "control");
+    item.Set("id", Napi::Number::New(env, facts.id));
+    item.Set("entries", Napi::Number::New(env, 1));
+    maps.Set(index, item);
+  }
   index = 0;
   for (const MapDifference &difference : sensor->policy.Check(loader)) {
     Napi::Object item = Napi::Object::New(env);
@@ -170,7 +197,7 @@ Napi::Value Check(const Napi::CallbackInfo &info) {
     item.Set("foreign", Napi::Number::New(env, difference.foreign));
     changes.Set(index++, item);
   }
-  if (loader.control->policies != sensor->policy_bits) {
+  if (loader.control->policies != sensor->policy_bits || loader.control->stopped) {
     Napi::Object item = Napi::Object::New(env);
     item.Set("map", "control");
     item.Set("missing", Napi::Number::New(env, 0));
@@ -183,6 +210,9 @@ Napi::Value Check(const Napi::CallbackInfo &info) {
   result.Set("maps", maps);
   result.Set("changes", changes);
   result.Set("acts", Napi::Number::New(env, static_cast<double>(loader.control->acts)));
+  result.Set("hooksRun", HooksRun(loader));
+  result.Set("heartbeatAgeNs",
+             Napi::Number::New(env, static_cast<double>(static_cast<uint64_t>(Now(CLOCK_BOOTTIME)) - loader.control->heartbeat_ns)));
   result.Set("keeperPid", Napi::Number::New(env, loader.keeper_pid));
   return result;
 }

@@ -300,14 +300,17 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
   u32 parent_tgid = parent->tgid, tgid = child->tgid;
   struct task_struct *real_parent;
-  struct sn_control *ctl;
+  struct sn_control *ctl = controls();
+  struct sn_cpu *cpu = this_cpu();
   struct sn_fork *r;
   struct scratch *s;
 
+  /* Any thread that starts tells the agent whether its hooks run: it starts one and looks. */
+  if (cpu && ctl && !ctl->stopped)
+    cpu->alive++;
   /* A thread is no process, and kernel threads are nobody's children. */
   if (tgid != (u32)child->pid || (child->flags & PF_KTHREAD))
     return 0;
-  ctl = controls();
   if (ctl && ctl->spawning && parent_tgid == ctl->own_tgid) {
     ctl->keeper_tgid = tgid;
     return 0;

@@ -49,6 +49,9 @@ struct sn_control {
   __u64 acts;         /* by policies, whatever their outcome */
 };
 
+/* In a value of guard_tgid: see there. */
+#define SN_GUARD_LIFE_ONLY (1ull << 63)
+
 #define SN_POLICIES_EXE 0x1
 #define SN_POLICIES_PATH 0x2
 #define SN_POLICIES_DIR 0x4
@@ -104,7 +107,7 @@ struct sn_hook_counter {
 struct sn_cpu {
   __u64 next[2]; /* by ring: sequence number of the last record tried */
   __u64 lost;    /* all losses on this CPU */
-  __u64 reserved;
+  __u64 alive;   /* runs of the fork hook, for threads and whom nobody watches too; none while `stopped` */
   struct sn_hook_counter hook[SN_HOOK_MAX];
 };
 

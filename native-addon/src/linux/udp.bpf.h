@@ -88,7 +88,7 @@ static __always_inline int judge_connect(struct bpf_sock_addr *ctx, u32 hook, bo
   }
   if (!judge_destination(&key, port, protocol, &verdict))
     return 1;
-  outcome = judge_process(&verdict, task);
+  outcome = judge_process(&verdict, task, false);
   s = claim(hook);
   if (s) {
     begin(s, SN_POLICY_CONNECT, task, sizeof(*r));
