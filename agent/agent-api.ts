@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
 import { machineChecks } from './doctor.ts';
 import type { RuleSet } from './detect/rule-set.ts';
+import { ownerOfConnection } from './enforce/console-host.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
 import { createLogChecks, verifyCommand } from './log-check.ts';
@@ -39,6 +40,8 @@ export interface AgentApiParts {
   /** The rules and exceptions in force. */
   ruleSet: () => RuleSet;
   policies: PolicyService;
+  /** A process shows the console to somebody who may change things. */
+  onConsole: (pid: number) => void;
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
@@ -135,6 +138,15 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
           throw new ApiFailure('unavailable', 'the console is off; start the agent with --console on');
         return consoleServer.issueUrl(peer);
       },
+    },
+    onWatcher: ({ role, pid, port }) => {
+      if (role !== 'privileged') return;
+      if (pid !== undefined) parts.onConsole(pid);
+      else if (port !== undefined && consoleServer)
+        void ownerOfConnection(consoleServer.port, port).then(
+          (owner) => owner !== undefined && parts.onConsole(owner),
+          () => {}, // Without /proc nobody is found.
+        );
     },
     watchHealth: (listener) => {
       const timer = setInterval(() => listener(parts.health()), HEALTH_MS);

@@ -277,6 +277,7 @@ async function compose(
     rules: () => rules.list(),
     ruleSet: () => rules.detector.rules,
     policies,
+    onConsole: (pid) => guardians.protectConsole(pid),
     reloadRules: async () => {
       pipeline.useDetector(await rules.reload());
       return rules.inForce();

@@ -62,7 +62,8 @@ export function openSite(options: ConsoleSiteOptions): ConsoleSite {
     }
     options.onSession(socket as Socket);
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      serveWebSocket(ws, server, verdict.visitor, options.pingIntervalMs);
+      const { remotePort: port } = socket as Socket;
+      serveWebSocket(ws, server, { ...verdict.visitor, port }, options.pingIntervalMs);
     });
   });
   sockets.on('wsClientError', (_error, socket) => {
@@ -145,7 +146,12 @@ const WS_FAULTS: Readonly<Record<string, RefusalReason>> = {
   WS_ERR_INVALID_UTF8: 'malformed',
 };
 
-function serveWebSocket(ws: WebSocket, server: ApiServer, visitor: Visitor, pingIntervalMs: number): void {
+function serveWebSocket(
+  ws: WebSocket,
+  server: ApiServer,
+  visitor: Visitor & { port: number | undefined },
+  pingIntervalMs: number,
+): void {
   let alive = true;
   const ping = setInterval(() => {
     if (!alive) {

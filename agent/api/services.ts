@@ -11,6 +11,8 @@ export interface Peer {
   /** Of a WebSocket: the user to whom its console's address was issued. */
   uid?: number | undefined;
   pid?: number;
+  /** Of a WebSocket: the port at its end. */
+  port?: number | undefined;
 }
 
 export interface CallContext {
@@ -53,6 +55,8 @@ export interface ApiServices {
   };
   /** Calls back with each new snapshot until the returned function is called. Only watched while a client does. */
   watchHealth(listener: (snapshot: HealthSnapshot) => void): () => void;
+  /** Somebody watches the agent's health, as every console does. */
+  onWatcher?(peer: Peer): void;
   /**
    * Calls back with events stored from now on that match `query`, oldest first. `limit` is how many the client takes at
    * a time: of a longer batch, hand over the newest and say how many were `skipped`. Rejects with `bad_query`.

@@ -45,6 +45,7 @@ export class HealthHub {
     const snapshot = jsonText(await this.#services.methods['health.get']({}, context));
     context.signal.throwIfAborted();
     this.#users++;
+    this.#services.onWatcher?.(context.peer);
     this.#unwatch ??= this.#services.watchHealth((latest) => this.#onSnapshot(latest));
     let deliver: ((delta: string) => void) | undefined;
     let open = true;

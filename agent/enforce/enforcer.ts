@@ -18,6 +18,7 @@ import {
   NO_KERNEL_SETS,
   type Reach,
 } from '../policy/types.ts';
+import { ConsoleHosts } from './console-host.ts';
 import { attempted } from './attempted.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
 import type { OpenGuard } from './open-guard.ts';
@@ -49,7 +50,7 @@ const INACTION: Readonly<Record<string, string>> = {
 };
 
 export interface EnforcerParts {
-  core: Pick<CoreAddon, 'actOnProcess'> | undefined;
+  core: Pick<CoreAddon, 'actOnProcess' | 'protectProcess'> | undefined;
   /** Absent without a kernel side. */
   guardian: KernelGuardian | undefined;
   /** Absent where the kernel has no fanotify permission events. */
@@ -86,9 +87,11 @@ export class GuardianEnforcer implements Enforcer {
   #counts = { applied: 0, failed: 0, spared: 0 };
   #troubles: readonly KernelTrouble[] = [];
   #ticks = 0;
+  readonly #consoles: ConsoleHosts | undefined;
 
   constructor(parts: EnforcerParts) {
     this.#parts = parts;
+    this.#consoles = parts.core && new ConsoleHosts(parts.core);
   }
 
   reach(action: Action, guardian: Guardian): Reach {
@@ -111,6 +114,12 @@ export class GuardianEnforcer implements Enforcer {
   /** Ends what holds the kernel's attention; before the sensor stops. */
   close(): void {
     this.#parts.opens?.close();
+  }
+
+  /** This process shows the console: no policy ends its program. */
+  protectConsole(pid: number): void {
+    this.#consoles?.add(pid);
+    if (this.#parts.guardian?.armed) this.#parts.guardian.beat(true);
   }
 
   /** How many blocking policies the agent guardian serves: while there are any, records that gate a verdict are urgent. */
@@ -196,6 +205,8 @@ export class GuardianEnforcer implements Enforcer {
     // Once the sets of this agent are in force; until then the former hooks enforced.
     if (this.#ticks === HAND_OVER_TICKS) this.#parts.endFormer?.();
     if (this.#sets.opens.length > 0 && this.#ticks % PROTECT_TICKS === 0) this.#parts.opens?.refresh();
+    if (this.#ticks % PROTECT_TICKS === 0 && (guardian?.armed === true || this.#agentPolicies > 0))
+      this.#consoles?.refresh();
     if (guardian === undefined) return [];
     if (guardian.armed) guardian.beat(this.#ticks % PROTECT_TICKS === 0);
     else if (this.#ticks % IDLE_TICKS !== 0) return [];
