@@ -22,6 +22,12 @@ const HELP: Readonly<Record<string, readonly [type: string, help: string]>> = {
   sentinel_hook_events_total: ['counter', 'Records by kernel hook'],
   sentinel_hook_lost_total: ['counter', 'Records lost by kernel hook'],
   sentinel_detections_total: ['counter', 'Detections since start'],
+  sentinel_policies: ['gauge', 'Blocking policies in force'],
+  sentinel_enforcement_total: [
+    'counter',
+    'Matches of blocking policies since start, by guardian and outcome',
+  ],
+  sentinel_enforcement_troubles: ['gauge', 'Known changes to the kernel side that are not ours'],
   sentinel_errors_total: ['counter', 'Errors by kind'],
 };
 
@@ -43,6 +49,18 @@ function samples(health: HealthSnapshot): Sample[] {
   for (const hook of health.sensor.hooks) {
     list.push(['sentinel_hook_events_total', { hook: hook.name }, hook.events]);
     list.push(['sentinel_hook_lost_total', { hook: hook.name }, hook.lost]);
+  }
+  const { enforcement } = health;
+  if (enforcement) {
+    list.push(['sentinel_policies', {}, enforcement.policies]);
+    list.push(['sentinel_enforcement_troubles', {}, enforcement.troubles.length]);
+    list.push([
+      'sentinel_enforcement_total',
+      { guardian: 'kernel', outcome: 'matched' },
+      enforcement.kernelActs,
+    ]);
+    for (const [outcome, count] of Object.entries(enforcement.agentActs))
+      list.push(['sentinel_enforcement_total', { guardian: 'agent', outcome }, count]);
   }
   for (const [kind, count] of Object.entries(health.errors))
     list.push(['sentinel_errors_total', { kind }, count]);

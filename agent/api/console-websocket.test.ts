@@ -1,9 +1,10 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ask, open, openConsole, signIn, startConsole } from './console-test-kit.ts';
 import { event } from './fake-services.ts';
+import type { Peer } from './services.ts';
 
 describe('the WebSocket', () => {
   it('needs our Origin, our Host and a session', async () => {
@@ -46,6 +47,16 @@ describe('the WebSocket', () => {
     ws.terminate();
     await expect.poll(() => server.counters.clients).toBe(0);
     expect(services.followers()).toBe(0);
+  });
+
+  it('tells the agent who watches its health, by the port at the other end', async () => {
+    const { console, services } = await startConsole();
+    const watchers: Peer[] = [];
+    services.onWatcher = (peer) => watchers.push(peer);
+    const ws = await openConsole(console, 'privileged');
+    await ask(ws, { id: 1, method: 'health.watch', params: {} });
+    const { localPort } = (ws as unknown as { _socket: Socket })._socket;
+    expect(watchers).toMatchObject([{ role: 'privileged', transport: 'websocket', port: localPort }]);
   });
 
   it('cuts off oversized, binary and broken messages', async () => {

@@ -101,6 +101,13 @@ export interface HealthSnapshot {
     /** Matches in the kernel since the start, whatever came of them. */
     kernelActs: number;
     agentActs: { applied: number; failed: number; spared: number };
+    /** Refusals of opens that were too many at once to be told one by one. */
+    opensUntold?: number;
+    /** Versions of denied files in the kernel, and those that had to make room for others. */
+    versions?: number;
+    versionsEvicted?: number;
+    /** Since the sign of life that the kernel last saw; absent while nothing needs one. */
+    heartbeatAgeMs?: number;
     troubles: { kind: string; detail: string }[];
   };
   /** The file system of the data folder; absent where it cannot be asked. */

@@ -13,6 +13,7 @@ import { problemText } from '../policy/problem.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
 import { begin, diff, except, save, show } from './policy-edit.ts';
 import { printExplanation } from './policy-explain.ts';
+import { printStatus } from './policy-status.ts';
 import { readText } from './read-text.ts';
 
 const POLL_MS = 200;
@@ -228,7 +229,7 @@ function only(rest: readonly string[], action: string): string {
 export const command: Command = {
   summary: 'check policies and take them through their life',
   usage: `usage: sentinel policy validate FILE... [--json]
-       sentinel policy list|reload [--data DIR] [--json]
+       sentinel policy list|reload|status [--data DIR] [--json]
        sentinel policy new [TEMPLATE]
        sentinel policy show ID
        sentinel policy save FILE [--base HASH]
@@ -243,6 +244,7 @@ export const command: Command = {
        sentinel policy hand-in APPROVAL...
        sentinel policy approvers [PUBLIC-KEY...]
 
+status says what each action comes to on this machine, as tried when the agent started, and how it goes.
 validate names file, line, column and remedy of every mistake. new prints a text to begin with, show the text there is;
 save makes a file's text the next version, a draft (with --base only if the text there is has that hash); diff compares
 with the version in force, line by line and by meaning. except drafts an exception from an event that was decided, the
@@ -272,6 +274,7 @@ what decided it, what would have, and which clause kept the others from it. appr
     if (action === 'approvers') return approvers(rest, dataDir, json, output);
     if (action === 'explain')
       return withAgent(dataDir, (agent) => printExplanation(agent, rest, values.event, json, output));
+    if (action === 'status') return withAgent(dataDir, (agent) => printStatus(agent, json, output));
     if (action === 'list') return withAgent(dataDir, (agent) => list(agent, json, output));
     if (action === 'reload')
       return withAgent(dataDir, async (agent) => {

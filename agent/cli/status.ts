@@ -1,8 +1,19 @@
 /** `sentinel status`: the state sentence, and what is behind it. Exit 1 when recording is not as it should be. */
 import { AgentNotRunningError, connectAgent } from '../api/client.ts';
+import type { HealthSnapshot } from '../api/contract.ts';
 import { dataPaths } from '../data-dir.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 import { printable } from '../printable.ts';
+
+/** What the kernel does about each action here; all of it with `sentinel policy status`. */
+function enforcementLine({ policies, reach }: NonNullable<HealthSnapshot['enforcement']>): string {
+  const kernel = reach
+    .filter(({ guardian, action }) => guardian === 'kernel' && action !== 'kill')
+    .map(
+      ({ action, mechanism, guarantee }) => `${action} ${mechanism === 'none' ? 'by the agent' : guarantee}`,
+    );
+  return `policies  ${policies} blocking, ${kernel.join(', ')}`;
+}
 
 export const command: Command = {
   summary: 'how the agent is doing',
@@ -43,6 +54,7 @@ Exit code 0 when the agent records as it should, 1 when it is degraded, has fail
         `sensor    ${health.sensor.tier}, watching ${health.sensor.scope}, ${active} of ${hooks.length} hooks active`,
         `rates     ${health.rates.security}/s security, ${health.rates.observability}/s observability`,
         `rules     ${health.rules.loaded} loaded, ${health.totals.detections} detections since start`,
+        ...(health.enforcement ? [enforcementLine(health.enforcement)] : []),
         ...health.wal.map(
           (log) =>
             `log       ${log.lane}: ${log.state}, ${log.writer} writer, ${log.durableSeq} records, flush ${log.flushP50Us} µs`,

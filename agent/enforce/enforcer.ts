@@ -75,6 +75,13 @@ export interface EnforcementStatus {
   /** Since the start: matches in the kernel; what the agent guardian did, could not do, and left alone. */
   kernelActs: number;
   agentActs: { applied: number; failed: number; spared: number };
+  /** Refusals of opens that were too many at once to be told one by one. */
+  opensUntold: number;
+  /** Versions of denied files in the kernel, and those that had to make room for others. */
+  versions: number;
+  versionsEvicted: number;
+  /** Since the sign of life that the kernel last saw; absent while nothing needs one. */
+  heartbeatAgeMs?: number;
   troubles: readonly KernelTrouble[];
 }
 
@@ -231,13 +238,18 @@ export class GuardianEnforcer implements Enforcer {
       })),
     );
     const { executables, destinations, opens, generation } = this.#sets;
+    const { guardian } = this.#parts;
     const handles = [...executables, ...destinations, ...opens].map(({ policy }) => policy.handle);
     return {
       generation,
       policies: new Set(handles).size + this.#agentPolicies,
       reach: rows,
-      kernelActs: this.#parts.guardian?.acts ?? 0,
+      kernelActs: guardian?.acts ?? 0,
       agentActs: { ...this.#counts },
+      opensUntold: this.#parts.opens?.dropped ?? 0,
+      versions: guardian?.versions ?? 0,
+      versionsEvicted: guardian?.evictedVersions ?? 0,
+      ...(guardian?.armed === true ? { heartbeatAgeMs: guardian.heartbeatAgeMs } : {}),
       troubles: this.#troubles,
     };
   }

@@ -233,6 +233,20 @@ canaryPercent: 1
     expect(sentinel('audit', 'verify', bundle, '--key', key)).toMatchObject({ code: 1 });
   });
 
+  it('counts in the status of enforcement, which says what each action comes to here', async () => {
+    const { code, text } = policy('status');
+    expect(code).toBe(0);
+    const { reach } = await find('program');
+    expect(text).toMatch(
+      new RegExp(`^deny_exec +by the kernel +${reach.guarantee} \\(${reach.mechanism}\\)`, 'm'),
+    );
+    expect(text).toMatch(/^deny_connect +by the kernel +prevented \(cgroup_deny\)$/m);
+    expect(text).toMatch(/^kill +by the agent +killed after start \(pidfd_sigkill\)/m);
+    expect(text).toMatch(/^in force +2 blocking policies, change \d+, last sign of life \d+ ms ago$/m);
+    expect(Number(/^kernel +(\d+) matches/m.exec(text)?.[1])).toBeGreaterThanOrEqual(22);
+    expect(sentinel('status', '--data', dataDir).text).toContain('deny_connect prevented');
+  });
+
   it('ends with one command', async () => {
     expect(policy('rollback', 'program', '--reason', 'enough')).toMatchObject({ code: 0 });
     expect([touches(denied), connect()]).toEqual([true, EPERM]);
