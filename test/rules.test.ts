@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadRulePaths } from '../agent/detect/cli-rules.ts';
 import { Detector } from '../agent/detect/detector.ts';
-import { matchFlat } from '../agent/detect/flat-match.ts';
+import { FlatMatcher, matchFlat } from '../agent/detect/flat-match.ts';
 
 const folder = join(import.meta.dirname, '..', 'rules');
 const set = await loadRulePaths([folder], 'bundled');
@@ -32,7 +32,7 @@ describe('bundled rules', () => {
     for (const name of readdirSync(join(folder, 'tests'))) expect(names).toContain(basename(name, '.ndjson'));
   });
 
-  it.each(set.rules.map((rule) => [basename(rule.file, '.yml'), rule] as const))('%s', (name, rule) => {
+  it.each(set.rules.map((rule) => [basename(rule.file, '.yml'), rule] as const))('%s', async (name, rule) => {
     const path = join(folder, 'tests', `${name}.ndjson`);
     expect(existsSync(path), `${path} holds the rule's examples`).toBe(true);
     const examples = readFileSync(path, 'utf8')
@@ -40,8 +40,29 @@ describe('bundled rules', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Example);
     expect(new Set(examples.map((example) => example.expect))).toEqual(new Set([true, false]));
+    // What only correlations use is not reported by itself, so it is tried without them.
+    const tried = rule.standalone ? set : await loadRulePaths([rule.file], 'alone');
     for (const { expect: matches, event } of examples) {
-      expect(matchFlat(set, rule.logsource, event).includes(rule.id), JSON.stringify(event)).toBe(matches);
+      expect(matchFlat(tried, rule.logsource, event).includes(rule.id), JSON.stringify(event)).toBe(matches);
     }
+  });
+
+  it('tell a machine that is looked over by hand from one command of that kind, or many equal ones', () => {
+    const commands = ['whoami', 'id', 'uname -a', 'ip addr', 'ss -antp', 'ps aux', 'lscpu', 'w'];
+    const seen = (CommandLine: string, second: number, ParentProcessGuid: string): string[] =>
+      matcher.match({
+        Image: `/usr/bin/${CommandLine.split(' ')[0]}`,
+        CommandLine,
+        ParentProcessGuid,
+        timestamp: 1_700_000_000 + second,
+      });
+    const { id } = set.correlations.find((rule) => rule.file.endsWith('disc_command_burst.yml'))!;
+    const matcher = new FlatMatcher(set, { product: 'linux', category: 'process_creation' });
+    const reports = (parent: string, lines: string[], step: number): number =>
+      lines.filter((line, index) => seen(line, index * step, parent).includes(id)).length;
+    expect(reports('a', commands, 2)).toBeGreaterThan(0);
+    expect(reports('b', commands, 30)).toBe(0);
+    expect(reports('c', Array<string>(40).fill('whoami'), 1)).toBe(0);
+    expect(commands.filter((line, index) => seen(line, 5_000 + index, `d${index}`).includes(id))).toEqual([]);
   });
 });
