@@ -113,7 +113,8 @@ export async function openConsolePage(): Promise<ConsolePage> {
   await browser.context.addInitScript(INSTRUMENTS);
   const cdp = await browser.context.newCDPSession(page);
   await cdp.send('Network.enable');
-  await cdp.send('Performance.enable');
+  // Durations in processor time.
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
   const processes = await browser.context.browser()?.newBrowserCDPSession();
   if (!processes) throw new Error('this Chromium does not tell of its processes');
   return {

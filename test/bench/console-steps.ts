@@ -8,6 +8,7 @@ import {
   timeUntil,
   waitInPage,
 } from './console-page.ts';
+import { type Work, mainThreadMs, workDuring } from './console-work.ts';
 
 export interface Paint {
   firstPaintMs: number;
@@ -30,11 +31,7 @@ export async function paintOf(console_: ConsolePage, url: string): Promise<Paint
   );
 }
 
-export interface Scroll {
-  /** Milliseconds between frames. */
-  frames: number[];
-  /** Longest task of the page's main thread in processor time, ms: does not grow when the machine is busy. */
-  longestTaskMs: number;
+export interface Scroll extends Work {
   /** Rows of the record that went past. */
   rows: number;
 }
@@ -66,40 +63,6 @@ async function jump(page: Page, ms: number): Promise<void> {
   }
 }
 
-interface TraceEvent {
-  name: string;
-  pid: number;
-  tid: number;
-  tdur?: number;
-  args?: { name?: string };
-}
-
-/** Longest task of the main threads of renderers while `work` goes on, ms of processor time. */
-async function longestTask(console_: ConsolePage, work: () => Promise<unknown>): Promise<number> {
-  const { cdp } = console_;
-  const events: TraceEvent[] = [];
-  const collect = ({ value }: { value: unknown[] }): unknown => events.push(...(value as TraceEvent[]));
-  cdp.on('Tracing.dataCollected', collect);
-  await cdp.send('Tracing.start', { categories: '-*,disabled-by-default-devtools.timeline,__metadata' });
-  await work();
-  const complete = new Promise((done) => cdp.once('Tracing.tracingComplete', done));
-  await cdp.send('Tracing.end');
-  await complete;
-  cdp.off('Tracing.dataCollected', collect);
-  const main = new Set(
-    events
-      .filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain')
-      .map(({ pid, tid }) => `${pid}.${tid}`),
-  );
-  return events.reduce(
-    (longest, event) =>
-      event.name === 'RunTask' && main.has(`${event.pid}.${event.tid}`)
-        ? Math.max(longest, (event.tdur ?? 0) / 1000)
-        : longest,
-    0,
-  );
-}
-
 const SCROLLS = { wheel, keys, 'scrollbar jumps': jump } as const;
 
 /** Scrolls through the newest pages of everything. */
@@ -112,12 +75,9 @@ export async function scroll(
   await askFor(console_, '');
   await page.locator('#event-list').hover();
   console_.apiTimings();
-  let frames: number[] = [];
-  const longestTaskMs = await longestTask(console_, async () => {
-    frames = await framesDuring(page, () => SCROLLS[how](page, milliseconds));
-  });
+  const work = await workDuring(console_, () => SCROLLS[how](page, milliseconds));
   const pages = console_.apiTimings().filter(({ method }) => method === 'events.query').length;
-  return { frames, longestTaskMs, rows: pages * 200 };
+  return { ...work, rows: pages * 200 };
 }
 
 /** The same wheel on a page of plain text: what this machine can do at most now. */
@@ -147,6 +107,8 @@ export interface Step {
   nextFrameMs: number[];
   /** From the input until what was asked for is there. */
   doneMs: number[];
+  /** Processor time of the page's main thread meanwhile. */
+  workMs: number[];
 }
 
 const INCLUDE = 'Only events with this';
@@ -230,10 +192,12 @@ export async function stepTimes(console_: ConsolePage, turns: number): Promise<S
     for (const [name, { before, act }] of Object.entries(stepsOf(console_, turn))) {
       await before();
       await interactions(console_);
+      const worked = await mainThreadMs(console_);
       const doneMs = await act();
-      const step = steps.get(name) ?? { name, nextFrameMs: [], doneMs: [] };
+      const step = steps.get(name) ?? { name, nextFrameMs: [], doneMs: [], workMs: [] };
       steps.set(name, step);
       step.doneMs.push(doneMs);
+      step.workMs.push((await mainThreadMs(console_)) - worked);
       step.nextFrameMs.push(Math.max(16, ...(await interactions(console_))));
     }
     await console_.page.keyboard.press('Escape');

@@ -23,6 +23,7 @@ import { SCHEMA_VERSION } from '../../agent/store/schema.ts';
 import { openTimeline } from '../../agent/store/timeline.ts';
 import { openWal } from '../../agent/wal/open.ts';
 import { watchRecord } from '../../agent/watched-until.ts';
+import { buildEvents } from './build-events.ts';
 import { eventSource } from './timeline-events.ts';
 
 const BATCH = 2000;
@@ -44,6 +45,9 @@ export interface SeededData {
 
 const removeFolder = (path: string): void => rmSync(path, { recursive: true, force: true });
 
+/** Of the build that is the last thing in a record of so many rows. */
+export const buildProcesses = (rows: number): number => (rows < LEAST_KEPT_ROWS ? 5000 : 50_000);
+
 /** Fills `dataDir` with at least `rows` events of the 24 hours before now. */
 async function fill(dataDir: string, rows: number): Promise<void> {
   const endNs = BigInt(Date.now()) * 1_000_000n;
@@ -55,6 +59,10 @@ async function fill(dataDir: string, rows: number): Promise<void> {
     for (const event of events) last[event.lane] = Math.floor(event.eventId / 2);
     timeline.insert(events, last);
   }
+  // At the end, so that it is what a reader meets first.
+  for (const events of buildEvents(buildProcesses(rows), endNs - 60_000_000_000n, last)) {
+    timeline.insert(events, last);
+  }
   timeline.close();
   for (const lane of ['security', 'observability'] as const) {
     await beginLog(dataDir, lane, last[lane], endNs);
@@ -63,8 +71,10 @@ async function fill(dataDir: string, rows: number): Promise<void> {
 
 /** The kept folder for this many rows of the same generator and file format; made if there is none that is new enough. */
 async function keptFolder(rows: number): Promise<string> {
-  const generator = readFileSync(join(import.meta.dirname, 'timeline-events.ts'));
-  const key = createHash('sha256').update(generator).digest('hex').slice(0, 12);
+  const hash = createHash('sha256');
+  for (const name of ['timeline-events.ts', 'build-events.ts'])
+    hash.update(readFileSync(join(import.meta.dirname, name)));
+  const key = hash.digest('hex').slice(0, 12);
   const kept = join(CACHE, `console-${rows}-${SCHEMA_VERSION}-${key}`);
   if (existsSync(kept) && Date.now() - statSync(kept).mtimeMs < KEEP_MS) return kept;
   removeFolder(CACHE);

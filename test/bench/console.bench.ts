@@ -11,17 +11,9 @@ import { browserPath } from '../e2e/browser.ts';
 import { startAgentProcess } from '../e2e/packaged-agent.ts';
 import { makeReplay, round } from './agent-under-test.ts';
 import { endure } from './console-endurance.ts';
+import type { Report } from './console-judge.ts';
 import { openConsolePage } from './console-page.ts';
-import {
-  LIVE_RATE,
-  type Report,
-  type Session,
-  type Times,
-  atRest,
-  live,
-  open,
-  reportDay,
-} from './console-phases.ts';
+import { LIVE_RATE, type Session, type Times, atRest, live, open, reportDay } from './console-phases.ts';
 import { type SeededData, seedData } from './console-store.ts';
 import type { BenchOptions, Figure } from './figure.ts';
 
@@ -44,11 +36,11 @@ const FULL: Times = {
 const QUICK: Times = {
   rows: 50_000,
   paints: 1,
-  scrollMs: 600,
+  scrollMs: 500,
   queryRounds: 1,
   readMs: 0,
   turns: 1,
-  idleMs: 1500,
+  idleMs: 1200,
   liveMs: 3000,
   sampleMs: 250,
   settleMs: 500,
@@ -113,6 +105,7 @@ async function measure(data: SeededData, times: Times, report: Report): Promise<
         records,
         sampleMs: Math.min(sampleMs, 2000),
         limitMs: times.dayMs * 2,
+        isThorough: true,
       });
       reportDay(day, records, rate, report);
     });
