@@ -8,6 +8,8 @@ import { listenOnSocket, socketPathOf, type SocketServer } from './api/socket-se
 import type { Config } from './config.ts';
 import { dataPaths } from './data-dir.ts';
 import { machineChecks } from './doctor.ts';
+import { dlpMethods } from './dlp-api.ts';
+import type { Dlp } from './open-dlp.ts';
 import type { RuleSet } from './detect/rule-set.ts';
 import { ownerOfConnection } from './enforce/console-host.ts';
 import { SentinelError } from './errors.ts';
@@ -42,6 +44,7 @@ export interface AgentApiParts {
   policies: PolicyService;
   /** A process shows the console to somebody who may change things. */
   onConsole: (pid: number) => void;
+  dlp: Dlp;
   reloadRules: () => Promise<{ loaded: number; failed: { file: string; reason: string }[] }>;
 }
 
@@ -130,6 +133,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       },
       ...exceptionMethods(parts, byOf),
       ...policyMethods(parts, byOf),
+      ...dlpMethods(parts, byOf),
       'doctor.check': async () => ({ checks: machineChecks(parts.dataDir) }),
       'rules.list': async () => ({ rules: parts.rules() }),
       'rules.reload': () => parts.reloadRules(),

@@ -21,6 +21,8 @@ import { eventToJson } from './event-json.ts';
 import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { createEnforcer, tamperEvent } from './enforcement.ts';
+import { openDlp } from './open-dlp.ts';
+import { openDlpEngine } from './dlp-open.ts';
 import { openPolicies } from './open-policies.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
@@ -212,17 +214,31 @@ async function compose(
   });
   undo.push(() => guardians.close());
   enforcer = guardians;
+  const dlp = openDlp({
+    dataDir,
+    settings,
+    identity,
+    core: core.ok ? core.addon : undefined,
+    pipeline,
+    tier: sensor.tier,
+    open: openDlpEngine,
+    log,
+  });
+  undo.push(() => dlp.service.close());
+  undo.push(() => dlp.scans.close());
   const policies = openPolicies({
     dataDir,
     settings,
     identity,
     enforcer: guardians,
+    quarantine: (decision, event) => dlp.quarantine.take(decision, event),
     pipeline,
     security,
     errors,
     log,
     ...(policyClock === undefined ? {} : { clock: policyClock }),
   });
+  await dlp.service.tick();
   await sensor.start(pipeline);
   // Only now is the machine watched: what recovery found, and the time until here that nobody saw.
   const watchingNs = sensor.watchingSinceNs ?? wallNowNs();
@@ -278,6 +294,7 @@ async function compose(
     ruleSet: () => rules.detector.rules,
     policies,
     onConsole: (pid) => guardians.protectConsole(pid),
+    dlp,
     reloadRules: async () => {
       pipeline.useDetector(await rules.reload());
       return rules.inForce();
@@ -297,6 +314,7 @@ async function compose(
     for (const trouble of guardians.tick())
       security.append([recordOf(tamperEvent(trouble, wallNowNs()))], true);
     policies.tick();
+    void dlp.service.tick();
     health.tick();
     for (const checkpoint of checkpoints) checkpoint.sign();
     retention.tick();

@@ -9,7 +9,8 @@ import type { SecurityLane } from './lanes/security.ts';
 import type { Log } from './log.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { LifecycleClock } from './policy/lifecycle.ts';
-import type { Enforcer } from './policy/types.ts';
+import type { SentinelEvent } from './event.ts';
+import type { Decision, Effect, Enforcer } from './policy/types.ts';
 import { canaryRules, PolicyService } from './policy-service.ts';
 import { PolicyStage } from './policy-stage.ts';
 
@@ -18,6 +19,7 @@ export function openPolicies(parts: {
   settings: ConfigValues;
   identity: Identity;
   enforcer: Enforcer;
+  quarantine: (decision: Decision, event: SentinelEvent) => Promise<Effect>;
   pipeline: Pick<Pipeline, 'usePolicies'>;
   security: SecurityLane;
   errors: ErrorCounters;
@@ -40,6 +42,7 @@ export function openPolicies(parts: {
   stage = new PolicyStage({
     engine: policies.engine,
     enforcer,
+    quarantine: parts.quarantine,
     recorder: new LogDecisionRecorder(security, (hash) => policies.textOf(hash)),
     security,
     nowNs: wallNowNs,

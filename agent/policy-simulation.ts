@@ -55,12 +55,14 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   deny_exec: 'type:process action:exec',
   deny_connect: 'type:network (action:connect or action:send)',
   deny_open: 'type:file (action:open or action:create)',
+  quarantine: 'type:dlp or type:file (action:write or action:rename)',
 };
 const KINDS: readonly (readonly [type: string, actions: readonly string[]])[] = [
   ['process', ['exec', 'fork', 'exit', 'ptrace', 'setuid', 'io_uring']],
   ['file', ['open', 'create', 'write', 'rename', 'unlink', 'chmod']],
   ['network', ['connect', 'accept', 'listen', 'send']],
   ['dns', ['query']],
+  ['dlp', ['match', 'unscannable', 'skipped']],
 ];
 
 /** What to read for a policy: only kinds of events that it can hold for. */

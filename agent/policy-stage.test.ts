@@ -52,6 +52,7 @@ function stage(policies: ServedPolicy[], nowMs = 0) {
   const made = new PolicyStage({
     engine,
     enforcer,
+    quarantine: async () => KILLED,
     recorder: {
       record: (decision) => {
         did.push('record');

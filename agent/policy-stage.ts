@@ -8,11 +8,13 @@ import type { SentinelEvent } from './event.ts';
 import type { SecurityLane } from './lanes/security.ts';
 import { LatencyHistogram } from './latency.ts';
 import type { PolicyEngine, ServedPolicy } from './policy/engine.ts';
-import type { Decision, DecisionRecorder, Enforcer } from './policy/types.ts';
+import type { Decision, DecisionRecorder, Effect, Enforcer } from './policy/types.ts';
 
 export interface PolicyStageParts {
   engine: PolicyEngine;
   enforcer: Enforcer;
+  /** Moves the file of an event away. Never rejects. */
+  quarantine: (decision: Decision, event: SentinelEvent) => Promise<Effect>;
   recorder: DecisionRecorder;
   security: Pick<SecurityLane, 'release'>;
   nowNs: () => bigint;
@@ -58,7 +60,14 @@ export class PolicyStage {
   }
 
   #act(decision: Decision, event: SentinelEvent, aheadOfRecord: boolean): void {
-    const effect = this.#parts.enforcer.act(decision, event);
+    const { enforcer, quarantine } = this.#parts;
+    // Moving a file takes its time; nothing else waits for it.
+    if (decision.action === 'quarantine')
+      void quarantine(decision, event).then((effect) => this.#acted(decision, effect, aheadOfRecord));
+    else this.#acted(decision, enforcer.act(decision, event), aheadOfRecord);
+  }
+
+  #acted(decision: Decision, effect: Effect, aheadOfRecord: boolean): void {
     const decisionToEffect = Math.max(0, Number(this.#parts.nowNs() - decision.tsNs));
     this.decisionToEffect.record(decisionToEffect / 1000);
     const latencyNs = { ...decision.latencyNs, decisionToEffect };

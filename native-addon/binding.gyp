@@ -14,6 +14,7 @@
         "src/binding.cc",
         "src/host/act.cc",
         "src/host/confine.cc",
+        "src/host/attributes.cc",
         "src/host/peercred.cc",
         "src/host/protected.cc",
         "src/hash/sha256.cc",

@@ -115,6 +115,8 @@ export interface CoreAddon {
   confine(dataBytes: number, cpuSeconds: number): string;
   /** Ends this process at once, with nothing of Node's own end. */
   leave(code: number): never;
+  /** Gives one open file the owner, mode, extended attributes and times of another; '' or what could not be kept. */
+  copyAttributes(fromFd: number, toFd: number): string;
   hasShaExtensions: boolean;
   /** SHA-256 and BLAKE3 in one pass on the libuv pool; the digests are of the expected file or there are none. */
   hashFile(request: HashFileRequest): Promise<HashFileResult>;

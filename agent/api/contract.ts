@@ -21,6 +21,7 @@ import type {
   Histogram,
   Severity,
 } from './contract-events.ts';
+import type { DlpReadMethods, DlpWriteMethods } from './contract-dlp.ts';
 import type { DoctorCheck, HealthSnapshot, LogCheckState } from './contract-health.ts';
 import type { PolicyReadMethods, PolicyWriteMethods } from './contract-policy.ts';
 import type { TreeNode } from './contract-tree.ts';
@@ -32,6 +33,7 @@ import type {
   TriageLabel,
 } from './contract-triage.ts';
 
+export type * from './contract-dlp.ts';
 export type * from './contract-events.ts';
 export type * from './contract-health.ts';
 export type * from './contract-policy.ts';
@@ -116,7 +118,7 @@ export interface RuleSummary {
 }
 
 /** Read-only methods: what the socket's group, the console and the desktop window may call. */
-export interface ReadMethods extends PolicyReadMethods {
+export interface ReadMethods extends PolicyReadMethods, DlpReadMethods {
   'api.hello': {
     params: { version: number; locale?: string };
     result: { version: number; agentVersion: string; privileged: boolean };
@@ -193,7 +195,7 @@ export interface ReadMethods extends PolicyReadMethods {
 }
 
 /** Methods that change something: root or the agent's own user only. Extends the read-only contract. */
-export interface PrivilegedMethods extends ReadMethods, PolicyWriteMethods {
+export interface PrivilegedMethods extends ReadMethods, PolicyWriteMethods, DlpWriteMethods {
   'rules.reload': {
     params: Record<string, never>;
     result: { loaded: number; failed: { file: string; reason: string }[] };
@@ -243,6 +245,10 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'saved.put': true,
   'saved.delete': true,
   'log.check': true,
+  'dlp.scan.start': true,
+  'dlp.scan.cancel': true,
+  'dlp.quarantine.restore': true,
+  'dlp.quarantine.remove': true,
   'console.url': true,
 };
 export const PRIVILEGED_METHODS = Object.keys(PRIVILEGED) as readonly MethodName[];

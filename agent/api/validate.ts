@@ -38,6 +38,13 @@ const conditions = z
 const nothing = z.strictObject({});
 const policyId = z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/));
 const policyText = z.string().check(z.maxLength(MAX_POLICY_CHARS));
+const hexId = z.string().check(z.regex(/^[0-9a-f]{16}$/));
+const absolutePath = z.string().check(z.regex(/^\/[^\0]*$/), z.maxLength(4096));
+const dlpPage = z.strictObject({
+  query: z.optional(query),
+  limit: z.optional(limit),
+  before: z.optional(cursor),
+});
 const policyOnly = z.strictObject({ id: policyId });
 
 type Schemas = {
@@ -189,6 +196,15 @@ const SCHEMAS: Schemas = {
       )
       .check(z.minLength(3), z.maxLength(5)),
   }),
+  'dlp.indexes': nothing,
+  'dlp.hits': dlpPage,
+  'dlp.unscannable': dlpPage,
+  'dlp.scan.progress': z.strictObject({ id: z.optional(hexId) }),
+  'dlp.scan.start': z.strictObject({ path: absolutePath }),
+  'dlp.scan.cancel': z.strictObject({ id: hexId }),
+  'dlp.quarantine.list': nothing,
+  'dlp.quarantine.restore': z.strictObject({ id: hexId, to: z.optional(absolutePath) }),
+  'dlp.quarantine.remove': z.strictObject({ id: hexId }),
   'console.url': nothing,
 };
 

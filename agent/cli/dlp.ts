@@ -2,6 +2,7 @@
 import { nearest } from '../config.ts';
 import { UsageError } from '../errors.ts';
 import type { Command } from './command.ts';
+import { quarantineCommand } from './dlp-quarantine.ts';
 import { scanCommand } from './dlp-scan.ts';
 
 export const command: Command = {
@@ -10,7 +11,8 @@ export const command: Command = {
   run: async (argv, output) => {
     const [name, ...rest] = argv;
     if (name === 'scan') return await scanCommand.run(rest, output);
-    const meant = name === undefined ? undefined : nearest(name, ['scan', 'index']);
+    if (name === 'quarantine') return await quarantineCommand.run(rest, output);
+    const meant = name === undefined ? undefined : nearest(name, ['scan', 'index', 'quarantine']);
     throw new UsageError(
       name === undefined
         ? 'say what: sentinel dlp scan'

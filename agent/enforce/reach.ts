@@ -56,6 +56,7 @@ export function noKernelReach(reason: string): KernelReach {
     deny_connect: all,
     deny_open: all,
     kill: all,
+    quarantine: all,
     alert: none('an alert does nothing'),
   };
 }
@@ -68,6 +69,7 @@ export function tryKernelReach(trial: Trial): KernelReach {
     deny_connect: guarded(() => tryConnect(trial)),
     deny_open: openReach(whyNoOpens),
     kill: none('the kernel side refuses; it does not end what already runs'),
+    quarantine: none('a file is looked at in user space'),
     alert: none('an alert does nothing'),
   };
 }
@@ -139,6 +141,12 @@ function tryConnect({ core, guardian, cgroupProcs }: Trial): Reach {
 /** What the agent guardian comes to: it hears of things once they began. */
 export function agentReach(action: Action, canKill: boolean): Reach {
   if (action === 'alert') return none('an alert does nothing');
+  if (action === 'quarantine')
+    return {
+      mechanism: 'quarantine_move',
+      guarantee: 'moved away after it was written',
+      reason: 'a file is looked at once it was written',
+    };
   if (!canKill) return none('this build cannot signal processes');
   return {
     mechanism: 'pidfd_sigkill',

@@ -60,6 +60,7 @@ const SUBJECTS: Readonly<Partial<Record<Action, readonly string[]>>> = {
   deny_exec: ['process/exec'],
   deny_connect: ['network/connect', 'network/send'],
   deny_open: ['file/open', 'file/create'],
+  quarantine: ['dlp/match', 'dlp/unscannable', 'file/write', 'file/rename'],
 };
 
 /** Effect of a decision that asks for none. */

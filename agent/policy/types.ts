@@ -12,7 +12,7 @@ import type { SentinelEvent, Severity } from '../event.ts';
 export const POLICY_STATES = ['draft', 'simulating', 'canary', 'active', 'deprecated'] as const;
 export type PolicyState = (typeof POLICY_STATES)[number];
 
-export const ACTIONS = ['deny_exec', 'deny_connect', 'deny_open', 'kill', 'alert'] as const;
+export const ACTIONS = ['deny_exec', 'deny_connect', 'deny_open', 'kill', 'quarantine', 'alert'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** What stops the forbidden thing, weakest last. */
@@ -23,6 +23,7 @@ export const MECHANISMS = [
   'exec_sigkill',
   'pidfd_sigkill',
   'cgroup_freeze',
+  'quarantine_move',
   'none',
 ] as const;
 export type Mechanism = (typeof MECHANISMS)[number];
@@ -32,6 +33,7 @@ export const GUARANTEES = [
   'prevented',
   'killed before its first instruction',
   'killed after start',
+  'moved away after it was written',
   'alert only',
 ] as const;
 export type Guarantee = (typeof GUARANTEES)[number];

@@ -8,6 +8,7 @@
 #include "hash/file_hash.h"
 #include "host/act.h"
 #include "host/confine.h"
+#include "host/attributes.h"
 #include "host/peercred.h"
 #include "linux/file_guard.h"
 #include "linux/proc_connector.h"
@@ -39,6 +40,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterPeerCredentials(env, exports);
   sentinel::registerActs(env, exports);
   sentinel::registerConfine(env, exports);
+  sentinel::registerAttributes(env, exports);
   sentinel::registerFileGuard(env, exports);
   sentinel::registerFileHash(env, exports);
   sentinel::registerProcConnector(env, exports);

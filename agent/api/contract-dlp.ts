@@ -1,0 +1,156 @@
+/** The part of the Local API about protected data. Types only; `contract.ts` has the rest and the rules for all. */
+import type { EventPage } from './contract-events.ts';
+
+/** What was found in a file, or why it could not be looked at: never the text. See DlpInfo of agent/event.ts. */
+export interface DlpJson {
+  verdict: string;
+  trigger: string;
+  destination: string;
+  mount?: string;
+  reasonCode?: string;
+  reason?: string;
+  bytes: string;
+  members?: number;
+  tookMs: number;
+  ofEventId: string;
+  matches: DlpMatchJson[];
+  matchesTotal: number;
+  sources?: { path: string; rules: string[]; entityId: string; name: string; tsNs: string }[];
+  quarantineId?: string;
+}
+
+export interface DlpMatchJson {
+  index: string;
+  rule: string;
+  kind: string;
+  type: string;
+  count: string;
+  offset: string;
+  length: string;
+  rowRef?: string;
+  confidence: number;
+  containment?: number;
+  secondaries?: string[];
+  member?: string;
+}
+
+export interface DlpIndexJson {
+  file: string;
+  name: string;
+  bytes: number;
+  rows: number;
+  entries: number;
+  createdMs: number;
+  keyId: string;
+  signature: 'trusted' | 'unknown_signer' | 'invalid';
+  /** Share of unrelated values that pass the first filter. */
+  prefilterRate: number;
+  fields: { column: string; role: string; type: string }[];
+}
+
+export interface DlpCoverageJson {
+  /** Whether files are looked at as they are written: there is an index or a rule, and the sensor tells of files. */
+  watching: boolean;
+  /** Why not, when not. */
+  reason?: string;
+  /** What leads to a look: close_write, rename … */
+  triggers: string[];
+  /** Media and shares that are mounted now. */
+  mounts: {
+    path: string;
+    kind: 'removable' | 'network_share';
+    fileSystem: string;
+    source: string;
+    why: string;
+  }[];
+  /** Folders from the settings. */
+  watched: string[];
+  queue: { waiting: number; running: number; max: number };
+  /** Since the agent started. `skipped`: not looked at because too many waited; each is also on record. */
+  totals: {
+    seen: number;
+    looked: number;
+    clean: number;
+    matched: number;
+    unscannable: number;
+    gone: number;
+    skipped: number;
+    cached: number;
+  };
+  cache: { entries: number; hits: number; evictions: number };
+  /** Files known to hold protected data, whose opening is noticed. */
+  protectedFiles: number;
+}
+
+/** A look at a folder that somebody asked for, running or done. */
+export interface DlpScanJson {
+  id: string;
+  path: string;
+  startedMs: number;
+  endedMs?: number;
+  state: 'counting' | 'running' | 'done' | 'cancelled' | 'failed';
+  /** Why it failed. */
+  error?: string;
+  files: number;
+  bytes: number;
+  /** What there is, once it was counted. */
+  totalFiles?: number;
+  totalBytes?: number;
+  matched: number;
+  unscannable: number;
+  /** Files that were not looked at: what was left at a cancel, and special files. */
+  left: number;
+  /** The file that is looked at now. */
+  current?: string;
+  /** True when more matched than are put on record one by one. */
+  capped: boolean;
+}
+
+export interface DlpQuarantineJson {
+  id: string;
+  path: string;
+  size: number;
+  sha256: string;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeNs: string;
+  takenNs: string;
+  policy: string;
+  eventId: string;
+  rules: string[];
+  destination: string;
+  by: 'move' | 'copy';
+  /** Attributes that could not be kept; empty when all were. */
+  lost: string;
+  /** False: the metadata was changed. It is then not restored. */
+  signed: boolean;
+}
+
+export interface DlpReadMethods {
+  /** What is looked for, and what is watched. */
+  'dlp.indexes': {
+    params: Record<string, never>;
+    result: { indexes: DlpIndexJson[]; problem?: string; coverage: DlpCoverageJson };
+  };
+  /** Files in which protected data was found, newest first: events of type `dlp`. `query` narrows. */
+  'dlp.hits': { params: { query?: string; limit?: number; before?: string }; result: EventPage };
+  /** Files that could not be looked at, with the reason, and statements of what was skipped. */
+  'dlp.unscannable': { params: { query?: string; limit?: number; before?: string }; result: EventPage };
+  /** One scan, or the latest. */
+  'dlp.scan.progress': { params: { id?: string }; result: { scan?: DlpScanJson } };
+  'dlp.quarantine.list': { params: Record<string, never>; result: { entries: DlpQuarantineJson[] } };
+}
+
+export interface DlpWriteMethods {
+  /** Looks at a file or folder of the agent's machine; one scan at a time. */
+  'dlp.scan.start': { params: { path: string }; result: { scan: DlpScanJson } };
+  'dlp.scan.cancel': { params: { id: string }; result: { cancelled: boolean } };
+  /** Puts a file back, where it was or at `to`. Never overwrites. Recorded in the security log. */
+  'dlp.quarantine.restore': {
+    params: { id: string; to?: string };
+    result: { entry: DlpQuarantineJson; restoredTo: string; notKept: string };
+  };
+  /** Removes a file for good. Recorded in the security log. */
+  'dlp.quarantine.remove': { params: { id: string }; result: { entry: DlpQuarantineJson } };
+}

@@ -1,0 +1,136 @@
+/** The events of data loss prevention. None of them holds what was found, only what kind, how often and where. */
+import { dlpCount } from './dlp-summary.ts';
+import type { Destination, Place } from './dlp/destination.ts';
+import type { DlpMatch, FileVerdict } from './dlp/types.ts';
+import type { DlpInfo, DlpMatchInfo, DlpSource, SentinelEvent, Severity } from './event.ts';
+
+const MAX_MATCHES = 32;
+
+const OUTWARD: ReadonlySet<string> = new Set<Destination>(['removable', 'network_share', 'git_push']);
+
+const WHERE: Readonly<Record<string, string>> = {
+  removable: 'on removable media',
+  network_share: 'on a network share',
+  git_push: 'in what is pushed with git',
+  archive: 'in an archive',
+  browser_profile: "in a browser's folder",
+  watched: 'in a watched folder',
+  local: 'in a file',
+};
+
+export interface Found {
+  verdict: FileVerdict;
+  place: Place;
+  trigger: string;
+  /** What led to it; absent for a scan that somebody asked for. */
+  cause?: SentinelEvent;
+  inode?: string;
+  size?: number;
+  sources: readonly DlpSource[];
+  nowNs: bigint;
+}
+
+function byCertainty(a: DlpMatch, b: DlpMatch): number {
+  return b.confidence - a.confidence || b.count - a.count;
+}
+
+function matchInfo(match: DlpMatch): DlpMatchInfo {
+  const { index, rule, kind, type, count, offset, length, confidence } = match;
+  const info: DlpMatchInfo = { index, rule, kind, type, count, offset, length, confidence };
+  if (match.rowRef !== undefined) info.rowRef = match.rowRef;
+  if (match.containment !== undefined) info.containment = match.containment;
+  if (match.secondaries !== undefined) info.secondaries = match.secondaries;
+  if (match.member !== undefined) info.member = match.member;
+  return info;
+}
+
+function infoOf(found: Found): DlpInfo {
+  const { verdict, place, trigger, cause, sources } = found;
+  const info: DlpInfo = {
+    verdict: verdict.verdict,
+    trigger,
+    destination: place.destination,
+    bytes: verdict.bytes,
+    tookMs: Math.round(verdict.tookMs * 1000) / 1000,
+    ofEventId: cause?.eventId ?? 0,
+    matches: [...verdict.matches].sort(byCertainty).slice(0, MAX_MATCHES).map(matchInfo),
+    matchesTotal: verdict.matches.length,
+  };
+  if (place.mount !== undefined) info.mount = place.mount;
+  if (verdict.reasonCode !== undefined) info.reasonCode = verdict.reasonCode;
+  if (verdict.reason !== undefined) info.reason = verdict.reason;
+  if (verdict.members !== undefined) info.members = verdict.members;
+  if (sources.length > 0) info.sources = [...sources];
+  return info;
+}
+
+/** A match or a file that could not be looked at. */
+export function dlpEvent(found: Found): SentinelEvent {
+  const { verdict, place, cause, nowNs } = found;
+  const dlp = infoOf(found);
+  const where = WHERE[place.destination] ?? place.destination;
+  const isMatch = verdict.verdict === 'match';
+  const rules = [...new Set(dlp.matches.map(({ rule }) => rule))].join(', ');
+  let severity: Severity = OUTWARD.has(place.destination) ? 'high' : 'medium';
+  if (!isMatch) severity = OUTWARD.has(place.destination) ? 'medium' : 'low';
+  if (found.trigger === 'scan') severity = isMatch ? 'low' : 'info';
+  const event: SentinelEvent = {
+    eventId: 0,
+    type: 'dlp',
+    action: verdict.verdict,
+    lane: 'security',
+    tsNs: nowNs,
+    severity,
+    file: { path: verdict.path, op: cause?.action ?? 'scan', bytes: found.size ?? verdict.bytes },
+    message: isMatch
+      ? `protected data ${where}: ${rules} (${dlpCount(dlp)})`
+      : `a file ${where} could not be looked at: ${verdict.reason ?? verdict.reasonCode ?? 'unknown reason'}`,
+    dlp,
+  };
+  const file = event.file as NonNullable<SentinelEvent['file']>;
+  if (found.inode !== undefined) file.inode = found.inode;
+  if (cause !== undefined) copyProcess(cause, event);
+  return event;
+}
+
+/** Who did it, from one event to another. */
+export function copyProcess(from: SentinelEvent, to: SentinelEvent): void {
+  if (from.process) to.process = from.process;
+  if (from.parent) to.parent = from.parent;
+  if (from.ancestry) to.ancestry = from.ancestry;
+  if (from.file?.oldPath !== undefined && to.file !== undefined) to.file.oldPath = from.file.oldPath;
+}
+
+/** Files that should have been looked at and were not: how many, of which destination, why. */
+export function skippedEvent(
+  counts: ReadonlyMap<string, number>,
+  fromNs: bigint,
+  nowNs: bigint,
+): SentinelEvent {
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const details: Record<string, string> = { fromNs: fromNs.toString(), toNs: nowNs.toString() };
+  for (const [what, count] of counts) details[`skipped.${what}`] = String(count);
+  const [worst = 'local'] = [...OUTWARD].filter((destination) => counts.has(destination));
+  return {
+    eventId: 0,
+    type: 'dlp',
+    action: 'skipped',
+    lane: 'security',
+    tsNs: nowNs,
+    severity: OUTWARD.has(worst) ? 'high' : 'medium',
+    message: `${total} ${total === 1 ? 'file was' : 'files were'} not looked at: too many waited`,
+    details,
+    dlp: {
+      verdict: 'skipped',
+      trigger: 'close_write',
+      destination: worst,
+      reasonCode: 'queue_full',
+      reason: 'too many files waited',
+      bytes: 0,
+      tookMs: 0,
+      ofEventId: 0,
+      matches: [],
+      matchesTotal: 0,
+    },
+  };
+}

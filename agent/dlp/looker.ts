@@ -1,0 +1,64 @@
+/** Looks at one file: opens what was named, asks the cache, else the engine, and makes sure that it stayed the same. */
+import { NotOpened, contentIdentity, openExpected, type ExpectedFile } from './open-file.ts';
+import type { DlpEngine, FileVerdict } from './types.ts';
+import type { VerdictCache } from './verdict-cache.ts';
+
+export interface Looked {
+  verdict: FileVerdict;
+  /** Of what was opened; absent when nothing could be. */
+  key?: string;
+  inode?: string;
+  identity?: string;
+  size?: number;
+  cached: boolean;
+  /** It was written to while it was read: what was not found may be there now. */
+  changed: boolean;
+}
+
+export interface LookOptions {
+  maxBytes: number;
+  deadlineMs: number;
+  signal?: AbortSignal;
+}
+
+/** Never throws: what cannot be looked at is `unscannable`, with the reason. `undefined`: the file is gone. */
+export async function lookAt(
+  engine: DlpEngine,
+  cache: VerdictCache,
+  file: ExpectedFile,
+  options: LookOptions,
+): Promise<Looked | undefined> {
+  const [path = ''] = file.paths;
+  let opened;
+  try {
+    opened = await openExpected(file);
+  } catch (error) {
+    if (!(error instanceof NotOpened)) return unscannable(path, 'unreadable', 'it cannot be opened');
+    return error.code === 'gone' ? undefined : unscannable(path, error.code, error.message);
+  }
+  const { handle, identity, key, inode, size } = opened;
+  const about = { key, inode, identity, size };
+  try {
+    const known = cache.get(identity);
+    if (known !== undefined) return { ...about, verdict: { ...known, path }, cached: true, changed: false };
+    if (size > options.maxBytes) {
+      const reason = `it has ${size} bytes; at most ${options.maxBytes} are looked at (dlp.maxBytes)`;
+      return { ...about, ...unscannable(path, 'too_large', reason), ...about };
+    }
+    const verdict = await engine.scanFd(handle.fd, path, options);
+    const after = contentIdentity(await handle.stat({ bigint: true }));
+    const changed = after !== identity;
+    if (!changed && options.signal?.aborted !== true) cache.set(identity, verdict);
+    return { ...about, verdict, cached: false, changed };
+  } catch {
+    // An engine's error may quote what it read: it is not repeated.
+    return { ...unscannable(path, 'unreadable', 'the engine could not read it'), ...about };
+  } finally {
+    await handle.close().catch(() => {});
+  }
+}
+
+function unscannable(path: string, reasonCode: string, reason: string): Looked {
+  const verdict = { path, verdict: 'unscannable', reasonCode, reason, bytes: 0, tookMs: 0, matches: [] };
+  return { verdict: verdict as FileVerdict, cached: false, changed: false };
+}
