@@ -59,7 +59,36 @@ export interface NativeDlpScanner {
   stream(options: NativeDlpScan): NativeDlpStream;
 }
 
+/** A pattern rule as src/dlp/patterns_binding.cc reads it. */
+export interface NativePatternRule {
+  what: 'number' | 'secret' | 'automaton';
+  /** Name of the number or secret. */
+  kind: string;
+  plain: number;
+  grouped: number;
+  inContext: number;
+  groupings: number[][];
+  context: string[];
+  withinTokens: number;
+  minCount: number;
+  minConfidence: number;
+  wholeWord: boolean;
+}
+
+/** Triples of nodes and sets of bytes, see src/dlp/automaton.h. */
+export interface NativeAutomaton {
+  nodes: Uint32Array;
+  sets: Uint8Array;
+  starts: Uint32Array;
+}
+
 export interface DlpAddon {
   abi: number;
+  /** @throws TypeError for rules or automata that are not sound. */
+  patternSource(
+    rules: readonly NativePatternRule[],
+    forward: NativeAutomaton,
+    backward: NativeAutomaton,
+  ): DlpSource;
   DlpScanner: new (sources: readonly DlpSource[]) => NativeDlpScanner;
 }

@@ -1,11 +1,14 @@
 /** `sentinel dlp scan`: files, folders and standard input against indexes and rules. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { createEngine, type NamedSource } from '../dlp/engine.ts';
+import { createPatternSource } from '../dlp/patterns.ts';
+import { parsePatternRules } from '../dlp/rules.ts';
 import { extractorWith } from '../dlp/extract/extractor.ts';
 import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
 import { UsageError } from '../errors.ts';
 import { parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { findFiles } from './dlp-files.ts';
+import { readText } from './read-text.ts';
 
 const MAX_MATCHES = 1_000_000;
 
@@ -82,7 +85,7 @@ function progressLine(output: Output): { show(files: number, bytes: number): voi
 
 export const scanCommand: Command = {
   summary: 'find protected data in files',
-  usage: `usage: sentinel dlp scan [--index I.sdlp]... PATH|- ... [--json] [--threads N]
+  usage: `usage: sentinel dlp scan [--index I.sdlp]... [--rules R.yml]... PATH|- ... [--json] [--threads N]
 
 Reads files, folders (not through symbolic links) and standard input (-), and says for each: clean, match or
 unscannable. With --json one line per file. Exit code 0 when nothing matched, 1 when something did, 2 for wrong usage
@@ -91,12 +94,15 @@ or an error; files that could not be scanned are listed with the reason and coun
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, {
       index: { type: 'string', multiple: true },
+      rules: { type: 'string', multiple: true },
       threads: { type: 'string' },
     });
     if (positionals.length === 0)
       throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
     const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
     const sources: NamedSource[] = [];
+    for (const file of values.rules ?? [])
+      sources.push(createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)));
     const engine = createEngine(sources, extractorWith());
     const cancel = new AbortController();
     const onSignal = (): void => cancel.abort();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dlp/napi_source.h"
+#include "dlp/patterns_binding.h"
 #include "dlp/scanner.h"
 
 namespace sentinel::dlp {
@@ -188,6 +189,7 @@ class DlpScanner final : public Napi::ObjectWrap<DlpScanner> {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 1));
   exports.Set("DlpScanner", DlpScanner::define(env));
+  definePatterns(env, exports);
   return exports;
 }
 

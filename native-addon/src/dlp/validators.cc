@@ -188,6 +188,14 @@ size_t ibanLength(const uint8_t* text) {
   return total;
 }
 
+void numberLengths(NumberKind kind, size_t* shortest, size_t* longest) {
+  const Shape shape = shapeOf(kind);
+  *shortest = shape.shortest;
+  *longest = shape.longest;
+}
+
+bool isDigitsOnly(NumberKind kind) { return shapeOf(kind).digitsOnly; }
+
 bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length) {
   const Shape shape = shapeOf(kind);
   if (length < shape.shortest || length > shape.longest) return false;

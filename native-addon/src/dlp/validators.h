@@ -53,6 +53,10 @@ enum class NumberKind : uint8_t {
 
 bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length);
 
+// Shortest and longest number of a kind, in characters that count.
+void numberLengths(NumberKind kind, size_t* shortest, size_t* longest);
+bool isDigitsOnly(NumberKind kind);
+
 // The check of ISO/IEC 7812: `digits` are ASCII.
 bool luhn(const uint8_t* digits, size_t length);
 

@@ -1,0 +1,65 @@
+/** Pattern rules as a source of the scanner. */
+import { loadDlp } from '../../native-addon/index.ts';
+import { SentinelError } from '../errors.ts';
+import type { NamedSource } from './engine.ts';
+import { PATTERN_TYPES } from './pattern-types.ts';
+import { compilePatterns, type PatternRule, type PatternRules } from './rules.ts';
+
+/** Words and expressions of the user's own are as sure as the user says. */
+const OWN = {
+  what: 'automaton',
+  plain: 0.8,
+  grouped: 0.8,
+  inContext: 0.95,
+  groupings: [],
+  context: [],
+} as const;
+
+function nativeRule(rule: PatternRule) {
+  const type = rule.pattern === undefined ? OWN : PATTERN_TYPES[rule.pattern]!;
+  return {
+    what: type.what,
+    kind: rule.pattern ?? '',
+    plain: type.plain,
+    grouped: type.grouped,
+    inContext: Math.max(type.inContext, type.plain),
+    groupings: type.groupings.map((grouping) => grouping.split('-').map(Number)),
+    context: [...type.context, ...rule.context].map((word) => word.normalize('NFC').toLowerCase()),
+    withinTokens: rule.withinTokens,
+    minCount: rule.minCount,
+    minConfidence: rule.minConfidence,
+    wholeWord: rule.wholeWord,
+  };
+}
+
+/**
+ * A source that reports each rule at most once per file, with how often and how sure.
+ * @throws SentinelError when the native scanner is not there.
+ */
+export function createPatternSource({ name, rules }: PatternRules): NamedSource {
+  const native = loadDlp();
+  if (!native.ok)
+    throw new SentinelError(
+      'no_scanner',
+      `the DLP scanner is not available: ${native.reason}`,
+      'run npm run build',
+    );
+  const { forward, backward } = compilePatterns(rules);
+  return {
+    source: native.addon.patternSource(rules.map(nativeRule), forward, backward),
+    toMatch: (hit) => {
+      const rule = rules[hit.field];
+      if (!rule) return undefined;
+      return {
+        index: name,
+        rule: rule.id,
+        kind: 'pattern',
+        type: rule.pattern ?? (rule.words ? 'words' : 'regex'),
+        count: hit.count,
+        offset: hit.offset,
+        length: hit.length,
+        confidence: Math.round(hit.confidence * 100) / 100,
+      };
+    },
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * The rules file of the scanner: which patterns count, how often and how sure.
+ *
+ *   name: payments
+ *   rules:
+ *     - {id: cards, kind: pattern, pattern: card, minCount: 5, context: [visa, mastercard], withinTokens: 10}
+ *     - {id: falcon, kind: pattern, words: [Project Falcon, Operation Heron]}
+ *     - {id: badge, kind: pattern, regex: 'EMP-[0-9]{6}', caseInsensitive: true, minConfidence: 0.8}
+ */
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import { SentinelError } from '../errors.ts';
+import { PATTERN_TYPES } from './pattern-types.ts';
+import { AutomatonBuilder, parseRegex, parseWords, RegexError } from './regex.ts';
+
+/** One rule, complete. Exactly one of pattern, words and regex is there. */
+export interface PatternRule {
+  id: string;
+  /** A key of PATTERN_TYPES. */
+  pattern?: string;
+  words?: readonly string[];
+  regex?: string;
+  caseInsensitive: boolean;
+  /** Letters and digits beside a match make it none. */
+  wholeWord: boolean;
+  /** So many different values must be in a file. */
+  minCount: number;
+  /** Words near that make a hit sure; for a pattern, in addition to its own. */
+  context: readonly string[];
+  withinTokens: number;
+  minConfidence: number;
+}
+
+export interface PatternRules {
+  name: string;
+  rules: readonly PatternRule[];
+}
+
+export const MAX_RULES = 255;
+const MAX_WORDS = 2000;
+const MAX_COUNT = 4096;
+const MAX_TOKENS = 200;
+const DEFAULTS = { minCount: 1, withinTokens: 12, minConfidence: 0.5 };
+const KEYS = new Set([
+  'id',
+  'kind',
+  'pattern',
+  'words',
+  'regex',
+  'caseInsensitive',
+  'wholeWord',
+  'minCount',
+  'context',
+  'withinTokens',
+  'minConfidence',
+]);
+
+/** Reads values of one file and says where they are when they are wrong. */
+class Reader {
+  readonly #file: string;
+  readonly #lines: LineCounter;
+
+  constructor(file: string, lines: LineCounter) {
+    this.#file = file;
+    this.#lines = lines;
+  }
+
+  fail(message: string, remedy: string, node?: unknown, offset = 0): never {
+    const start = ((node as Node | null | undefined)?.range?.[0] ?? 0) + offset;
+    const { line, col } = this.#lines.linePos(start);
+    throw new SentinelError(
+      'dlp_rules',
+      `${this.#file}:${Math.max(1, line)}:${Math.max(1, col)}: ${message}`,
+      remedy,
+    );
+  }
+
+  text(node: unknown, what: string): string {
+    if (isScalar(node) && typeof node.value === 'string' && node.value.trim() !== '') return node.value;
+    return this.fail(`${what} is not a text`, 'write it in quotes if it looks like a number', node);
+  }
+
+  flag(node: unknown, what: string): boolean {
+    if (isScalar(node) && typeof node.value === 'boolean') return node.value;
+    return this.fail(`${what} is neither true nor false`, 'write true or false', node);
+  }
+
+  number(node: unknown, what: string, least: number, most: number, whole: boolean): number {
+    const value = isScalar(node) ? node.value : undefined;
+    if (typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value)))
+      return value;
+    return this.fail(
+      `${what} is not a ${whole ? 'whole number' : 'number'} from ${least} to ${most}`,
+      `write a number from ${least} to ${most}`,
+      node,
+    );
+  }
+
+  texts(node: unknown, what: string, most: number): string[] {
+    if (!isSeq(node) || node.items.length === 0)
+      return this.fail(`${what} is not a list`, `write ${what}: [one, another]`, node);
+    if (node.items.length > most) this.fail(`${what} has more than ${most} entries`, 'split the rule', node);
+    return node.items.map((item) => this.text(item, `an entry of ${what}`));
+  }
+}
+
+function nearest(name: string): string {
+  const known = Object.keys(PATTERN_TYPES);
+  const close = known.filter((one) => one.includes(name) || name.includes(one) || one.endsWith(`_${name}`));
+  return close.length > 0 ? `perhaps ${close.join(' or ')}` : `known are ${known.join(', ')}`;
+}
+
+function readRule(reader: Reader, map: YAMLMap): PatternRule {
+  const values = new Map<string, unknown>();
+  for (const pair of map.items) {
+    const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    if (!KEYS.has(key))
+      reader.fail(`a rule has no ${key || 'such key'}`, `known are ${[...KEYS].join(', ')}`, pair.key);
+    values.set(key, pair.value);
+  }
+  if (!values.has('id')) reader.fail('a rule without an id', 'add id: NAME', map);
+  const id = reader.text(values.get('id'), 'id');
+  if (!/^[\w.-]{1,64}$/.test(id))
+    reader.fail('an id has letters, digits, _ - and . only, at most 64', 'rename the rule', values.get('id'));
+  const kind = values.has('kind') ? reader.text(values.get('kind'), 'kind') : 'pattern';
+  if (kind !== 'pattern')
+    reader.fail(
+      `no such kind of rule: ${kind}`,
+      'here only kind: pattern is known; indexes are given with --index',
+      values.get('kind'),
+    );
+  const ways = ['pattern', 'words', 'regex'].filter((way) => values.has(way));
+  if (ways.length !== 1)
+    reader.fail(
+      `rule ${id} has ${ways.length === 0 ? 'nothing to look for' : ways.join(' and ')}`,
+      'give one of pattern, words and regex',
+      map,
+    );
+  const has = (key: string): boolean => values.has(key);
+  const rule: PatternRule = {
+    id,
+    caseInsensitive: has('caseInsensitive') && reader.flag(values.get('caseInsensitive'), 'caseInsensitive'),
+    wholeWord: !has('wholeWord') || reader.flag(values.get('wholeWord'), 'wholeWord'),
+    minCount: has('minCount')
+      ? reader.number(values.get('minCount'), 'minCount', 1, MAX_COUNT, true)
+      : DEFAULTS.minCount,
+    context: has('context') ? reader.texts(values.get('context'), 'context', MAX_WORDS) : [],
+    withinTokens: has('withinTokens')
+      ? reader.number(values.get('withinTokens'), 'withinTokens', 1, MAX_TOKENS, true)
+      : DEFAULTS.withinTokens,
+    minConfidence: has('minConfidence')
+      ? reader.number(values.get('minConfidence'), 'minConfidence', 0, 1, false)
+      : DEFAULTS.minConfidence,
+  };
+  if (has('pattern')) {
+    rule.pattern = reader.text(values.get('pattern'), 'pattern');
+    if (!Object.hasOwn(PATTERN_TYPES, rule.pattern))
+      reader.fail(`no such pattern: ${rule.pattern}`, nearest(rule.pattern), values.get('pattern'));
+  } else if (has('words')) {
+    rule.words = reader.texts(values.get('words'), 'words', MAX_WORDS);
+  } else {
+    const node = values.get('regex');
+    rule.regex = reader.text(node, 'regex');
+    try {
+      parseRegex(rule.regex, rule.caseInsensitive);
+    } catch (error) {
+      if (!(error instanceof RegexError)) throw error;
+      // Quotes come before the first character; folded texts are only told by their beginning.
+      const quoted = isScalar(node) && (node.type === 'QUOTE_SINGLE' || node.type === 'QUOTE_DOUBLE') ? 1 : 0;
+      reader.fail(
+        `regex: ${error.message} (character ${error.at + 1})`,
+        error.remedy,
+        node,
+        error.at + quoted,
+      );
+    }
+  }
+  return rule;
+}
+
+/**
+ * The rules of a file.
+ * @throws SentinelError with file, line and column, and what to do.
+ */
+export function parsePatternRules(text: string, file: string): PatternRules {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    logLevel: 'silent',
+  });
+  const reader = new Reader(file, lines);
+  const [broken] = document.errors;
+  if (broken) reader.fail(broken.message.split('\n')[0]!, 'mend the YAML', { range: [broken.pos[0]] });
+  const top = document.contents;
+  let name = file.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
+  let list: unknown = top;
+  if (isMap(top)) {
+    list = undefined;
+    for (const pair of top.items as Pair[]) {
+      const key = isScalar(pair.key) ? pair.key.value : undefined;
+      if (key === 'name') name = reader.text(pair.value, 'name');
+      else if (key === 'rules') list = pair.value;
+      else reader.fail(`a rules file has no ${String(key)}`, 'known are name and rules', pair.key);
+    }
+  }
+  if (!isSeq(list) || list.items.length === 0)
+    return reader.fail('there are no rules', 'write rules: and a list of them', list ?? top);
+  if (list.items.length > MAX_RULES) reader.fail(`more than ${MAX_RULES} rules`, 'use several files', list);
+  const seen = new Set<string>();
+  const rules = list.items.map((item) => {
+    if (!isMap(item)) return reader.fail('a rule is not a map', 'write - id: NAME and its keys', item);
+    const rule = readRule(reader, item);
+    if (seen.has(rule.id)) reader.fail(`two rules have the id ${rule.id}`, 'rename one', item);
+    seen.add(rule.id);
+    return rule;
+  });
+  try {
+    compilePatterns(rules);
+  } catch (error) {
+    if (error instanceof RegexError) reader.fail(error.message, error.remedy, list);
+    throw error;
+  }
+  return { name, rules };
+}
+
+/** The two automata of the rules that have words or a regex. */
+export function compilePatterns(rules: readonly PatternRule[]) {
+  const forward = new AutomatonBuilder(false);
+  const backward = new AutomatonBuilder(true);
+  for (const [index, rule] of rules.entries()) {
+    const parts = rule.words
+      ? rule.words.map((word) => parseWords(word))
+      : rule.regex === undefined
+        ? []
+        : [parseRegex(rule.regex, rule.caseInsensitive)];
+    for (const part of parts) {
+      forward.add(part, index);
+      backward.add(part, index);
+    }
+  }
+  return { forward: forward.finish(), backward: backward.finish() };
+}

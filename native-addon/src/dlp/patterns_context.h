@@ -1,0 +1,37 @@
+// Words near a match, and the small things the pattern detector's parts share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sentinel::dlp {
+
+inline bool isAsciiDigit(uint8_t c) { return c >= '0' && c <= '9'; }
+inline bool isAsciiAlnum(uint8_t c) {
+  return isAsciiDigit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+// Letters and digits of ASCII, and whatever is not ASCII: what words are made of, nearly.
+inline bool isWordByte(uint8_t c) { return c >= 0x80 || isAsciiAlnum(c); }
+
+// Whether the character at `at` (or the one before it) is a letter or digit of a script that writes spaces. Signs of the
+// general punctuation block and of Latin-1, and scripts without spaces, part words.
+inline bool isSpacedLetter(const uint8_t* text, size_t length, size_t at) {
+  if (at >= length) return false;
+  const uint8_t c = text[at];
+  return isAsciiAlnum(c) || (c >= 0xC3 && c <= 0xE1);
+}
+inline bool isSpacedLetterBefore(const uint8_t* text, size_t at) {
+  if (at == 0) return false;
+  size_t lead = at - 1;
+  while (lead > 0 && at - lead < 4 && (text[lead] & 0xC0) == 0x80) lead--;
+  return isSpacedLetter(text, at, lead);
+}
+
+// Appends text[0, n) in lower case: ASCII, Latin-1, Greek and Cyrillic; the number of bytes stays the same.
+void appendLower(const uint8_t* text, size_t n, std::string* out);
+
+// Whether one of `words` (lower case) stands in `before` or `after` with at most `tokens` words between it and the match.
+bool hasContext(const std::string& before, const std::string& after, const std::vector<std::string>& words, uint32_t tokens);
+
+}  // namespace sentinel::dlp
