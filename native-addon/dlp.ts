@@ -82,6 +82,72 @@ export interface NativeAutomaton {
   starts: Uint32Array;
 }
 
+/** What an index says of itself once it is open. */
+export interface NativeIndexInfo {
+  name: string;
+  bytes: number;
+  createdMs: number;
+  rows: number;
+  entries: number;
+  combinations: number;
+  prefilterRate: number;
+  secondary: number;
+  withinTokens: number;
+  sameRow: boolean;
+  fields: { column: string; type: string; role: 'primary' | 'secondary'; combined: boolean }[];
+}
+
+export interface NativeOpenedIndex {
+  error: '' | 'unreadable' | 'not_an_index' | 'version' | 'truncated' | 'wrong_key' | 'corrupt';
+  detail: string;
+  info?: NativeIndexInfo;
+  source?: DlpSource;
+}
+
+export interface NativeIndexBuild {
+  csvFd: number;
+  /** Empty; receives header and body, but no signature. */
+  outFd: number;
+  /** For files without a name that hold hashes while the build goes on. */
+  tempDir: string;
+  strict: boolean;
+  delimiter: string;
+  createdMs: number;
+  key: Uint8Array;
+  salt: Uint8Array;
+  schema: {
+    name: string;
+    fields: { column: string; role: 'primary' | 'secondary'; type: string }[];
+    secondary: number;
+    withinTokens: number;
+    sameRow: boolean;
+    /** 0 must be clear, 1 day first, 2 month first. */
+    dates: 0 | 1 | 2;
+  };
+}
+
+export interface NativeBuildReport {
+  /** '' when there is an index. */
+  error: string;
+  remedy: string;
+  rows: number;
+  indexedRows: number;
+  badRows: number;
+  rowsWithoutPrimary: number;
+  rowsWithoutSecondary: number;
+  duplicateRows: number;
+  entries: number;
+  combinations: number;
+  droppedOverLimit: number;
+  bad: { row: number; line: number; column: string; problem: string; remedy: string }[];
+}
+
+export interface NativeBuilding {
+  done: Promise<NativeBuildReport>;
+  progress(): { bytesRead: number; totalBytes: number; rows: number; partitions: number };
+  cancel(): void;
+}
+
 export interface DlpAddon {
   abi: number;
   /** @throws TypeError for rules or automata that are not sound. */
@@ -90,5 +156,10 @@ export interface DlpAddon {
     forward: NativeAutomaton,
     backward: NativeAutomaton,
   ): DlpSource;
+  /** Reads and checks every byte, on the pool. */
+  openIndex(path: string, key: Uint8Array): Promise<NativeOpenedIndex>;
+  buildIndex(options: NativeIndexBuild): NativeBuilding;
+  /** First 8 bytes of a hash of the key, hex. */
+  keyId(key: Uint8Array): string;
   DlpScanner: new (sources: readonly DlpSource[]) => NativeDlpScanner;
 }

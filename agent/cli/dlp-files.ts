@@ -7,6 +7,8 @@ export interface FoundFile {
   path: string;
   /** Set when there is nothing to read, with the reason. */
   skipped?: FileVerdict;
+  /** The caller named something that is not there. */
+  missing?: boolean;
 }
 
 const FAMILIAR: readonly (readonly [is: (stat: Stats) => boolean, name: string])[] = [
@@ -36,7 +38,8 @@ function* visit(path: string, named: boolean): Generator<FoundFile> {
   try {
     stat = lstatSync(path);
   } catch (error) {
-    yield skip(path, 'unreadable', `the file could not be opened: ${(error as NodeJS.ErrnoException).code}`);
+    const code = (error as NodeJS.ErrnoException).code;
+    yield { ...skip(path, 'unreadable', `the file could not be opened: ${code}`), missing: named };
     return;
   }
   if (stat.isSymbolicLink()) {

@@ -4,11 +4,13 @@ import { createEngine, type NamedSource } from '../dlp/engine.ts';
 import { createPatternSource } from '../dlp/patterns.ts';
 import { parsePatternRules } from '../dlp/rules.ts';
 import { extractorWith } from '../dlp/extract/extractor.ts';
+import { openIndex } from '../dlp/index-open.ts';
 import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
-import { UsageError } from '../errors.ts';
-import { parseCommand, positiveInt, type Command, type Output } from './command.ts';
+import { describeError, UsageError } from '../errors.ts';
+import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { findFiles } from './dlp-files.ts';
 import { readText } from './read-text.ts';
+import { keysOf, trustOf } from './dlp-index.ts';
 
 const MAX_MATCHES = 1_000_000;
 
@@ -83,63 +85,75 @@ function progressLine(output: Output): { show(files: number, bytes: number): voi
   };
 }
 
-export const scanCommand: Command = {
-  summary: 'find protected data in files',
-  usage: `usage: sentinel dlp scan [--index I.sdlp]... [--rules R.yml]... PATH|- ... [--json] [--threads N]
-
-Reads files, folders (not through symbolic links) and standard input (-), and says for each: clean, match or
-unscannable. With --json one line per file. Exit code 0 when nothing matched, 1 when something did, 2 for wrong usage
-or an error; files that could not be scanned are listed with the reason and counted at the end.
-`,
+/** Any failure is exit code 2 here: 1 means that something matched. */
+export const scanCommand: Pick<Command, 'run'> = {
   run: async (argv, output) => {
-    const { values, positionals } = parseCommand(argv, {
-      index: { type: 'string', multiple: true },
-      rules: { type: 'string', multiple: true },
-      threads: { type: 'string' },
-    });
-    if (positionals.length === 0)
-      throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
-    const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
-    const sources: NamedSource[] = [];
-    for (const file of values.rules ?? [])
-      sources.push(createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)));
-    const engine = createEngine(sources, extractorWith());
-    const cancel = new AbortController();
-    const onSignal = (): void => cancel.abort();
-    process.once('SIGINT', onSignal);
-    const progress = progressLine(output);
-    const total = { files: 0, bytes: 0, matched: 0, unscannable: 0, left: 0 };
-    const tell = (verdict: FileVerdict): void => {
-      total.files += 1;
-      total.bytes += verdict.bytes;
-      if (verdict.verdict === 'match') total.matched += 1;
-      if (verdict.verdict === 'unscannable') total.unscannable += 1;
-      output.out(values.json ? `${JSON.stringify(verdict)}\n` : describe(verdict));
-      progress.show(total.files, total.bytes);
-    };
     try {
-      const files = findFiles(positionals);
-      const worker = async (): Promise<void> => {
-        for (;;) {
-          const next = files.next();
-          if (next.done) return;
-          if (cancel.signal.aborted) total.left += 1;
-          else if (next.value.skipped) tell(next.value.skipped);
-          else
-            tell(await scanPath(engine, next.value.path, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
-        }
-      };
-      await Promise.all(Array.from({ length: threads }, worker));
-    } finally {
-      progress.end();
-      process.removeListener('SIGINT', onSignal);
-      engine.close();
+      return await scan(argv, output);
+    } catch (error) {
+      output.err(`sentinel: ${describeError(error)}\n`);
+      return 2;
     }
-    if (total.unscannable > 0) output.err(`sentinel: ${total.unscannable} of ${total.files} unscannable\n`);
-    if (cancel.signal.aborted) {
-      output.err(`sentinel: cancelled after ${total.files} files; ${total.left} were not scanned\n`);
-      return total.matched > 0 ? 1 : 2;
-    }
-    return total.matched > 0 ? 1 : 0;
   },
 };
+
+async function scan(argv: readonly string[], output: Output): Promise<number> {
+  const { values, positionals } = parseCommand(argv, {
+    index: { type: 'string', multiple: true },
+    rules: { type: 'string', multiple: true },
+    key: { type: 'string', multiple: true },
+    trust: { type: 'string', multiple: true },
+    threads: { type: 'string' },
+  });
+  if (positionals.length === 0)
+    throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
+  const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
+  const dataDir = dataDirOf(values);
+  const sources: NamedSource[] = [];
+  const keys = values.index ? keysOf(values.key, dataDir) : [];
+  for (const path of values.index ?? [])
+    sources.push(await openIndex({ path, keys, ...trustOf(values.trust, dataDir) }));
+  for (const file of values.rules ?? [])
+    sources.push(createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)));
+  const engine = createEngine(sources, extractorWith());
+  const cancel = new AbortController();
+  const onSignal = (): void => cancel.abort();
+  process.once('SIGINT', onSignal);
+  const progress = progressLine(output);
+  const total = { files: 0, bytes: 0, matched: 0, unscannable: 0, left: 0, missing: 0 };
+  const tell = (verdict: FileVerdict): void => {
+    total.files += 1;
+    total.bytes += verdict.bytes;
+    if (verdict.verdict === 'match') total.matched += 1;
+    if (verdict.verdict === 'unscannable') total.unscannable += 1;
+    output.out(values.json ? `${JSON.stringify(verdict)}\n` : describe(verdict));
+    progress.show(total.files, total.bytes);
+  };
+  try {
+    const files = findFiles(positionals);
+    const worker = async (): Promise<void> => {
+      for (;;) {
+        const next = files.next();
+        if (next.done) return;
+        if (cancel.signal.aborted) total.left += 1;
+        else if (next.value.skipped) {
+          if (next.value.missing) total.missing += 1;
+          tell(next.value.skipped);
+        } else
+          tell(await scanPath(engine, next.value.path, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
+      }
+    };
+    await Promise.all(Array.from({ length: threads }, worker));
+  } finally {
+    progress.end();
+    process.removeListener('SIGINT', onSignal);
+    engine.close();
+  }
+  // What the caller named and is not there is a mistake of the caller.
+  if (total.unscannable > 0) output.err(`sentinel: ${total.unscannable} of ${total.files} unscannable\n`);
+  if (cancel.signal.aborted) {
+    output.err(`sentinel: cancelled after ${total.files} files; ${total.left} were not scanned\n`);
+    return total.matched > 0 ? 1 : 2;
+  }
+  return total.matched > 0 ? 1 : total.missing > 0 ? 2 : 0;
+}

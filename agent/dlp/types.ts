@@ -99,7 +99,8 @@ export interface IndexInfo {
   /** Share of unrelated values that pass the first filter, as measured when it was opened. */
   prefilterRate: number;
   fields: { column: string; role: 'primary' | 'secondary'; type: FieldType; combined?: boolean }[];
-  match: { secondary: number; withinTokens: number };
+  /** withinTokens 0: the whole line. */
+  match: { secondary: number; withinTokens: number; sameRow?: boolean };
 }
 
 export interface DlpEngine {

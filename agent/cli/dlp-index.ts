@@ -1,0 +1,184 @@
+/** `sentinel dlp index build` and `info`. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildIndex, BuildRefused, type BuildProgress } from '../dlp/index-build.ts';
+import { defaultKeyPath, readKey, readOrMakeKey } from '../dlp/keys.ts';
+import { openIndex } from '../dlp/index-open.ts';
+import { parseSchema } from '../dlp/schema.ts';
+import type { IndexInfo } from '../dlp/types.ts';
+import { SentinelError, UsageError } from '../errors.ts';
+import { createVerifier, openIdentity } from '../identity/identity.ts';
+import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { readText } from './read-text.ts';
+
+const SHOWN_PROBLEMS = 20;
+
+/** Keys the caller named, or the device's own. */
+export function keysOf(paths: readonly string[] | undefined, dataDir: string): Buffer[] {
+  if (paths && paths.length > 0) return paths.map(readKey);
+  const own = defaultKeyPath(dataDir);
+  try {
+    return [readKey(own)];
+  } catch (error) {
+    if (error instanceof SentinelError && error.code === 'enoent') return [];
+    throw error;
+  }
+}
+
+/** Whose signatures this device believes: its own, and the named public keys. */
+export function trustOf(
+  paths: readonly string[] | undefined,
+  dataDir: string,
+): { verify: ReturnType<typeof createVerifier>; knownSigners: string[] } {
+  const pems = (paths ?? []).map((path) => readText(path, 'read the public key'));
+  try {
+    pems.push(readFileSync(join(dataDir, 'keys', 'device.pub'), 'utf8'));
+  } catch {
+    // A device without an identity of its own believes only whom it is told.
+  }
+  return { verify: createVerifier(pems), knownSigners: pems.map(keyIdOfPem) };
+}
+
+function keyIdOfPem(pem: string): string {
+  const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
+  return createHash('sha256').update(der).digest('hex').slice(0, 16);
+}
+
+function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+/** Rows, rate and time left on one line of a terminal, or a line every ten seconds elsewhere. */
+function progressTeller(output: Output): { show(progress: BuildProgress): void; end(): void } {
+  const live = process.stderr.isTTY;
+  const startedMs = performance.now();
+  let toldMs = live ? 0 : startedMs;
+  return {
+    show({ rows, done }) {
+      const nowMs = performance.now();
+      if (nowMs - toldMs < (live ? 200 : 10_000)) return;
+      toldMs = nowMs;
+      const tookMs = nowMs - startedMs;
+      const rate = Math.round((rows / tookMs) * 1000);
+      const left = done > 0.01 ? `, ${duration((tookMs * (1 - done)) / done)} left` : '';
+      output.err(
+        `${live ? '\r\u001B[K' : ''}${rows} rows, ${rate} rows/s, ${Math.round(done * 100)} %${left}${live ? '' : '\n'}`,
+      );
+    },
+    end() {
+      if (live) output.err('\r\u001B[K');
+    },
+  };
+}
+
+async function build(argv: readonly string[], output: Output): Promise<number> {
+  const { values, positionals } = parseCommand(argv, {
+    schema: { type: 'string' },
+    csv: { type: 'string' },
+    out: { type: 'string' },
+    key: { type: 'string' },
+    strict: { type: 'boolean', default: false },
+  });
+  if (positionals.length > 0)
+    throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`, 'see sentinel dlp --help');
+  if (!values.schema || !values.csv || !values.out)
+    throw new UsageError('say: sentinel dlp index build --schema S.yml --csv T.csv --out I.sdlp');
+  const dataDir = dataDirOf(values);
+  const schema = parseSchema(values.schema, readText(values.schema, 'read the schema'));
+  const key = readOrMakeKey(values.key ?? defaultKeyPath(dataDir));
+  const progress = progressTeller(output);
+  const cancel = new AbortController();
+  const onSignal = (): void => cancel.abort();
+  process.once('SIGINT', onSignal);
+  const tellBad = (bad: BuildRefused['report']['bad'], badRows: number): void => {
+    for (const { line, column, problem, remedy } of bad.slice(0, SHOWN_PROBLEMS))
+      output.err(`${values.csv}:${line}: ${column} ${problem}; ${remedy}\n`);
+    if (badRows > Math.min(bad.length, SHOWN_PROBLEMS)) output.err(`${badRows} rows with problems in all\n`);
+  };
+  try {
+    const report = await buildIndex({
+      schema,
+      csvPath: values.csv,
+      outPath: values.out,
+      key,
+      signer: openIdentity(dataDir),
+      strict: values.strict,
+      signal: cancel.signal,
+      onProgress: (now) => progress.show(now),
+    });
+    progress.end();
+    if (values.json) {
+      output.out(`${JSON.stringify({ out: values.out, name: schema.name, ...report })}\n`);
+      return 0;
+    }
+    tellBad(report.bad, report.badRows);
+    output.out(
+      `${values.out}: ${report.indexedRows} of ${report.rows} rows protected, ${report.entries + report.combinations} entries, ` +
+        `${report.bytes} bytes; ${report.badRows} with a bad value, ${report.rowsWithoutPrimary} without a primary, ` +
+        `${report.rowsWithoutSecondary} without enough secondaries, ${report.duplicateRows} duplicates\n`,
+    );
+    if (report.droppedOverLimit > 0)
+      output.err(`${report.droppedOverLimit} rows share a value with 255 others and are not told apart\n`);
+    return 0;
+  } catch (error) {
+    progress.end();
+    if (error instanceof BuildRefused) {
+      if (values.json)
+        output.out(`${JSON.stringify({ error: error.message, remedy: error.remedy, ...error.report })}\n`);
+      else if (!values.strict) tellBad(error.report.bad, error.report.badRows);
+    }
+    throw error;
+  } finally {
+    process.removeListener('SIGINT', onSignal);
+  }
+}
+
+function describe(info: IndexInfo): string {
+  const fields = info.fields.map(
+    ({ column, role, type, combined }) =>
+      `  ${column}: ${role}, ${type}${combined ? ', only in combination' : ''}\n`,
+  );
+  return (
+    `${info.path}: ${info.name}, ${info.rows} rows, ${info.entries} entries, ${info.bytes} bytes\n` +
+    `  made ${new Date(info.createdMs).toISOString()} (${duration(info.ageMs)} ago), key ${info.keyId}, signed by ${info.signer} (${info.signature.replace('_', ' ')})\n` +
+    `  prefilter lets ${(info.prefilterRate * 100).toFixed(2)} % of unrelated values through\n` +
+    `  match: ${info.match.secondary} secondaries within ${info.match.withinTokens || 'the line, any'} tokens\n${fields.join('')}`
+  );
+}
+
+async function info(argv: readonly string[], output: Output): Promise<number> {
+  const { values, positionals } = parseCommand(argv, {
+    key: { type: 'string', multiple: true },
+    trust: { type: 'string', multiple: true },
+  });
+  if (positionals.length === 0) throw new UsageError('say: sentinel dlp index info I.sdlp');
+  const dataDir = dataDirOf(values);
+  for (const path of positionals) {
+    const opened = await openIndex({
+      path,
+      keys: keysOf(values.key, dataDir),
+      ...trustOf(values.trust, dataDir),
+    });
+    output.out(values.json ? `${JSON.stringify(opened.info())}\n` : describe(opened.info()));
+  }
+  return 0;
+}
+
+export const indexCommand: Pick<Command, 'run'> = {
+  run: async (argv, output) => {
+    const [name, ...rest] = argv;
+    if (name === 'build') return await build(rest, output);
+    if (name === 'info') return await info(rest, output);
+    throw new UsageError(
+      name === undefined
+        ? 'say what: dlp index build or info'
+        : `there is no command ${JSON.stringify(`dlp index ${name}`)}`,
+      'there are: dlp index build, dlp index info',
+    );
+  },
+};

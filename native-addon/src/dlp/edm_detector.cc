@@ -1,0 +1,397 @@
+// Text is gathered in a buffer of kMainBytes with a margin on both sides, so that every trigger is looked at once, with
+// everything around it that can matter, wherever the chunks were cut. Candidates that pass the filter wait for a batch of
+// sixteen keyed hashes; the table is read only for those.
+#include "dlp/edm_detector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "dlp/edm_candidates.h"
+#include "dlp/edm_window.h"
+
+namespace sentinel::dlp {
+namespace {
+
+constexpr size_t kMainBytes = 128 * 1024;
+constexpr size_t kMargin = kWindowBytes + 2 * kReach;
+constexpr size_t kCapacity = kMainBytes + 2 * kMargin;
+constexpr size_t kQueue = 32;
+// A stream with so many confirmed combinations is a match many times over: no more are confirmed, which is slow by design.
+constexpr uint32_t kMaxCombinedChecks = 20000;
+
+float baseConfidence(FieldType type) {
+  switch (type) {
+    case FieldType::kEmail:
+    case FieldType::kIban:
+    case FieldType::kCard:
+      return 0.9f;
+    case FieldType::kId:
+    case FieldType::kNumber:
+      return 0.8f;
+    default:
+      return 0.6f;
+  }
+}
+
+float confidenceOf(FieldType type, uint32_t secondaries) {
+  float doubt = 1 - baseConfidence(type);
+  for (int i = 0; i < __builtin_popcount(secondaries); ++i) doubt *= 0.4f;
+  return 1 - doubt;
+}
+
+// Where text was stored in another form, from where in the buffer each byte came.
+struct FoldedText {
+  std::vector<uint8_t> bytes;
+  std::vector<uint32_t> from;
+};
+
+class EdmDetector final : public Detector, private CandidateSink {
+ public:
+  EdmDetector(std::shared_ptr<const Index> index, const Wanted &wanted, uint32_t handle, bool portable)
+      : index_(std::move(index)), wanted_(wanted), handle_(handle), portable_(portable) {
+    buffer_ = static_cast<uint8_t *>(aligned_alloc(64, kCapacity + 2 * kPadding));
+    if (!buffer_) throw std::bad_alloc();
+    memset(buffer_, 0, kCapacity + 2 * kPadding);
+    text_ = buffer_ + kPadding;
+#if defined(__x86_64__)
+    avx2_ = !portable && __builtin_cpu_supports("avx2");
+#endif
+  }
+  ~EdmDetector() override {
+    reset();
+    free(buffer_);
+  }
+
+  void feed(const uint8_t *utf8, size_t n, const OffsetMap &map, Sink &sink) override {
+    remember(map);
+    while (n > 0) {
+      const size_t part = std::min(n, kCapacity - used_);
+      memcpy(text_ + used_, utf8, part);
+      used_ += part;
+      highest_ = std::max(highest_, used_);
+      utf8 += part;
+      n -= part;
+      if (used_ == kCapacity) {
+        scanTo(used_ - kMargin, sink);
+        slide();
+      }
+    }
+  }
+
+  void finish(Sink &sink) override {
+    scanTo(used_, sink);
+    reset();
+  }
+
+  void reset() override {
+    explicit_bzero(text_, highest_);
+    if (!folded_.bytes.empty()) explicit_bzero(folded_.bytes.data(), folded_.bytes.size());
+    explicit_bzero(queue_, sizeof queue_);
+    explicit_bzero(passed_, sizeof passed_);
+    window_.wipe();
+    used_ = highest_ = scanned_ = 0;
+    base_ = 0;
+    queued_ = passedCount_ = 0;
+    runs_.clear();
+    combinedChecks_ = 0;
+  }
+
+ private:
+  void remember(const OffsetMap &map) {
+    for (size_t i = 0; i < map.count; ++i) {
+      const OffsetRun &run = map.runs[i];
+      if (!runs_.empty()) {
+        const OffsetRun &last = runs_.back();
+        if (run.decoded <= last.decoded) continue;
+        const uint64_t units = (run.decoded - last.decoded) / last.decodedUnit;
+        if (run.decodedUnit == last.decodedUnit && run.streamUnit == last.streamUnit && (run.decoded - last.decoded) % last.decodedUnit == 0 &&
+            run.stream == last.stream + units * last.streamUnit)
+          continue;
+      }
+      runs_.push_back(run);
+    }
+  }
+
+  void slide() {
+    const size_t keepFrom = scanned_ - kMargin;
+    memmove(text_, text_ + keepFrom, used_ - keepFrom);
+    used_ -= keepFrom;
+    scanned_ -= keepFrom;
+    base_ += keepFrom;
+    size_t old = 0;
+    while (old + 1 < runs_.size() && runs_[old + 1].decoded <= base_) ++old;
+    if (old > 0) runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(old));
+  }
+
+  uint64_t streamAt(size_t at) const { return streamOffset(runs_.data(), runs_.size(), base_ + at); }
+
+  void scanTo(size_t to, Sink &sink) {
+    if (to <= scanned_) return;
+    sink_ = &sink;
+    memset(text_ + used_, 0, kPadding);
+    const size_t low = scanned_ > 2 * kReach ? scanned_ - 2 * kReach : 0, high = std::min(used_, to + 2 * kReach);
+    if (hasForeignForms(text_, used_, low, high, portable_)) {
+      scanFolded(low, high, to);
+    } else {
+      places_ = nullptr;
+      findCandidates(index_->keys(), wanted_, text_, used_, scanned_, to, portable_, this);
+      drain();
+      confirm();
+    }
+    scanned_ = to;
+  }
+
+  // The same search over a copy in which foreign forms of letters and digits are ASCII.
+  void scanFolded(size_t low, size_t high, size_t to) {
+    folded_.bytes.assign(kPadding, 0);
+    folded_.from.assign(kPadding, static_cast<uint32_t>(low));
+    while (low < scanned_ && (text_[low] & 0xC0) == 0x80) ++low;
+    size_t from = 0, until = 0;
+    for (size_t at = low; at < high;) {
+      uint32_t length = 1;
+      const uint32_t codePoint = text_[at] < 0x80 ? text_[at] : readCodePoint(text_, used_, at, &length);
+      const uint8_t form = codePoint < 0x80 ? 0 : asciiFormOf(codePoint);
+      // A character belongs to the range in which it begins.
+      if (at < scanned_) from = folded_.bytes.size() + (form ? 1 : length);
+      if (at < to) until = folded_.bytes.size() + (form ? 1 : length);
+      for (uint32_t i = 0; i < (form ? 1 : length); ++i) {
+        folded_.bytes.push_back(form ? form : text_[at + i]);
+        folded_.from.push_back(static_cast<uint32_t>(at + i));
+      }
+      at += length;
+    }
+    if (from == 0) from = kPadding;
+    const size_t n = folded_.bytes.size();
+    folded_.from.push_back(static_cast<uint32_t>(high));
+    folded_.bytes.resize(n + kPadding, 0);
+    places_ = folded_.from.data() + kPadding;
+    findCandidates(index_->keys(), wanted_, folded_.bytes.data() + kPadding, n - kPadding, from - kPadding, until - kPadding, portable_, this);
+    drain();
+    confirm();
+    places_ = nullptr;
+  }
+
+  Candidate &slot() override { return queue_[queued_]; }
+
+  void filled() override {
+    Candidate &candidate = queue_[queued_];
+    if (places_) {
+      // The end is behind the last character, which may be longer than its ASCII form.
+      candidate.end = places_[candidate.end];
+      candidate.begin = places_[candidate.begin];
+    }
+    if (candidate.lone) index_->prefetch(candidate.hash);
+    if (++queued_ == kQueue) drain();
+  }
+
+  bool mayHold(uint64_t hash) const {
+#if defined(__x86_64__)
+    if (avx2_) return index_->mayHoldAvx2(hash);
+#endif
+    return index_->mayHold(hash);
+  }
+
+  void drain() {
+    for (size_t i = 0; i < queued_; ++i) {
+      Candidate &candidate = queue_[i];
+      if (candidate.lone && !mayHold(candidate.hash)) candidate.lone = false;
+      if (candidate.combined && !index_->maybePrimary(candidate.hash)) candidate.combined = false;
+      if (!candidate.lone && !candidate.combined) continue;
+      passed_[passedCount_++] = candidate;
+      if (passedCount_ == kBatch) confirm();
+    }
+    queued_ = 0;
+  }
+
+  void confirm() {
+    const size_t n = passedCount_;
+    passedCount_ = 0;
+    if (n == 0) return;
+    const Block *blocks[kBatch];
+    Digest digests[kBatch];
+    for (size_t i = 0; i < n; ++i) blocks[i] = &passed_[i].block;
+    hashBlocks(index_->keys().primary, blocks, n, digests);
+    for (size_t i = 0; i < n; ++i) {
+      if (passed_[i].lone) checkLone(passed_[i], digests[i]);
+      if (passed_[i].combined) checkCombined(passed_[i], digests[i]);
+    }
+  }
+
+  void report(const Candidate &candidate, uint8_t field, uint32_t row, uint32_t secondaries) {
+    Hit hit;
+    hit.source = handle_;
+    hit.kind = kRow;
+    hit.field = field;
+    hit.offset = streamAt(candidate.begin);
+    hit.length = static_cast<uint32_t>(streamAt(candidate.end) - hit.offset);
+    hit.ref = row;
+    hit.secondaries = secondaries;
+    hit.confidence = confidenceOf(index_->meta().fields[field].type, secondaries);
+    sink_->hit(hit);
+  }
+
+  // Compares what stands around with the secondaries of one entry.
+  class EntryCheck final : public SecondarySink {
+   public:
+    EntryCheck(const IndexKeys &keys, const Digest &primary, const std::vector<uint8_t> &fields, const uint8_t *secondaries, uint32_t needed)
+        : keys_(keys), primary_(primary), fields_(fields), secondaries_(secondaries), needed_(needed) {}
+    bool value(uint8_t field, ValueClass valueClass, uint8_t shape, const uint8_t *normal, size_t n) override {
+      if (found_ >> field & 1) return true;
+      fillBoundBlock(keys_, primary_, field, valueClass, normal, n, &blocks_[count_]);
+      of_[count_] = field;
+      if (++count_ == kBatch) flush();
+      return static_cast<uint32_t>(__builtin_popcount(found_)) < needed_;
+    }
+    uint32_t finish() {
+      flush();
+      explicit_bzero(blocks_, sizeof blocks_);
+      return found_;
+    }
+
+   private:
+    void flush() {
+      const Block *inputs[kBatch];
+      Digest digests[kBatch];
+      for (size_t i = 0; i < count_; ++i) inputs[i] = &blocks_[i];
+      if (count_ > 0) hashBlocks(keys_.secondary, inputs, count_, digests);
+      for (size_t i = 0; i < count_; ++i) {
+        const size_t place = static_cast<size_t>(std::find(fields_.begin(), fields_.end(), of_[i]) - fields_.begin());
+        if (memcmp(secondaries_ + place * kSecondaryBytes + 1, digests[i].bytes, kSecondaryBytes - 1) == 0) found_ |= 1u << of_[i];
+      }
+      count_ = 0;
+    }
+    const IndexKeys &keys_;
+    const Digest &primary_;
+    const std::vector<uint8_t> &fields_;
+    const uint8_t *secondaries_;
+    uint32_t needed_, found_ = 0;
+    size_t count_ = 0;
+    Block blocks_[kBatch];
+    uint8_t of_[kBatch];
+  };
+
+  void checkLone(const Candidate &candidate, const Digest &digest) {
+    const IndexMeta &meta = index_->meta();
+    const size_t entries = index_->lookup(false, digest, &scratch_);
+    bool read = false;
+    for (size_t i = 0; i < entries; ++i) {
+      const uint8_t *entry = scratch_.data() + i * index_->prologue().lone.entryBytes;
+      uint32_t row;
+      memcpy(&row, entry + kFingerprintBytes, 4);
+      const uint8_t field = entry[kFingerprintBytes + 4];
+      if (field >= meta.fields.size()) continue;
+      uint32_t found = 0;
+      if (meta.secondary > 0) {
+        if (!read) window_.read(meta, text_, used_, candidate.begin, candidate.end);
+        read = true;
+        const uint8_t *secondaries = entry + kFingerprintBytes + 5;
+        WantedShapes shapes{};
+        for (size_t s = 0; s < index_->secondaryFields().size(); ++s) {
+          const uint8_t shape = secondaries[s * kSecondaryBytes];
+          if (shape) shapes[index_->secondaryFields()[s]][shape / 64] |= 1ull << shape % 64;
+        }
+        EntryCheck check(index_->keys(), digest, index_->secondaryFields(), secondaries, meta.secondary);
+        window_.enumerate(meta, index_->secondaryFields(), shapes, &check);
+        found = check.finish();
+        if (static_cast<uint32_t>(__builtin_popcount(found)) < meta.secondary) continue;
+      }
+      report(candidate, field, row, found);
+    }
+  }
+
+  // Gathers the combinations that pass the second bitmap.
+  class PairGather final : public SecondarySink {
+   public:
+    PairGather(const Index &index, const Digest &primary, std::vector<Block> *pairs) : index_(index), primary_(primary), pairs_(pairs) {}
+    bool value(uint8_t field, ValueClass valueClass, uint8_t shape, const uint8_t *normal, size_t n) override {
+      Block block;
+      fillBoundBlock(index_.keys(), primary_, field, valueClass, normal, n, &block);
+      if (index_.maybeCombination(fastHash(index_.keys(), block))) pairs_->push_back(block);
+      return true;
+    }
+
+   private:
+    const Index &index_;
+    const Digest &primary_;
+    std::vector<Block> *pairs_;
+  };
+
+  void checkCombined(const Candidate &candidate, const Digest &digest) {
+    const IndexMeta &meta = index_->meta();
+    if (combinedChecks_ >= kMaxCombinedChecks) return;
+    window_.read(meta, text_, used_, candidate.begin, candidate.end);
+    pairs_.clear();
+    PairGather gather(*index_, digest, &pairs_);
+    window_.enumerate(meta, index_->secondaryFields(), meta.shapes, &gather);
+    // (row, primary field) -> bit per secondary field
+    std::vector<std::pair<uint64_t, uint32_t>> rows;
+    for (size_t at = 0; at < pairs_.size(); at += kBatch) {
+      const size_t n = std::min(kBatch, pairs_.size() - at);
+      combinedChecks_ += static_cast<uint32_t>(n);
+      const Block *inputs[kBatch];
+      Digest digests[kBatch];
+      for (size_t i = 0; i < n; ++i) inputs[i] = &pairs_[at + i];
+      hashBlocks(index_->keys().combined, inputs, n, digests);
+      stretch(index_->keys().combined, digests, n);
+      for (size_t i = 0; i < n; ++i) {
+        const size_t entries = index_->lookup(true, digests[i], &scratch_);
+        for (size_t e = 0; e < entries; ++e) {
+          const uint8_t *entry = scratch_.data() + e * index_->prologue().combined.entryBytes + kFingerprintBytes;
+          uint32_t row;
+          memcpy(&row, entry, 4);
+          if (entry[4] >= meta.fields.size() || entry[5] >= meta.fields.size()) continue;
+          const uint64_t key = static_cast<uint64_t>(row) << 8 | entry[4];
+          auto known = std::find_if(rows.begin(), rows.end(), [&](const auto &one) { return one.first == key; });
+          if (known == rows.end()) known = rows.insert(rows.end(), {key, 0});
+          known->second |= 1u << entry[5];
+        }
+      }
+    }
+    if (!pairs_.empty()) explicit_bzero(pairs_.data(), pairs_.size() * sizeof(Block));
+    for (const auto &[key, found] : rows) {
+      if (static_cast<uint32_t>(__builtin_popcount(found)) >= meta.secondary)
+        report(candidate, static_cast<uint8_t>(key & 0xFF), static_cast<uint32_t>(key >> 8), found);
+    }
+  }
+
+  const std::shared_ptr<const Index> index_;
+  const Wanted &wanted_;
+  const uint32_t handle_;
+  const bool portable_;
+  bool avx2_ = false;
+  uint8_t *buffer_ = nullptr, *text_ = nullptr;
+  size_t used_ = 0, highest_ = 0, scanned_ = 0;
+  uint64_t base_ = 0;  // decoded offset of the buffer's first byte
+  std::vector<OffsetRun> runs_;
+  FoldedText folded_;
+  const uint32_t *places_ = nullptr;
+  Candidate queue_[kQueue];
+  size_t queued_ = 0;
+  Candidate passed_[kBatch];
+  size_t passedCount_ = 0;
+  Window window_;
+  std::vector<uint8_t> scratch_;
+  std::vector<Block> pairs_;
+  uint32_t combinedChecks_ = 0;
+  Sink *sink_ = nullptr;
+};
+
+class EdmSource final : public Source {
+ public:
+  explicit EdmSource(std::shared_ptr<const Index> index) : index_(std::move(index)), wanted_(wantedBy(index_->meta())) {}
+  std::unique_ptr<Detector> detector(uint32_t handle, bool portable) const override {
+    return std::unique_ptr<Detector>(new EdmDetector(index_, wanted_, handle, portable));
+  }
+
+ private:
+  std::shared_ptr<const Index> index_;
+  Wanted wanted_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Source> edmSource(std::shared_ptr<const Index> index) { return std::make_shared<EdmSource>(std::move(index)); }
+
+}  // namespace sentinel::dlp
