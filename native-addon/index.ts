@@ -56,28 +56,34 @@ export interface GuardedPath {
   path: string;
   directory: boolean;
   handle: number;
+  /** What is not judged by the deadline is refused, instead of let pass. */
+  closed: boolean;
   /** Resolved executables that may open it all the same. */
   except: string[];
 }
 
 export interface GuardedAct {
   pid: number;
-  /** To the clock tick. */
+  /** To the clock tick; 0 when nobody looked in time. */
   startNs: bigint;
   handle: number;
-  outcome: 'applied' | 'protected_process';
+  /** `late_…`: answered at the deadline, unjudged. */
+  outcome: 'applied' | 'protected_process' | 'late_passed' | 'late_refused';
   path: string;
   executable: string;
 }
 
-/** fanotify permission events, answered on a thread of their own; see src/linux/file_guard.cc. */
+/** fanotify permission events, answered on threads of their own; see src/linux/file_guard.cc. */
 export interface NativeFileGuard {
   /** Replaces what is guarded; returns what could not be. */
   set(paths: readonly GuardedPath[]): { handle: number; reason: string }[];
   /** Marks again: directories that came or were replaced. */
   refresh(): { handle: number; reason: string }[];
-  /** What was done since the last call; `dropped`: refused all the same, but not told. */
-  take(): { acts: GuardedAct[]; dropped: number };
+  /**
+   * What was done since the last call; `dropped`: refused all the same, but not told; `late`: not
+   * judged in time, since the start.
+   */
+  take(): { acts: GuardedAct[]; dropped: number; late: number };
   /** From here on everybody may open everything. */
   close(): void;
 }
@@ -130,7 +136,7 @@ export interface CoreAddon {
    * /proc/PID/cgroup names it, '' for all.
    * @throws Error when the kernel does not allow it.
    */
-  NativeFileGuard: new (onActs: () => void, scopeCgroup: string) => NativeFileGuard;
+  NativeFileGuard: new (onActs: () => void, scopeCgroup: string, deadlineMs: number) => NativeFileGuard;
   NativeWal: new (options: NativeWalOptions, notify: () => void) => NativeWal;
   /** CRC-32C of bytes[start, end) continuing from `seed`. */
   crc32c: (seed: number, bytes: Uint8Array, start: number, end: number) => number;

@@ -103,6 +103,8 @@ export interface HealthSnapshot {
     agentActs: { applied: number; failed: number; spared: number };
     /** Refusals of opens that were too many at once to be told one by one. */
     opensUntold?: number;
+    /** Opens of guarded files that were not judged in time, and answered as their policy fails. */
+    opensLate?: number;
     /** Versions of denied files in the kernel, and those that had to make room for others. */
     versions?: number;
     versionsEvicted?: number;

@@ -22,7 +22,7 @@ export function guaranteeLines({ reach }: Enforcement): string[] {
 
 function lines(enforcement: Enforcement): string[] {
   const { policies, generation, kernelActs, agentActs, troubles, heartbeatAgeMs } = enforcement;
-  const { versions = 0, versionsEvicted = 0, opensUntold = 0 } = enforcement;
+  const { versions = 0, versionsEvicted = 0, opensUntold = 0, opensLate = 0 } = enforcement;
   const beat = heartbeatAgeMs === undefined ? '' : `, last sign of life ${heartbeatAgeMs} ms ago`;
   return [
     ...guaranteeLines(enforcement),
@@ -30,7 +30,9 @@ function lines(enforcement: Enforcement): string[] {
     `in force      ${policies} blocking ${policies === 1 ? 'policy' : 'policies'}, change ${generation}${beat}`,
     `kernel        ${kernelActs} matches since start, ${versions} denied versions of files, ${versionsEvicted} forgotten`,
     `agent         ${agentActs.applied} acted on, ${agentActs.failed} failed, ${agentActs.spared} spared`,
-    ...(opensUntold > 0 ? [`opens         ${opensUntold} refused and not told one by one`] : []),
+    ...(opensUntold + opensLate > 0
+      ? [`opens         ${opensUntold} refused and not told one by one, ${opensLate} not judged in time`]
+      : []),
     ...troubles.map(({ detail }) => `TAMPERED      ${detail}`),
   ];
 }

@@ -47,6 +47,12 @@ const INACTION: Readonly<Record<string, string>> = {
   protected_executable: 'protected: the executable',
   agent_silent: 'the agent was silent and the policy fails open',
   not_delivered: 'the kernel refused the signal',
+  late_passed: 'not judged in time, and the policy fails open',
+};
+
+/** What was refused without a look at who asked. */
+const UNJUDGED: Readonly<Record<string, string>> = {
+  late_refused: 'not judged in time, and the policy fails closed',
 };
 
 export interface EnforcerParts {
@@ -77,6 +83,8 @@ export interface EnforcementStatus {
   agentActs: { applied: number; failed: number; spared: number };
   /** Refusals of opens that were too many at once to be told one by one. */
   opensUntold: number;
+  /** Opens of guarded files that were not judged in time, and answered as their policy fails. */
+  opensLate: number;
   /** Versions of denied files in the kernel, and those that had to make room for others. */
   versions: number;
   versionsEvicted: number;
@@ -171,7 +179,12 @@ export class GuardianEnforcer implements Enforcer {
     return {
       handle,
       attempted: attempted(event, hashes),
-      effect: effect(state, mechanism, GUARANTEES[mechanism] ?? 'alert only', inaction ?? ''),
+      effect: effect(
+        state,
+        mechanism,
+        GUARANTEES[mechanism] ?? 'alert only',
+        inaction ?? UNJUDGED[outcome] ?? '',
+      ),
     };
   }
 
@@ -247,6 +260,7 @@ export class GuardianEnforcer implements Enforcer {
       kernelActs: guardian?.acts ?? 0,
       agentActs: { ...this.#counts },
       opensUntold: this.#parts.opens?.dropped ?? 0,
+      opensLate: this.#parts.opens?.late ?? 0,
       versions: guardian?.versions ?? 0,
       versionsEvicted: guardian?.evictedVersions ?? 0,
       ...(guardian?.armed === true ? { heartbeatAgeMs: guardian.heartbeatAgeMs } : {}),

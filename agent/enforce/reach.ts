@@ -77,7 +77,11 @@ export function tryKernelReach(trial: Trial): KernelReach {
 /** Of deny_open: `whyNot` is undefined where the kernel lets the agent answer. */
 export function openReach(whyNot: string | undefined): Reach {
   return whyNot === undefined
-    ? { mechanism: 'fanotify_deny', guarantee: 'prevented', reason: 'while the agent runs' }
+    ? {
+        mechanism: 'fanotify_deny',
+        guarantee: 'prevented',
+        reason: 'while the agent runs; when it is killed everybody passes, whatever failMode says',
+      }
     : none(whyNot);
 }
 

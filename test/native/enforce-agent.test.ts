@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GuardianEnforcer } from '../../agent/enforce/enforcer.ts';
 import { createEnforcer } from '../../agent/enforcement.ts';
+import { OpenGuard } from '../../agent/enforce/open-guard.ts';
 import type { FileIdentity, SentinelEvent } from '../../agent/event.ts';
 import { type Decision, NO_KERNEL_SETS } from '../../agent/policy/types.ts';
 import { loadCore } from '../../native-addon/index.ts';
@@ -218,6 +219,39 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
       enforcer.apply(NO_KERNEL_SETS);
     });
 
+    it('are answered at the deadline as their policy fails, when nobody judged in time', async () => {
+      if (!loaded.ok) throw new Error(loaded.reason);
+      const told: SentinelEvent[] = [];
+      const impatient = new OpenGuard(
+        loaded.addon,
+        '',
+        () => 0n,
+        (event) => told.push(event),
+        0,
+      );
+      const place = join(directory, 'impatient');
+      mkdirSync(place);
+      for (const name of ['open', 'closed', 'beside']) writeFileSync(join(place, name), '');
+      const guarded = (['open', 'closed'] as const).map((failMode, index) => ({
+        policy: { ...POLICY, failMode, handle: 60 + index },
+        by: 'path' as const,
+        value: join(place, failMode),
+        exceptExecutables: [],
+      }));
+      expect(impatient.apply(guarded)).toEqual([]);
+      expect(await opens(join(place, 'open'))).toBe('ok');
+      expect(await opens(join(place, 'closed'))).toBe(EPERM);
+      expect(await opens(join(place, 'beside'))).toBe('ok');
+      await expect.poll(() => told.length).toBe(2);
+      impatient.close();
+      expect(impatient.late).toBe(2);
+      expect(told.map((event) => enforcer.kernelAct(event)?.effect)).toMatchObject([
+        { state: 'none', error: 'not judged in time, and the policy fails open' },
+        { state: 'applied', error: 'not judged in time, and the policy fails closed' },
+      ]);
+      expect(await opens(join(place, 'closed'))).toBe('ok');
+    });
+
     it('refuses to guard what every program opens', () => {
       const set = {
         policy: { ...POLICY, handle: 41 },
@@ -262,7 +296,6 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
       expect(enforcer.tick()).toEqual([]);
       const map = check().maps.find((each) => each.map === 'control')?.id ?? 0;
       expect(tamper('mute', map)).toBe(0);
-      expect((await recorder.program(attempt, 'open', '/dev/null')).stdout.trim()).toBe('ok');
       expect(enforcer.tick().map(({ kind }) => kind)).toEqual(['hook_silent', 'map_changed']);
       const { events } = await recorder.program(attempt, 'open', '/dev/null');
       expect(of(events, 'deny_exec')[0]?.details).toMatchObject({ policyHandle: '8', outcome: 'applied' });

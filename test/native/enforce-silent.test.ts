@@ -1,6 +1,14 @@
 /** What becomes of policies when their agent is killed: fail open lets pass, fail closed goes on, a successor takes over. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,6 +27,7 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
   let cgroup: string;
   let open: string;
   let closed: string;
+  let guarded: string;
   const agents: ChildProcess[] = [];
 
   beforeEach(() => {
@@ -27,6 +36,8 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
     mkdirSync(cgroup);
     open = join(directory, 'open');
     closed = join(directory, 'closed');
+    guarded = join(directory, 'guarded');
+    writeFileSync(guarded, '');
     for (const path of [open, closed]) copyFileSync(compile(['test/native/attempt.c']), path);
   });
   afterEach(async () => {
@@ -49,7 +60,7 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
 
   const start = async (): Promise<ChildProcess> => {
     const script = join(import.meta.dirname, 'enforcing-process.ts');
-    const agent = spawn(process.execPath, [script, cgroup, directory, open, closed], {
+    const agent = spawn(process.execPath, [script, cgroup, directory, open, closed, guarded], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     agents.push(agent);
@@ -63,6 +74,44 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
     spawnSync('/bin/sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec "$1" open /dev/null', cgroup, program], {
       encoding: 'utf8',
     }).stdout.trim() === 'ok';
+
+  /** An attempt to open the guarded file: it says `ok`, or the number of the error. */
+  const opener = (): { pid: number; said: Promise<string> } => {
+    const script = 'echo $$ > "$0/cgroup.procs" && exec "$1" open "$2"';
+    // From elsewhere: the executables themselves lie in the guarded directory.
+    const program = compile(['test/native/attempt.c']);
+    const child = spawn('/bin/sh', ['-c', script, cgroup, program, guarded], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let words = '';
+    child.stdout?.on('data', (chunk: Buffer) => (words += chunk.toString()));
+    const said = new Promise<string>((resolve) => child.once('close', () => resolve(words.trim())));
+    return { pid: child.pid ?? 0, said };
+  };
+  /** Whether a process hangs in openat or open. */
+  const opens = (pid: number): boolean => {
+    try {
+      const number = readFileSync(`/proc/${pid}/syscall`, 'utf8').split(' ')[0];
+      return number === '257' || number === '2';
+    } catch {
+      return false;
+    }
+  };
+
+  it('keep files closed only while it lives: who waits for its answer when it is killed is let pass', async () => {
+    const agent = await start();
+    expect(await opener().said).toBe('1');
+    agent.kill('SIGSTOP');
+    const waiting = opener();
+    for (let wait = 0; wait < 600 && !opens(waiting.pid); wait++) await settle(20);
+    for (let look = 0; look < 5; look++) {
+      await settle(20);
+      expect(opens(waiting.pid)).toBe(true);
+    }
+    agent.kill('SIGKILL');
+    expect(await waiting.said).toBe('ok');
+    expect(await opener().said).toBe('ok');
+  }, 60_000);
 
   it('hold on where they fail closed, let pass where they fail open, until a successor takes over', async () => {
     const agent = await start();

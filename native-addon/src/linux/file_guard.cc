@@ -1,7 +1,10 @@
-// Files that may not be opened: fanotify permission events, answered on a thread of their own.
+// Files that may not be opened: fanotify permission events, answered on threads of their own.
 //
 // Whoever opens a marked file waits in the kernel for the answer, so nothing here waits for anything: no file is opened
-// on a guarded path, JavaScript only hears of what was done. The agent's own opens are let pass before anything else.
+// on a guarded path, JavaScript only hears of what was done. The agent's own opens are let pass before anything else,
+// then all that no rule is about. What a rule is about is judged by a second thread, because looking at who asks may
+// hang (an executable on a dead network file system); at its deadline the first thread answers as the policy fails.
+// There are no ignore marks: one would stay with a file that is renamed onto a guarded path afterwards.
 // The directory of a guarded file is marked, not the file, so that one which replaces it is guarded as well; a guarded
 // directory is marked with those below it, again now and then, because marks of directories reach one level.
 // Closing the descriptor, by death or otherwise, lets everybody pass: that is how the kernel has it.
@@ -21,6 +24,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -29,6 +34,7 @@
 #include <vector>
 
 #include "../host/protected.h"
+#include "guarded_open.h"
 
 namespace sentinel {
 
@@ -38,30 +44,7 @@ constexpr size_t kMaxDirectories = 4096;
 constexpr size_t kMaxActs = 1024;
 constexpr uint64_t kMask = FAN_OPEN_PERM | FAN_EVENT_ON_CHILD;
 constexpr uint64_t kTickNs = 10000000;
-
-struct Rule {
-  std::string path;  // a directory's with its slash
-  bool directory = false;
-  uint32_t handle = 0;
-  std::vector<std::string> except;  // executables
-};
-
-// As the outcomes of events.h.
-enum Outcome { kApplied = 0, kProtected = 1 };
-
-struct Act {
-  int pid;
-  uint64_t start_ns;
-  uint32_t handle;
-  Outcome outcome;
-  std::string path, executable;
-};
-
-std::string ReadLink(const std::string &path) {
-  char text[PATH_MAX];
-  ssize_t n = readlink(path.c_str(), text, sizeof text);
-  return n > 0 ? std::string(text, static_cast<size_t>(n)) : std::string();
-}
+constexpr size_t kMaxJobs = 4096;
 
 class FileGuard : public Napi::ObjectWrap<FileGuard> {
  public:
@@ -69,13 +52,14 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     exports.Set("NativeFileGuard", DefineClass(env, "NativeFileGuard",
                                                {InstanceMethod("set", &FileGuard::Set),
                                                 InstanceMethod("refresh", &FileGuard::Refresh),
-                                                InstanceMethod("take", &FileGuard::Take),
+                                                InstanceMethod("take", &FileGuard::TakeActs),
                                                 InstanceMethod("close", &FileGuard::Close)}));
   }
 
-  // new NativeFileGuard(onActs, scopeCgroup)
+  // new NativeFileGuard(onActs, scopeCgroup, deadlineMs)
   explicit FileGuard(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileGuard>(info) {
     scope_ = info[1].As<Napi::String>();
+    deadline_ns_ = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()) * 1000000;
     fan_ = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
     if (fan_ < 0) {
       Napi::Error::New(info.Env(), std::string("the kernel does not allow fanotify permission events (") +
@@ -87,6 +71,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     notify_ = Napi::ThreadSafeFunction::New(info.Env(), info[0].As<Napi::Function>(), "sentinel_guard", 1, 1);
     notify_.Unref(info.Env());
     thread_ = std::thread([this] { Run(); });
+    judge_ = std::thread([this] { Judge(); });
   }
 
   ~FileGuard() override { Stop(); }
@@ -94,13 +79,17 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
  private:
   int fan_ = -1, wake_ = -1;
   std::string scope_;  // only processes in this cgroup, as /proc/PID/cgroup has it; empty: all
-  std::thread thread_;
+  uint64_t deadline_ns_ = 0;
+  std::thread thread_, judge_;
   Napi::ThreadSafeFunction notify_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;  // of what follows
-  std::vector<Rule> rules_;
+  std::condition_variable work_;
+  std::shared_ptr<const Rules> rules_ = std::make_shared<Rules>();
+  std::deque<std::shared_ptr<Job>> todo_;     // for the judge
+  std::deque<std::shared_ptr<Job>> waiting_;  // not answered, oldest first; answered ones leave from the front
   std::vector<Act> acts_;
-  uint64_t dropped_ = 0;
+  uint64_t dropped_ = 0, late_ = 0;
   std::set<std::string> marked_;  // main thread only
 
   void Stop() {
@@ -108,6 +97,13 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     stopping_ = true;
     uint64_t one = 1;
     if (write(wake_, &one, sizeof one) == sizeof one && thread_.joinable()) thread_.join();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      todo_.clear();
+    }
+    work_.notify_all();
+    // It may hang where a job did; what waits was let pass, and the process is about to end.
+    if (judge_.joinable()) judge_.join();
     close(fan_);
     close(wake_);
     fan_ = -1;
@@ -129,24 +125,25 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       rule.path = item.Get("path").As<Napi::String>();
       rule.directory = item.Get("directory").As<Napi::Boolean>().Value();
       rule.handle = item.Get("handle").As<Napi::Number>().Uint32Value();
+      rule.closed = item.Get("closed").As<Napi::Boolean>().Value();
       Napi::Array except = item.Get("except").As<Napi::Array>();
       for (uint32_t j = 0; j < except.Length(); j++) rule.except.push_back(except.Get(j).As<Napi::String>());
       rules.push_back(std::move(rule));
     }
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      rules_ = rules;
+      rules_ = std::make_shared<const Rules>(rules);
     }
     return Mark(info.Env(), rules);
   }
 
   Napi::Value Refresh(const Napi::CallbackInfo &info) {
-    std::vector<Rule> rules;
+    std::shared_ptr<const Rules> rules;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       rules = rules_;
     }
-    return Mark(info.Env(), rules);
+    return Mark(info.Env(), *rules);
   }
 
   // Directories that the rules need marked; existing subdirectories of guarded ones too.
@@ -187,16 +184,17 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     return failed;
   }
 
-  // take() -> {acts, dropped}
-  Napi::Value Take(const Napi::CallbackInfo &info) {
+  // take() -> {acts, dropped, late}
+  Napi::Value TakeActs(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<Act> acts;
-    uint64_t dropped;
+    uint64_t dropped, late;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       acts.swap(acts_);
       dropped = dropped_;
       dropped_ = 0;
+      late = late_;
     }
     Napi::Array list = Napi::Array::New(env, acts.size());
     for (uint32_t i = 0; i < acts.size(); i++) {
@@ -204,7 +202,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       item.Set("pid", Napi::Number::New(env, acts[i].pid));
       item.Set("startNs", Napi::BigInt::New(env, acts[i].start_ns));
       item.Set("handle", Napi::Number::New(env, acts[i].handle));
-      item.Set("outcome", acts[i].outcome == kApplied ? "applied" : "protected_process");
+      item.Set("outcome", kOutcomes[acts[i].outcome]);
       item.Set("path", acts[i].path);
       item.Set("executable", acts[i].executable);
       list.Set(i, item);
@@ -212,70 +210,132 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     Napi::Object result = Napi::Object::New(env);
     result.Set("acts", list);
     result.Set("dropped", Napi::Number::New(env, static_cast<double>(dropped)));
+    result.Set("late", Napi::Number::New(env, static_cast<double>(late)));
     return result;
   }
 
-  bool InScope(int pid) const {
-    if (scope_.empty()) return true;
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    ssize_t n = read(fd, text, sizeof text - 1);
+  void Answer(int fd, bool deny) {
+    fanotify_response response = {fd, static_cast<uint32_t>(deny ? FAN_DENY : FAN_ALLOW)};
+    if (write(fan_, &response, sizeof response) != sizeof response) errno = 0;
     close(fd);
-    text[n > 0 ? n : 0] = 0;
-    const char *own = strstr(text, "0::");
-    if (!own || strncmp(own + 3, scope_.c_str(), scope_.size()) != 0) return false;
-    const char after = own[3 + scope_.size()];
-    return after == '\n' || after == '/' || after == 0;
   }
 
-  // FAN_ALLOW or FAN_DENY.
-  uint32_t Judge(int pid, int fd) {
-    if (pid == getpid()) return FAN_ALLOW;
-    const std::string path = ReadLink("/proc/self/fd/" + std::to_string(fd));
-    std::lock_guard<std::mutex> lock(mutex_);
-    for (const Rule &rule : rules_) {
-      if (rule.directory ? path.compare(0, rule.path.size(), rule.path) != 0 : path != rule.path) continue;
-      if (!InScope(pid)) return FAN_ALLOW;
-      const std::string executable = ReadLink("/proc/" + std::to_string(pid) + "/exe");
-      if (std::find(rule.except.begin(), rule.except.end(), executable) != rule.except.end()) continue;
-      const Protection protection = ProtectionOf(pid);
+  // Answers once, with the mutex held.
+  void Settle(Job *job, bool deny) {
+    if (job->answered) return;
+    job->answered = true;
+    Answer(job->fd, deny);
+    while (!waiting_.empty() && waiting_.front()->answered) waiting_.pop_front();
+  }
+
+  // With the mutex held.
+  void Tell(const Job &job, const Rule &rule, Outcome outcome, uint64_t start_ns, const std::string &executable) {
+    if (acts_.size() < kMaxActs)
+      acts_.push_back({job.pid, start_ns, rule.handle, outcome, job.path, executable});
+    else
+      dropped_++;
+  }
+
+  // Who asks, and whether they may; may hang where /proc leads to a file system that does.
+  void Judge() {
+    pthread_setname_np(pthread_self(), "sentinel-judge");
+    for (;;) {
+      std::shared_ptr<Job> job;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        work_.wait(lock, [this] { return stopping_ || !todo_.empty(); });
+        if (todo_.empty()) return;
+        job = todo_.front();
+        todo_.pop_front();
+        if (job->answered) continue;
+      }
+      const bool in_scope = InCgroup(job->pid, scope_);
+      const std::string executable = ReadLink("/proc/" + std::to_string(job->pid) + "/exe");
+      const Rule *matched = nullptr;
+      for (const Rule &rule : *job->rules)
+        if (in_scope && !matched && About(rule, job->path) &&
+            std::find(rule.except.begin(), rule.except.end(), executable) == rule.except.end())
+          matched = &rule;
+      Protection protection;
+      if (matched) protection = ProtectionOf(job->pid);
       const bool spared = !protection.why.empty() && !protection.life_only;
-      if (acts_.size() < kMaxActs)
-        acts_.push_back({pid, StartTicks(pid) * kTickNs, rule.handle, spared ? kProtected : kApplied, path, executable});
-      else
-        dropped_++;
-      return spared ? FAN_ALLOW : FAN_DENY;
+      const uint64_t start_ns = matched ? StartTicks(job->pid) * kTickNs : 0;
+      bool told = false;
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (!job->answered && matched) {
+          Tell(*job, *matched, spared ? kProtected : kApplied, start_ns, executable);
+          told = true;
+        }
+        Settle(job.get(), matched && !spared);
+      }
+      if (told) notify_.NonBlockingCall();
     }
-    return FAN_ALLOW;
+  }
+
+  // What was not judged in time is answered as its policy fails. Returns how long to wait for the next, in ms; -1: none.
+  int Expire() {
+    const uint64_t now = NowNs();
+    bool told = false;
+    int wait = -1;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      while (!waiting_.empty()) {
+        Job *job = waiting_.front().get();
+        if (job->deadline_ns > now) {
+          wait = static_cast<int>((job->deadline_ns - now) / 1000000) + 1;
+          break;
+        }
+        const std::shared_ptr<Job> held = waiting_.front();
+        const Rule *rule = nullptr;
+        for (const Rule &each : *job->rules)
+          if (About(each, job->path) && (!rule || (each.closed && !rule->closed))) rule = &each;
+        late_++;
+        if (rule) Tell(*job, *rule, rule->closed ? kLateRefused : kLatePassed, 0, "");
+        told = true;
+        Settle(job, rule && rule->closed);
+      }
+    }
+    if (told) notify_.NonBlockingCall();
+    return wait;
+  }
+
+  void Take(int fd, int pid) {
+    if (pid == getpid()) return Answer(fd, false);
+    std::string path = ReadLink("/proc/self/fd/" + std::to_string(fd));
+    std::lock_guard<std::mutex> lock(mutex_);
+    const bool about = std::any_of(rules_->begin(), rules_->end(), [&](const Rule &rule) { return About(rule, path); });
+    if (!about) return Answer(fd, false);
+    auto job = std::make_shared<Job>(Job{fd, pid, std::move(path), rules_, NowNs() + deadline_ns_});
+    waiting_.push_back(job);
+    // Beyond that the judge hangs anyhow, and the deadline decides.
+    if (deadline_ns_ && todo_.size() < kMaxJobs) {
+      todo_.push_back(std::move(job));
+      work_.notify_one();
+    }
   }
 
   void Run() {
     pthread_setname_np(pthread_self(), "sentinel-guard");
     alignas(fanotify_event_metadata) char buffer[8192];
     pollfd wait[2] = {{fan_, POLLIN, 0}, {wake_, POLLIN, 0}};
+    int timeout = -1;
     while (!stopping_) {
-      if (poll(wait, 2, -1) < 0 && errno != EINTR) break;
-      const size_t before = Pending();
+      if (poll(wait, 2, timeout) < 0 && errno != EINTR) break;
       for (ssize_t left; (left = read(fan_, buffer, sizeof buffer)) > 0;) {
         for (auto *event = reinterpret_cast<fanotify_event_metadata *>(buffer); FAN_EVENT_OK(event, left);
              event = FAN_EVENT_NEXT(event, left)) {
           if (event->fd < 0) continue;
-          if (event->mask & FAN_OPEN_PERM) {
-            fanotify_response response = {event->fd, Judge(event->pid, event->fd)};
-            if (write(fan_, &response, sizeof response) != sizeof response) errno = 0;
-          }
-          close(event->fd);
+          if (event->mask & FAN_OPEN_PERM)
+            Take(event->fd, event->pid);
+          else
+            close(event->fd);
         }
       }
-      if (Pending() > before) notify_.NonBlockingCall();
+      timeout = Expire();
     }
-  }
-
-  size_t Pending() {
     std::lock_guard<std::mutex> lock(mutex_);
-    return acts_.size();
+    while (!waiting_.empty()) Settle(std::shared_ptr<Job>(waiting_.front()).get(), false);
   }
 };
 
