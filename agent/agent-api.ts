@@ -14,7 +14,9 @@ import type { RuleSet } from './detect/rule-set.ts';
 import { ownerOfConnection } from './enforce/console-host.ts';
 import { SentinelError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
-import { createLogChecks, verifyCommand } from './log-check.ts';
+import { createEvidence } from './evidence.ts';
+import { createLogChecks } from './log-check.ts';
+import { commandRunner } from './run-command.ts';
 import { exceptionMethods } from './exception-service.ts';
 import type { Log } from './log.ts';
 import { policyMethods } from './policy-api.ts';
@@ -73,7 +75,9 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
   });
   const saved = new SavedItems(dataPaths(parts.dataDir).saved, (problem) => parts.log.warn({}, problem));
 
-  const checks = createLogChecks(verifyCommand(process.argv[1], parts.dataDir), parts.nowNs);
+  const run = commandRunner(process.argv[1]);
+  const checks = createLogChecks(run, parts.dataDir, parts.nowNs);
+  const evidence = createEvidence(run, parts.dataDir);
 
   const services: ApiServices = {
     methods: {
@@ -131,6 +135,13 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
         await parts.settle();
         return checks.start();
       },
+      'evidence.start': async ({ query }) => {
+        await parts.settle();
+        return evidence.start(query);
+      },
+      'evidence.state': async () => evidence.state(),
+      'evidence.read': async ({ offset }) => evidence.read(offset),
+      'evidence.cancel': async () => evidence.cancel(),
       ...exceptionMethods(parts, byOf),
       ...policyMethods(parts, byOf),
       ...dlpMethods(parts, byOf),

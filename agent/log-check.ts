@@ -1,17 +1,11 @@
 /**
- * Checks both logs while the agent runs, for whoever asks through the Local API: `sentinel wal verify` in a process of
- * its own, at low priority, so that the thread that decides never reads a segment. One check at a time; who asks while
- * one runs learns of that one.
+ * Checks both logs while the agent runs, for whoever asks through the Local API: `sentinel wal verify` beside it
+ * (run-command.ts). One check at a time; who asks while one runs learns of that one.
  */
-import { type ChildProcess, execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
 import type { LogCheck, LogCheckState } from './api/contract.ts';
-import { ApiFailure } from './api/services.ts';
+import type { CommandRunner, RunningCommand } from './run-command.ts';
 import type { VerifyReport } from './wal/verify-report.ts';
 
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const MAX_MS = 3_600_000;
 /** Findings that are handed on; all are counted. */
 const MAX_FINDINGS = 50;
 
@@ -21,13 +15,6 @@ export interface LogChecks {
   start(): LogCheckState;
   /** Ends a running check. */
   close(): void;
-}
-
-/** The command line that checks the logs in a folder; undefined where the agent is not run as a command. */
-export function verifyCommand(script: string | undefined, dataDir: string): string[] | undefined {
-  if (script === undefined || !existsSync(script) || process.versions.electron !== undefined)
-    return undefined;
-  return [script, 'wal', 'verify', '--json', '--data', dataDir];
 }
 
 function resultOf(text: string, startedMs: number, nowNs: bigint): LogCheck {
@@ -59,36 +46,28 @@ function resultOf(text: string, startedMs: number, nowNs: bigint): LogCheck {
   };
 }
 
-/** `args`: what node is to run, see `verifyCommand`. */
-export function createLogChecks(args: readonly string[] | undefined, nowNs: () => bigint): LogChecks {
-  let child: ChildProcess | undefined;
+export function createLogChecks(run: CommandRunner, dataDir: string, nowNs: () => bigint): LogChecks {
+  let running: RunningCommand | undefined;
   let last: LogCheck | undefined;
   let failed: string | undefined;
-  const state = (): LogCheckState => ({ running: child !== undefined, last, failed });
+  const state = (): LogCheckState => ({ running: running !== undefined, last, failed });
 
   const start = (): LogCheckState => {
-    if (args === undefined) {
-      throw new ApiFailure(
-        'unavailable',
-        'this agent does not run as a command and cannot check its logs itself; run sentinel wal verify',
-      );
-    }
-    if (child) return state();
+    if (running) return state();
     failed = undefined;
     const startedMs = performance.now();
-    const options = { maxBuffer: MAX_OUTPUT_BYTES, timeout: MAX_MS, killSignal: 'SIGKILL' as const };
-    child = execFile(process.execPath, [...args], options, (error, stdout, stderr) => {
-      child = undefined;
+    running = run(['wal', 'verify', '--json', '--data', dataDir]);
+    void running.done.then(({ stdout, stderr }) => {
+      running = undefined;
       try {
         // Exit code 1 with a report: something does not hold, which is a result.
         last = resultOf(stdout, startedMs, nowNs());
       } catch {
-        failed = stderr.trim().slice(0, 500) || (error?.message ?? 'the check gave no report').slice(0, 500);
+        failed = stderr.trim().slice(0, 500) || 'the check gave no report';
       }
     });
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     return state();
   };
 
-  return { state, start, close: () => child?.kill('SIGKILL') };
+  return { state, start, close: () => running?.cancel() };
 }

@@ -15,6 +15,7 @@ export default defineConfig({
       input: {
         sentinel: 'agent/main.ts',
         'timeline-worker': 'agent/timeline-worker.ts',
+        'command-worker': 'agent/command-worker.ts',
         'agent-host': 'electron/agent-host.ts',
         'dlp-extract': 'agent/dlp/extract/child.ts',
       },

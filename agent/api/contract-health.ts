@@ -156,6 +156,20 @@ export interface LogCheck {
   }[];
 }
 
+/** How far a bundle of the evidence for a query is. */
+export interface EvidenceState {
+  running: boolean;
+  query?: string;
+  /** Written so far. */
+  bytes: number;
+  /** It is finished and can be read. */
+  ready?: boolean;
+  /** How many records the query found. */
+  records?: number;
+  /** Why the last one came to nothing. */
+  failed?: string;
+}
+
 export interface LogCheckState {
   running: boolean;
   /** The last check that ended since the agent started. */

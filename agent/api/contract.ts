@@ -22,7 +22,7 @@ import type {
   Severity,
 } from './contract-events.ts';
 import type { DlpReadMethods, DlpWriteMethods } from './contract-dlp.ts';
-import type { DoctorCheck, HealthSnapshot, LogCheckState } from './contract-health.ts';
+import type { DoctorCheck, EvidenceState, HealthSnapshot, LogCheckState } from './contract-health.ts';
 import type { PolicyReadMethods, PolicyWriteMethods } from './contract-policy.ts';
 import type { TreeNode } from './contract-tree.ts';
 import type {
@@ -183,6 +183,11 @@ export interface ReadMethods extends PolicyReadMethods, DlpReadMethods {
     params: Record<string, never>;
     result: { busiest: TreeNode[]; latest: TreeNode[]; matched: TreeNode[]; complete: boolean };
   };
+  /**
+   * Checks both logs anew, in the background; `start: false` only asks how far it is. Ask again until it has ended. Reads
+   * only, one at a time and, in a process of its own, at low priority.
+   */
+  'log.check': { params: { start: boolean }; result: LogCheckState };
   'rules.list': { params: Record<string, never>; result: { rules: RuleSummary[] } };
   /** What this machine allows, asked now. */
   'doctor.check': { params: Record<string, never>; result: { checks: DoctorCheck[] } };
@@ -220,8 +225,14 @@ export interface PrivilegedMethods extends ReadMethods, PolicyWriteMethods, DlpW
   /** Saves under (kind, name), in place of what was there. */
   'saved.put': { params: { kind: string; name: string; value: string }; result: { item: SavedItem } };
   'saved.delete': { params: { kind: string; name: string }; result: { removed: boolean } };
-  /** Checks both logs anew, in the background; `start: false` only asks how far it is. Ask again until it has ended. */
-  'log.check': { params: { start: boolean }; result: LogCheckState };
+  /**
+   * Writes an audit bundle of what a query finds: the commits from its first to its last record of each log, with what
+   * proves them. In the background, one at a time; ask `evidence.state`, then read it in pieces.
+   */
+  'evidence.start': { params: { query: string }; result: EvidenceState };
+  'evidence.state': { params: Record<string, never>; result: EvidenceState };
+  'evidence.read': { params: { offset: number }; result: { base64: string; next?: number } };
+  'evidence.cancel': { params: Record<string, never>; result: EvidenceState };
   /** A fresh one-time address of the console. Refused over WebSocket: a page cannot mint itself new sessions. */
   'console.url': { params: Record<string, never>; result: { url: string; expiresNs: string } };
 }
@@ -244,11 +255,14 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'triage.set': true,
   'saved.put': true,
   'saved.delete': true,
-  'log.check': true,
   'dlp.scan.start': true,
   'dlp.scan.cancel': true,
   'dlp.quarantine.restore': true,
   'dlp.quarantine.remove': true,
+  'evidence.start': true,
+  'evidence.state': true,
+  'evidence.read': true,
+  'evidence.cancel': true,
   'console.url': true,
 };
 export const PRIVILEGED_METHODS = Object.keys(PRIVILEGED) as readonly MethodName[];

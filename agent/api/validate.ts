@@ -119,6 +119,10 @@ const SCHEMAS: Schemas = {
   'saved.list': z.strictObject({ kind: z.optional(kind) }),
   'saved.put': z.strictObject({ kind, name: savedName, value: z.string().check(z.maxLength(16 * 1024)) }),
   'saved.delete': z.strictObject({ kind, name: savedName }),
+  'evidence.start': z.strictObject({ query }),
+  'evidence.state': nothing,
+  'evidence.read': z.strictObject({ offset: z.int().check(z.gte(0)) }),
+  'evidence.cancel': nothing,
   'log.check': z.strictObject({ start: z.boolean() }),
   'process.tree': z.strictObject({
     pid: z.int().check(z.gte(0), z.lte(2 ** 31 - 1)),

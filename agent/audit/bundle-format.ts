@@ -13,7 +13,8 @@
  *      18  2  zero
  *   file  = opening | key… | for each lane: (segment | commit…)… | policy… | closing
  *
- *   opening 1  JSON: format, version, deviceId, createdNs, agentVersion, lanes, range (when not everything)
+ *   opening 1  JSON: format, version, deviceId, createdNs, agentVersion, lanes, range (when not everything), selection
+ *              (the records a query found)
  *   key     2  public key of the device, PEM
  *   segment 3  first header copy of a log segment (4096 bytes, wal/format.ts), then the 32-byte chain value before the
  *              first commit that follows here
@@ -54,6 +55,18 @@ export interface Opening {
   lanes: string[];
   /** Times between which records were asked for; whole commits, up to the checkpoint that covers them. */
   range?: { sinceNs?: string; untilNs?: string };
+  /** The records a query found: whole commits from the first to the last of each lane are here. */
+  selection?: Selection;
+}
+
+/** What a query found. `records` of a lane: numbers and spans, "3-7,9". */
+export interface Selection {
+  query: string;
+  records: number;
+  /** Times of the oldest and the newest. */
+  sinceNs: string;
+  untilNs: string;
+  lanes: Record<string, { first: number; last: number; records: string }>;
 }
 
 /** What the closing says of a lane. Numbers are 0 for a lane without commits. */

@@ -86,6 +86,8 @@ export interface BundleReport {
   keyId: string;
   /** The signatures were checked with keys from elsewhere. */
   keyFromElsewhere: boolean;
+  /** What the bundle was made for, as its signed opening says. */
+  selection?: { query: string; records: number };
   frames: number;
   bytes: number;
   lanes: LaneReport[];

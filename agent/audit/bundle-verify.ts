@@ -161,6 +161,8 @@ class BundleWalk {
     this.#opening = opening;
     this.#report.deviceId = opening.deviceId;
     this.#report.createdNs = opening.createdNs;
+    const { query, records } = opening.selection ?? {};
+    if (typeof query === 'string' && typeof records === 'number') this.#report.selection = { query, records };
   }
 
   #key(body: Buffer, place: LanePlace): void {

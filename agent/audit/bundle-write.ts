@@ -23,6 +23,7 @@ import {
   type ClosingStatement,
   type LaneSummary,
   type Opening,
+  type Selection,
 } from './bundle-format.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { readDecision, readPolicyText } from './decision.ts';
@@ -36,6 +37,8 @@ export interface BundleOptions {
   policyText?: (hash: string) => string | undefined;
   sinceNs?: bigint;
   untilNs?: bigint;
+  /** Only from the first to the last record that a query found in each lane. */
+  selection?: Selection;
   /** Takes the file's bytes in order; called with at most one commit at a time. */
   write: (bytes: Buffer) => void;
 }
@@ -72,7 +75,7 @@ class BundleWriter {
   }
 
   open(): void {
-    const { identity, agentVersion, createdNs, lanes, sinceNs, untilNs } = this.#options;
+    const { identity, agentVersion, createdNs, lanes, sinceNs, untilNs, selection } = this.#options;
     const opening: Opening = {
       format: FORMAT,
       version: FORMAT_VERSION,
@@ -83,6 +86,10 @@ class BundleWriter {
     };
     if (sinceNs !== undefined || untilNs !== undefined)
       opening.range = { sinceNs: sinceNs?.toString(), untilNs: untilNs?.toString() };
+    if (selection) {
+      opening.range = { sinceNs: selection.sinceNs, untilNs: selection.untilNs };
+      opening.selection = selection;
+    }
     this.#piece(FrameKind.opening, Buffer.from(JSON.stringify(opening), 'utf8'));
     this.#piece(FrameKind.key, Buffer.from(identity.publicKeyPem, 'utf8'));
   }
@@ -114,7 +121,8 @@ class BundleWriter {
       chain: '',
     };
     this.#statement.lanes[lane] = summary;
-    const { sinceNs = 0n, untilNs } = this.#options;
+    const { sinceNs = 0n, untilNs, selection } = this.#options;
+    const wanted = selection?.lanes[lane];
     const files = listSegments(dir);
     let newest: Buffer | undefined;
     let done = false;
@@ -122,7 +130,9 @@ class BundleWriter {
       const file = files[index] as SegmentFileInfo;
       const next = headerOf(files[index + 1]);
       // Everything in it is older than what is wanted, except for policy texts.
-      const skipped = next !== undefined && next.wallNs < sinceNs;
+      const skipped =
+        next !== undefined &&
+        (next.wallNs < sinceNs || (wanted !== undefined && next.baseSeq <= wanted.first));
       const image = readAgain(dir, file);
       const header = image && decodeHeader(image).header;
       if (image === undefined || header === undefined) continue;
@@ -130,7 +140,8 @@ class BundleWriter {
       let chain = header.prevChain;
       let begun = false;
       for (const commit of commits) {
-        if (skipped || commit.wallNs < sinceNs) {
+        const early = wanted !== undefined && commit.baseSeq + commit.count <= wanted.first;
+        if (skipped || early || commit.wallNs < sinceNs) {
           this.#look(image, commit, false);
           chain = commit.chain;
           continue;
@@ -146,7 +157,10 @@ class BundleWriter {
         this.#commit(image, commit, summary);
         const checkpoint = this.#look(image, commit, true);
         if (checkpoint) newest = checkpoint;
-        if (untilNs !== undefined && commit.wallNs > untilNs && checkpoint) {
+        const past =
+          (untilNs !== undefined && commit.wallNs > untilNs) ||
+          (wanted !== undefined && commit.baseSeq + commit.count > wanted.last);
+        if (past && checkpoint) {
           done = true;
           break;
         }

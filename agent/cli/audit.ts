@@ -1,5 +1,6 @@
 /** `sentinel audit export|verify|checkpoint`: evidence for somebody who has neither the device nor its agent. */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import type { Selection } from '../audit/bundle-format.ts';
 import type { BundleReport } from '../audit/bundle-report.ts';
 import { verifyBundle } from '../audit/bundle-verify.ts';
 import { writeBundle, type BundleSummary } from '../audit/bundle-write.ts';
@@ -11,6 +12,7 @@ import { createVerifier, openIdentity } from '../identity/identity.ts';
 import { printable } from '../printable.ts';
 import { parseTimeArgument } from './time-argument.ts';
 import { VERSION } from '../version.ts';
+import { selectRecords } from './audit-selection.ts';
 import { openSource } from './source.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
 import { verifierOfFiles } from './public-keys.ts';
@@ -30,9 +32,14 @@ function logsOf(dataDir: string): { lane: string; dir: string }[] {
 async function exportBundle(
   dataDir: string,
   out: string,
-  options: { lane?: string | undefined; sinceNs?: bigint; untilNs?: bigint },
+  options: { lane?: string | undefined; sinceNs?: bigint; untilNs?: bigint; selection?: Selection },
 ): Promise<BundleSummary> {
-  const lanes = logsOf(dataDir).filter(({ lane }) => options.lane === undefined || lane === options.lane);
+  const { selection } = options;
+  const lanes = logsOf(dataDir).filter(
+    ({ lane }) =>
+      (options.lane === undefined || lane === options.lane) &&
+      (selection === undefined || selection.lanes[lane] !== undefined),
+  );
   if (!existsSync(dataPaths(dataDir).publicKey))
     throw new SentinelError(
       'no_key',
@@ -56,6 +63,7 @@ async function exportBundle(
       createdNs: BigInt(Date.now()) * 1_000_000n,
       ...(sinceNs === undefined ? {} : { sinceNs }),
       ...(untilNs === undefined ? {} : { untilNs }),
+      ...(selection === undefined ? {} : { selection }),
       write: (bytes) => {
         for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
       },
@@ -106,6 +114,9 @@ function describe(report: BundleReport): string {
     : `key ${report.keyId}, from the bundle itself: compare it with the device's, or give --key`;
   const lines = [
     `${report.file}: ${report.ok ? 'ok' : 'NOT OK'}, device ${report.deviceId}, made ${when}, ${key}`,
+    ...(report.selection
+      ? [`for the query ${JSON.stringify(report.selection.query)}: ${report.selection.records} records`]
+      : []),
     ...report.lanes.map(
       (lane) =>
         `${lane.lane}: ${lane.records} records (${lane.firstSeq} to ${lane.lastSeq}) in ${lane.commits} commits, ` +
@@ -131,9 +142,15 @@ function describe(report: BundleReport): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-function printExport(out: string, summary: BundleSummary, asJson: boolean, output: Output): void {
+function printExport(
+  out: string,
+  summary: BundleSummary,
+  selection: Selection | undefined,
+  asJson: boolean,
+  output: Output,
+): void {
   if (asJson) {
-    output.out(`${JSON.stringify({ file: out, ...summary })}\n`);
+    output.out(`${JSON.stringify({ file: out, ...summary, ...(selection ? { selection } : {}) })}\n`);
     return;
   }
   const lanes = Object.entries(summary.lanes).map(
@@ -188,13 +205,15 @@ async function printGaps(
 export const command: Command = {
   summary: 'export evidence, and verify it without an agent',
   usage: `usage: sentinel audit export [--data DIR] --out FILE [--lane security|observability] [--since T] [--until T] [--json]
+       sentinel audit export [--data DIR] --out FILE (--query QUERY | --query-file FILE) [--json]
        sentinel audit verify FILE [--key FILE]... [--checkpoint FILE]... [--json]
        sentinel audit checkpoint [--data DIR]
        sentinel audit gaps [--data DIR] [--since T] [--until T] [--json]
 
 export writes one file with the records, the chain of commits, the signed checkpoints, the public key and the text of
 each policy that decided something. It reads the files; the agent may run meanwhile. --since and --until take 30s, 15m,
-2h, 7d or a date and time; whole commits are written, up to the checkpoint that covers them.
+2h, 7d or a date and time; whole commits are written, up to the checkpoint that covers them. --query writes what lies
+between the first and the last record that the query finds, and which ones those are.
 verify needs the file alone. It says where each edit, deletion, exchange, insertion or cut is. --key checks with the
 device.pub you hold instead of the one in the file. --checkpoint names a file that \`audit checkpoint\` printed some time
 ago: it tells when the end of the log was cut since.
@@ -207,6 +226,8 @@ Exit code 0 when everything holds, 1 when something does not, 2 when the command
     const { values, positionals } = parseCommand(argv, {
       out: { type: 'string' },
       lane: { type: 'string' },
+      query: { type: 'string' },
+      'query-file': { type: 'string' },
       since: { type: 'string' },
       until: { type: 'string' },
       key: { type: 'string', multiple: true },
@@ -220,12 +241,22 @@ Exit code 0 when everything holds, 1 when something does not, 2 when the command
         throw new UsageError(`--lane is ${JSON.stringify(values.lane)}`, 'give security or observability');
       const sinceNs = parseTimeArgument(values.since, '--since');
       const untilNs = parseTimeArgument(values.until, '--until');
+      const file = values['query-file'];
+      const query = file === undefined ? values.query : readText(file, 'read the query').trim();
+      if (query !== undefined && (sinceNs ?? untilNs ?? values.lane) !== undefined)
+        throw new UsageError(
+          '--query says which records',
+          'leave out --lane, --since and --until, and put them in the query',
+        );
+      const selection =
+        query === undefined || query === '' ? undefined : await selectRecords(dataDirOf(values), query);
       const summary = await exportBundle(dataDirOf(values), values.out, {
         lane: values.lane,
         ...(sinceNs === undefined ? {} : { sinceNs }),
         ...(untilNs === undefined ? {} : { untilNs }),
+        ...(selection ? { selection } : {}),
       });
-      printExport(values.out, summary, values.json, output);
+      printExport(values.out, summary, selection, values.json, output);
       return 0;
     }
     if (what === 'verify') {

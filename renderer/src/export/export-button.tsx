@@ -8,7 +8,7 @@ import { shellCommand } from '../timeline/detail/copy-as.ts';
 import { menuHost } from '../ui/menu-host.ts';
 import { CodeLine } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
-import { type ExportState, cancelExport, startExport, useExport } from './export-store.ts';
+import { type ExportState, cancelExport, startEvidence, startExport, useExport } from './export-store.ts';
 import './export.css';
 
 const FORMATS = ['ndjson', 'csv'] as const;
@@ -21,15 +21,17 @@ function span(ms: number): string {
 function progressText(job: ExportState): string {
   const rate = job.tookMs > 0 ? (job.events / job.tookMs) * 1000 : 0;
   const parts = [
-    job.total === undefined
-      ? tn('export.events', job.events)
-      : t(job.totalApproximate ? 'export.ofAbout' : 'export.of', {
-          n: count(job.events),
-          total: count(job.total),
-        }),
+    job.format === 'sab' && job.events === 0
+      ? t('export.gathering')
+      : job.total === undefined
+        ? tn('export.events', job.events)
+        : t(job.totalApproximate ? 'export.ofAbout' : 'export.of', {
+            n: count(job.events),
+            total: count(job.total),
+          }),
     bytes(job.bytes),
   ];
-  if (rate > 0 && job.status === 'running') {
+  if (rate > 0 && job.status === 'running' && job.format !== 'sab') {
     parts.push(t('health.perSecond', { n: count(Math.round(rate)) }));
     if (job.total !== undefined) {
       parts.push(t('export.left', { time: span((Math.max(0, job.total - job.events) / rate) * 1000) }));
@@ -75,6 +77,7 @@ export function ExportButton() {
   const hostname = useApp((state) => state.health?.host.hostname ?? 'host');
   const dataDir = useApp((state) => state.health?.dataDir);
   const job = useExport();
+  const allowed = useApp(({ connection }) => connection.state === 'open' && connection.privileged);
   const running = job.status === 'running';
   const dataArgs = dataDir === undefined ? [] : ['--data', dataDir];
   return (
@@ -105,17 +108,33 @@ export function ExportButton() {
                 {format.toUpperCase()}
               </button>
             ))}
-            <button type="button" className="button" disabled aria-describedby="export-proof">
+            <button
+              type="button"
+              className="button"
+              disabled={running || !allowed}
+              aria-describedby="export-proof"
+              onClick={() => void startEvidence(query, hostname)}
+            >
               {t('export.proof')}
             </button>
           </div>
           <p className="dim small">{t('export.inert')}</p>
           <p className="dim small" id="export-proof">
-            {t('export.proofWhy')}
+            {t(allowed ? 'export.proofWhy' : 'export.proofNotAllowed')}
           </p>
           <CodeLine
-            code={shellCommand(['sentinel', 'audit', 'export', ...dataArgs, '--out', 'record.audit'])}
+            code={shellCommand([
+              'sentinel',
+              'audit',
+              'export',
+              ...dataArgs,
+              '--query',
+              query,
+              '--out',
+              'record.sab',
+            ])}
           />
+          <CodeLine code="sentinel audit verify record.sab" />
           <Progress job={job} />
         </Popover.Content>
       </Popover.Portal>

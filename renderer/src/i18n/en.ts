@@ -813,7 +813,9 @@ export const en = {
   'export.inert': 'Safe to open: nothing in it is a formula to a spreadsheet or a command to a terminal.',
   'export.proof': 'With proof',
   'export.proofWhy':
-    'A file that proves itself holds whole commits of the log, not what a query finds; a command writes it:',
+    'What the query found as it lies in the log, with the chain of commits, signed checkpoints and key: whoever gets it can verify it without this machine. It also holds the records in between.',
+  'export.proofNotAllowed': 'This session may not export raw records. On the machine itself:',
+  'export.gathering': 'Gathering the record',
   'export.events.one': '{n} event',
   'export.events.other': '{n} events',
   'export.of': '{n} of {total} events',
@@ -914,5 +916,5 @@ export const en = {
   'verify.finding': 'segment {segment}, byte {offset}: {detail}',
   'verify.when': 'Checked {time} in {took}.',
   'verify.failed': 'The check gave no result:',
-  'verify.notAllowed': 'This session may not start a check.',
+  'verify.notAllowed': 'The console is not connected to the agent.',
 } as const;

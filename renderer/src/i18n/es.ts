@@ -818,7 +818,9 @@ export const es: Messages = {
     'Se puede abrir sin riesgo: nada en él es una fórmula para una hoja de cálculo ni una orden para un terminal.',
   'export.proof': 'Con prueba',
   'export.proofWhy':
-    'Un archivo que se demuestra a sí mismo contiene confirmaciones enteras del registro, no lo que halla una consulta; lo escribe una orden:',
+    'Lo que encontró la consulta tal como está en el registro, con la cadena de confirmaciones, puntos de control firmados y clave: quien lo reciba puede verificarlo sin esta máquina. Contiene también los apuntes intermedios.',
+  'export.proofNotAllowed': 'Esta sesión no puede exportar apuntes en bruto. En la propia máquina:',
+  'export.gathering': 'Reuniendo el registro',
   'export.events.one': '{n} evento',
   'export.events.other': '{n} eventos',
   'export.of': '{n} de {total} eventos',
@@ -919,5 +921,5 @@ export const es: Messages = {
   'verify.finding': 'segmento {segment}, byte {offset}: {detail}',
   'verify.when': 'Comprobado {time} en {took}.',
   'verify.failed': 'La comprobación no dio resultado:',
-  'verify.notAllowed': 'Esta sesión no puede iniciar una comprobación.',
+  'verify.notAllowed': 'La consola no está conectada con el agente.',
 };
