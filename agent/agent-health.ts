@@ -1,6 +1,6 @@
 /** Gathers the health snapshot from the parts of a running agent. */
 import { statfsSync } from 'node:fs';
-import type { HealthSnapshot, WalJson } from './api/contract.ts';
+import type { HealthSnapshot, PolicyActsJson, WalJson } from './api/contract.ts';
 import type { EnforcementStatus } from './enforce/enforcer.ts';
 import type { ErrorCounters } from './errors.ts';
 import { levelOf, problemsOf, RateMeter, sentenceOf, type HealthFacts } from './health.ts';
@@ -31,6 +31,7 @@ export interface HealthSources {
   metrics: MetricsStream;
   errors: ErrorCounters;
   enforcement: () => EnforcementStatus;
+  policyActs: () => PolicyActsJson;
   rules: () => RulesInForce;
   timeline: {
     running: boolean;
@@ -172,6 +173,7 @@ export class HealthBuilder {
         heapBytes: memory.heapUsed,
       },
       api,
+      policyActs: s.policyActs(),
       enforcement: {
         ...enforcement,
         reach: enforcement.reach.map(({ action, guardian, reach }) => ({ action, guardian, ...reach })),

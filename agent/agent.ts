@@ -269,6 +269,7 @@ async function compose(
     metrics,
     errors,
     enforcement: () => guardians.status(),
+    policyActs: () => policies.acts.latest(),
     rules: () => rules.inForce(),
     timeline: timelineState,
     api: () => api?.counters() ?? { clients: 0, shed: 0, refused: 0 },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createClient } from './api/client.ts';
-import { API_VERSION } from './api/contract.ts';
+import { API_VERSION, type PolicyActJson } from './api/contract.ts';
 import { fakeServices, healthSnapshot } from './api/fake-services.ts';
 import { type PortLike, portTransport } from './api/message-port.ts';
 import { createApiServer } from './api/server.ts';
@@ -39,13 +39,15 @@ async function service(socketPath: string) {
 function desktop(sockets: string[], startAgent?: () => Promise<never>) {
   const parent = new EventEmitter();
   const statuses: HostStatus[] = [];
+  const acts: string[] = [];
   let agentsStarted = 0;
   let agentsStopped = 0;
   let stopped = 0;
   const host = new DesktopHost({
     parent: {
       on: (event, listener) => parent.on(event, listener),
-      postMessage: (message: HostMessage) => statuses.push(message.status),
+      postMessage: (message: HostMessage) =>
+        void (message.type === 'status' ? statuses.push(message.status) : acts.push(message.act.id)),
     },
     sockets,
     startAgent:
@@ -80,6 +82,7 @@ function desktop(sockets: string[], startAgent?: () => Promise<never>) {
     host,
     connectPort,
     statuses,
+    acts,
     openWindow,
     stop,
     counts: () => ({ agentsStarted, agentsStopped, stopped }),
@@ -120,6 +123,25 @@ describe('desktop host', () => {
     stop();
     await expect.poll(() => server.counters.clients).toBe(0);
     expect(counts()).toEqual({ agentsStarted: 0, agentsStopped: 0, stopped: 1 });
+  });
+
+  it('tells once of each thing a policy did since it came, and not of what was before', async () => {
+    const path = socketPathOf(folder());
+    const { services } = await service(path);
+    const { host, acts, statuses } = desktop([path]);
+    /** Snapshots are coalesced: each is awaited before the next. */
+    const did = async (...ids: string[]): Promise<void> => {
+      const sentence = ids.join(' ');
+      const policyActs = { acts: ids.map((id) => ({ id }) as PolicyActJson), total: 0, untold: 0 };
+      services.emitHealth({ ...healthSnapshot('ok'), sentence, policyActs });
+      await expect.poll(() => statuses.at(-1)?.sentence, { timeout: 20_000 }).toBe(sentence);
+    };
+    await host.start();
+    await did('before');
+    await did('before', 'one', 'two');
+    await did('one', 'two');
+    await did('two', 'three');
+    expect(acts).toEqual(['one', 'two', 'three']);
   });
 
   it('says so when the service goes away, closes its windows, and hosts an agent if it stays away', async () => {

@@ -3,13 +3,13 @@
  * socket, hosts an agent itself when none does, and joins each window's port to it. Plain Node: Electron only provides
  * the parent port.
  *
- *   main -> host: {type: connect} with one port, {type: stop}      host -> main: {type: status}
+ *   main -> host: {type: connect} with one port, {type: stop}      host -> main: {type: status}, {type: act}
  *
  * A window of a hosted agent gets the read-only contract; of a service's agent, what the service grants this user.
  */
 import { connect, type Socket } from 'node:net';
 import { AgentNotRunningError, type ApiClient, connectAgent, DisconnectedError } from './api/client.ts';
-import { type HealthSnapshot, MAX_RESPONSE_BYTES } from './api/contract.ts';
+import { type HealthSnapshot, MAX_RESPONSE_BYTES, type PolicyActJson } from './api/contract.ts';
 import { streamTransport } from './api/frames.ts';
 import { type PortLike, portTransport } from './api/message-port.ts';
 import type { ApiServer } from './api/server.ts';
@@ -23,10 +23,8 @@ export interface HostStatus {
 }
 
 export type HostRequest = { type: 'connect' } | { type: 'stop' };
-export interface HostMessage {
-  type: 'status';
-  status: HostStatus;
-}
+/** How recording goes; or something a policy did since the last one, each once. */
+export type HostMessage = { type: 'status'; status: HostStatus } | { type: 'act'; act: PolicyActJson };
 
 /** Electron's ParentPort, as far as it is used. */
 export interface ParentPort {
@@ -37,7 +35,7 @@ export interface ParentPort {
 /** An agent of this process, as far as it is used (agent.ts: RunningAgent). */
 export interface HostedAgent {
   readonly apiServer: Pick<ApiServer, 'accept'>;
-  health(): Pick<HealthSnapshot, 'level' | 'sentence'>;
+  health(): Pick<HealthSnapshot, 'level' | 'sentence' | 'policyActs'>;
   stop(): Promise<void>;
 }
 
@@ -68,6 +66,7 @@ export class DesktopHost {
   private source: Source | undefined;
   private waiting: PortLike[] = [];
   private stopping = false;
+  private knownActs: ReadonlySet<string> | undefined;
   private statusTimer: NodeJS.Timeout | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
   private sockets: readonly Socket[] = [];
@@ -113,8 +112,10 @@ export class DesktopHost {
         if (error instanceof AgentNotRunningError || error instanceof DisconnectedError) continue;
         throw error;
       }
-      const show = ({ level, sentence }: HealthSnapshot): void =>
+      const show = ({ level, sentence, policyActs }: HealthSnapshot): void => {
         this.tell({ mode: 'attached', level, sentence });
+        this.tellActs(policyActs);
+      };
       await client.subscribe(
         'health.watch',
         {},
@@ -128,8 +129,9 @@ export class DesktopHost {
   private async host(): Promise<Source> {
     const agent = await this.options.startAgent();
     const show = (): void => {
-      const { level, sentence } = agent.health();
+      const { level, sentence, policyActs } = agent.health();
       this.tell({ mode: 'hosted', level, sentence });
+      this.tellActs(policyActs);
     };
     show();
     this.statusTimer = setInterval(show, this.options.statusMs ?? 5000);
@@ -220,6 +222,16 @@ export class DesktopHost {
     if (source?.mode === 'hosted') await source.agent.stop();
     else source?.client.close();
     this.options.onStopped();
+  }
+
+  /** What was done before this host asked for the first time is no news any more. */
+  private tellActs(policyActs: HealthSnapshot['policyActs']): void {
+    if (policyActs === undefined) return;
+    const known = this.knownActs;
+    this.knownActs = new Set(policyActs.acts.map(({ id }) => id));
+    if (known === undefined || this.stopping) return;
+    for (const act of policyActs.acts)
+      if (!known.has(act.id)) this.options.parent.postMessage({ type: 'act', act });
   }
 
   private tell(status: HostStatus): void {

@@ -47,6 +47,7 @@ export function openPolicies(parts: {
     security,
     nowNs: wallNowNs,
     onCanary: (hash, eventId) => policies.decided(hash, eventId),
+    onActed: (decision, event) => policies.acts.note(decision, event),
     onUnrecorded: () => errors.count('decision_not_recorded'),
   });
   pipeline.usePolicies(stage);

@@ -32,6 +32,7 @@ import {
   PolicyConflictError,
   writeDraft,
 } from './policy-drafts.ts';
+import { PolicyActs } from './policy-acts.ts';
 import { PolicyServing } from './policy-serving.ts';
 import { PolicyStore } from './policy-store.ts';
 
@@ -71,6 +72,7 @@ export function canaryRules(settings: {
 export class PolicyService {
   readonly compile = policyCompiler();
   readonly engine: PolicyEngine;
+  readonly acts = new PolicyActs();
   readonly #parts: PolicyServiceParts;
   readonly #store: PolicyStore;
   readonly #life: Lifecycle;

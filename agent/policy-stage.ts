@@ -20,6 +20,8 @@ export interface PolicyStageParts {
   nowNs: () => bigint;
   /** A canary decided: its windows count. */
   onCanary: (policyHash: string, eventId: number) => void;
+  /** Something was done about an event, or failed. */
+  onActed?: (decision: Decision, event: SentinelEvent) => void;
   /** A decision could not be put on record. */
   onUnrecorded: () => void;
 }
@@ -74,13 +76,16 @@ export class PolicyStage {
     const done = { ...decision, effect, aheadOfRecord, latencyNs };
     this.engine.settled(done);
     this.#record(done);
+    this.#parts.onActed?.(done, event);
   }
 
   #kernelActed(event: SentinelEvent): void {
     const act = this.#parts.enforcer.kernelAct?.(event);
     if (act === undefined) return;
     const decision = this.engine.kernelDecision(act.handle, act.attempted, act.effect, this.#parts.nowNs());
-    if (decision !== undefined) this.#record(decision);
+    if (decision === undefined) return;
+    this.#record(decision);
+    this.#parts.onActed?.(decision, act.attempted);
   }
 
   #record(decision: Decision): void {

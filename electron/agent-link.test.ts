@@ -22,6 +22,7 @@ function setUp() {
   const hosts: FakeHost[] = [];
   const statuses: HostStatus[] = [];
   const closed: string[] = [];
+  const acts: string[] = [];
   const timers: { delayMs: number; callback: () => void }[] = [];
   const link = new AgentLink<string>({
     fork: () => {
@@ -30,22 +31,25 @@ function setUp() {
       return host;
     },
     onStatus: (status) => statuses.push(status),
+    onAct: ({ id }) => acts.push(id),
     closePort: (port) => closed.push(port),
     after: (delayMs, callback) => timers.push({ delayMs, callback }),
   });
   const fire = (): void => timers.shift()?.callback();
-  return { link, hosts, statuses, closed, timers, fire };
+  return { link, hosts, statuses, acts, closed, timers, fire };
 }
 
 const OK: HostStatus = { mode: 'hosted', level: 'ok', sentence: 'Recording everything' };
 
 describe('agent link', () => {
   it('passes ports on to the host and statuses back', () => {
-    const { link, hosts, statuses, closed } = setUp();
+    const { link, hosts, statuses, acts, closed } = setUp();
     link.connect('too early');
     link.start();
     link.connect('p1');
     hosts[0]?.emit('message', { type: 'status', status: OK });
+    hosts[0]?.emit('message', { type: 'act', act: { id: 'a-1' } });
+    expect(acts).toEqual(['a-1']);
     expect(closed).toEqual(['too early']);
     expect(hosts[0]?.sent).toEqual([{ message: { type: 'connect' }, ports: ['p1'] }]);
     expect(statuses).toEqual([OK]);

@@ -2,6 +2,7 @@
  * Main's side of the agent host process: starts it, starts it again if it dies, and passes window ports on to it. No
  * event passes through here; messages are the few of `HostMessage`.
  */
+import type { PolicyActJson } from '../agent/api/contract.ts';
 import type { HostMessage, HostRequest, HostStatus } from '../agent/desktop.ts';
 
 /** What is used of Electron's UtilityProcess. */
@@ -15,6 +16,8 @@ export interface HostProcess<Port> {
 export interface AgentLinkOptions<Port> {
   fork: () => HostProcess<Port>;
   onStatus: (status: HostStatus) => void;
+  /** A policy did something. */
+  onAct: (act: PolicyActJson) => void;
   /** Closes a port that will not be served; the window asks again by itself. */
   closePort: (port: Port) => void;
   /** Replaceable in tests. */
@@ -44,9 +47,9 @@ export class AgentLink<Port> {
     const host = this.options.fork();
     this.host = host;
     host.on('message', (message) => {
-      if (message.type !== 'status') return;
       this.retryMs = FIRST_RETRY_MS;
-      this.options.onStatus(message.status);
+      if (message.type === 'status') this.options.onStatus(message.status);
+      else if (message.type === 'act') this.options.onAct(message.act);
     });
     host.on('exit', (code) => this.onExit(code));
   }

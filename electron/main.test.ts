@@ -12,6 +12,7 @@ const fake = await vi.hoisted(async () => {
   const windows: FakeWindow[] = [];
   const hosts: FakeHost[] = [];
   const trays: FakeTray[] = [];
+  const notifications: FakeNotification[] = [];
   let handler: ((request: Request) => Response) | undefined;
   class FakeWindow extends Emitter {
     readonly options: unknown;
@@ -28,6 +29,9 @@ const fake = await vi.hoisted(async () => {
     }
     focus(): void {}
     restore(): void {}
+    isFocused(): boolean {
+      return false;
+    }
     isMinimized(): boolean {
       return false;
     }
@@ -60,6 +64,18 @@ const fake = await vi.hoisted(async () => {
     }
     destroy(): void {}
   }
+  class FakeNotification extends Emitter {
+    readonly options: { title: string; body: string };
+    static isSupported(): boolean {
+      return true;
+    }
+    constructor(options: { title: string; body: string }) {
+      super();
+      this.options = options;
+      notifications.push(this);
+    }
+    show(): void {}
+  }
   class FakeChannel {
     readonly port1 = { close: (): void => {} };
     readonly port2 = { end: 'window' };
@@ -79,6 +95,7 @@ const fake = await vi.hoisted(async () => {
     windows,
     hosts,
     trays,
+    notifications,
     sessionCalls,
     app,
     answer: (request: Request) => handler?.(request),
@@ -90,6 +107,7 @@ const fake = await vi.hoisted(async () => {
       MessageChannelMain: FakeChannel,
       nativeImage: { createFromBitmap: (bitmap: Buffer) => bitmap },
       nativeTheme: { shouldUseDarkColors: true },
+      Notification: FakeNotification,
       protocol: {
         registerSchemesAsPrivileged: (schemes: unknown) => calls.push(`scheme ${JSON.stringify(schemes)}`),
         handle: (_scheme: string, given: (request: Request) => Response) => (handler = given),
@@ -217,6 +235,21 @@ describe('main process', () => {
     });
     expect(menu()[4]?.label).toBe('Salir (el servicio sigue registrando)');
     expect(fake.trays[0]?.tip).toBe('Sentinel: x');
+  });
+
+  it('tells of what a policy stopped, and opens the console at the reason', () => {
+    const act = {
+      id: 'a',
+      policyTitle: 'No /tmp',
+      program: '/tmp/x',
+      what: '',
+      eventId: '7',
+      state: 'applied',
+    };
+    fake.hosts[0]?.emit('message', { type: 'act', act: { ...act, guarantee: 'prevented' } });
+    expect(fake.notifications[0]?.options.body).toBe('/tmp/x\nPolítica: No /tmp\nimpedido');
+    fake.notifications[0]?.emit('click');
+    expect(fake.windows[0]?.url).toBe('sentinel://console/#/timeline?e=7&tab=why');
   });
 
   it('lets go of a closed window, opens a new one on request, and keeps running without one', () => {

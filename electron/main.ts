@@ -15,6 +15,7 @@ import {
   type MessagePortMain,
   nativeImage,
   nativeTheme,
+  Notification,
   protocol,
   session,
   Tray,
@@ -24,6 +25,7 @@ import { consoleAnswer } from '../agent/desktop-console.ts';
 import { AgentLink } from './agent-link.ts';
 import { createAutostart } from './autostart.ts';
 import { CONSOLE_SCHEME, guardContents, guardSession, isTrustedSender, PORT_CHANNEL } from './guards.ts';
+import { createNotices } from './notices.ts';
 import { createTray } from './tray.ts';
 import { ConsoleWindow, windowOptions } from './window.ts';
 
@@ -45,6 +47,7 @@ function start(): void {
       ),
   );
   let showStatus = (_status: Parameters<ReturnType<typeof createTray>>[0]): void => {};
+  let tellOf: ReturnType<typeof createNotices> = () => {};
   const link = new AgentLink<MessagePortMain>({
     fork: () =>
       utilityProcess.fork(join(resources, 'agent', 'agent-host.mjs'), hostFlags, {
@@ -53,6 +56,7 @@ function start(): void {
         env: { ...process.env, SENTINEL_NATIVE_DIR: join(resources, 'native') },
       }),
     onStatus: (status) => showStatus(status),
+    onAct: (act) => tellOf(act),
     closePort: (port) => port.close(),
   });
 
@@ -92,6 +96,14 @@ function start(): void {
           configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
         }),
         locale: app.getLocale(),
+      },
+    );
+    tellOf = createNotices(
+      { Notification },
+      {
+        locale: app.getLocale(),
+        isConsoleFocused: () => consoleWindow.isFocused,
+        open: (address) => consoleWindow.open(address),
       },
     );
     link.start();

@@ -30,7 +30,7 @@ export function windowOptions(options: WindowOptions): BrowserWindowConstructorO
 
 export type ConsoleBrowserWindow = Pick<
   BrowserWindow,
-  'once' | 'on' | 'show' | 'focus' | 'restore' | 'isMinimized' | 'loadURL' | 'setMenu'
+  'once' | 'on' | 'show' | 'focus' | 'isFocused' | 'restore' | 'isMinimized' | 'loadURL' | 'setMenu'
 >;
 
 /** Keeps at most one window. `make` constructs it from the options. */
@@ -42,13 +42,15 @@ export class ConsoleWindow<Window extends ConsoleBrowserWindow> {
     this.make = make;
   }
 
-  /** Opens the window, or brings the open one to the front. */
-  open(): void {
+  /** Opens the window, or brings the open one to the front; with `address` (`#/…`) at that place. */
+  open(address = ''): void {
     const open = this.window;
     if (open !== undefined) {
       if (open.isMinimized()) open.restore();
       open.show();
       open.focus();
+      // Only the fragment differs, so the page stays and hears of its new address.
+      if (address !== '') open.loadURL(`${CONSOLE_URL}${address}`).catch(() => undefined);
       return;
     }
     const window = this.make();
@@ -58,9 +60,13 @@ export class ConsoleWindow<Window extends ConsoleBrowserWindow> {
     window.on('closed', () => {
       this.window = undefined;
     });
-    window.loadURL(CONSOLE_URL).catch(() => {
+    window.loadURL(`${CONSOLE_URL}${address}`).catch(() => {
       // Closed while it loaded; a page that fails to load shows Chromium's own error.
     });
+  }
+
+  get isFocused(): boolean {
+    return this.window?.isFocused() ?? false;
   }
 
   get isOpen(): boolean {

@@ -1,5 +1,6 @@
 /** Contract: how the agent is, and what checks of the machine and of the logs found. */
 import type { Lane } from './contract-events.ts';
+import type { PolicyActsJson } from './contract-policy.ts';
 
 export interface HookJson {
   name: string;
@@ -112,6 +113,8 @@ export interface HealthSnapshot {
     heartbeatAgeMs?: number;
     troubles: { kind: string; detail: string }[];
   };
+  /** What policies did lately: what notices are made of. */
+  policyActs?: PolicyActsJson;
   /** The file system of the data folder; absent where it cannot be asked. */
   disk?: { freeBytes: number; totalBytes: number };
   errors: Record<string, number>;

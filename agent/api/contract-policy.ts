@@ -167,6 +167,34 @@ export interface PolicySimulation {
   };
 }
 
+/** Something a policy did, or could not do, once or several times within a minute. */
+export interface PolicyActJson {
+  id: string;
+  policyId: string;
+  policyTitle: string;
+  severity: Severity;
+  action: string;
+  state: 'applied' | 'failed';
+  guarantee: string;
+  guardian: string;
+  /** Path of the program, and what it did it to (a file, an address, its arguments): printable. */
+  program: string;
+  what: string;
+  error?: string;
+  /** The latest event that was decided. */
+  eventId: string;
+  count: number;
+  firstMs: number;
+  lastMs: number;
+}
+
+/** The latest acts, oldest first; `untold` had no entry of their own because there were too many at once. */
+export interface PolicyActsJson {
+  acts: PolicyActJson[];
+  total: number;
+  untold: number;
+}
+
 /** A completion of a policy's text at the caret. */
 export interface PolicyCompletionJson {
   text: string;

@@ -15,7 +15,8 @@ export interface Source {
 
 /** What a person is told at once when it changes. */
 function said(health: HealthSnapshot | undefined): string {
-  return health === undefined ? '' : `${health.level} ${health.sentence}`;
+  const { level = '', sentence = '', policyActs } = health ?? {};
+  return `${level} ${sentence} ${policyActs?.acts.at(-1)?.id ?? ''}`;
 }
 
 /**

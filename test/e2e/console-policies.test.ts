@@ -2,8 +2,8 @@
  * Policies in the console, in a browser and against a real agent: the list, the steps of a life, a trial on the record,
  * decisions with their clauses, the text as it is checked, and what a severe policy is refused.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -26,6 +26,7 @@ action: alert
 canaryPercent: 10
 `;
 
+const folder = mkdtempSync(join(tmpdir(), 'sentinel-stopped-'));
 let agent: AgentProcess;
 let api: ApiClient;
 let browser: TestBrowser;
@@ -58,6 +59,7 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     api?.close();
     await agent?.stop();
     agent?.remove();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   it('lists every policy with its state, and says that none may act on a fresh machine', async () => {
@@ -227,6 +229,36 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     expect(policy?.state).not.toBe('active');
     expect(await section('Approvals').innerText()).toContain(`${policy!.approvalsNeeded} valid approvals`);
     expect(await section('Approvals').innerText()).toContain('No approvers are set');
+  });
+
+  it('tells calmly what a policy stopped: grouped, without taking the focus, with the way to the reason', async () => {
+    const program = join(folder, 'e2e-stopped');
+    copyFileSync('/bin/sleep', program);
+    const text = TEXT.replace('e2e-echo', 'e2e-stop')
+      .replace('Echo is watched', 'Stopped by the test')
+      .replace('"echo"', '"e2e-stopped"')
+      .replace('action: alert\ncanaryPercent: 10', 'action: kill\ncanaryPercent: 100');
+    await api.call('policy.save', { text });
+    for (const step of ['simulate', 'canary'] as const)
+      await api.call('policy.step', { id: 'e2e-stop', step });
+    await open();
+    await page.getByRole('button', { name: 'New policy' }).focus();
+    const signals = Array.from({ length: 3 }, () => spawnSync(program, ['60'], { timeout: 60_000 }).signal);
+    expect(signals).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL']);
+    const notices = page.getByRole('region', { name: 'What policies did' });
+    await expect.poll(() => notices.locator('li').allInnerTexts(), SOON).toHaveLength(1);
+    await notices.getByText('3 times').waitFor({ timeout: 20_000 });
+    expect(await notices.innerText()).toMatch(/killed after start[^]*e2e-stopped[^]*Stopped by the test/);
+    expect(await page.locator('dialog[open]').count()).toBe(0);
+    const focused = 'document.activeElement.textContent';
+    expect(await page.evaluate(focused)).toBe('New policy');
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await notices.getByRole('button', { name: 'Why' }).click();
+    await page.getByRole('tabpanel').getByText('process.name == "e2e-stopped"').first().waitFor();
+    await page.getByRole('tabpanel').getByRole('button', { name: 'Draft exception', exact: true }).waitFor();
+    expect(await notices.locator('li').count()).toBe(0);
+    await page.getByRole('button', { name: 'What each policy says of it' }).click();
+    await page.getByText('kill: holds').waitFor();
   });
 
   it('has no accessibility fault, in the list and on a page', async () => {

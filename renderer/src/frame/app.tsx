@@ -4,6 +4,7 @@ import { t } from '../i18n/i18n.ts';
 import { usePrefs } from '../prefs.ts';
 import { DetectionsView } from '../detections/detections-view.tsx';
 import { DlpView } from '../dlp/dlp-view.tsx';
+import { ActNotices } from '../policies/act-notices.tsx';
 import { PoliciesView } from '../policies/policies-view.tsx';
 import { ProcessesView } from '../processes/processes-view.tsx';
 import type { View } from '../router.ts';
@@ -86,6 +87,7 @@ export function App() {
         )}
         <div id={MENU_HOST} />
       </main>
+      <ActNotices />
       <ValueMenu />
       <Palette />
       <KeyMap />

@@ -51,7 +51,7 @@ export function PolicyEditor({
   const id = useId();
   const area = useRef<HTMLTextAreaElement>(null);
   const [caret, setCaret] = useState<number>();
-  const [listed, setListed] = useState(false);
+  const [listed, setListed] = useState<'typed' | 'asked'>();
   const [active, setActive] = useState<number>();
   const [scroll, setScroll] = useState({ left: 0, top: 0 });
   const current = check?.text === text;
@@ -59,14 +59,19 @@ export function PolicyEditor({
   const marks = new Set(found.map(({ line }) => line));
   const lines = text.split('\n');
   const longest = lines.reduce((most, line) => Math.max(most, line.length), 0);
-  const suggestions: Suggestion[] =
-    listed && current && check.caret === caret ? check.completions.slice(0, MAX_SUGGESTIONS) : [];
+  const offered: Suggestion[] =
+    listed !== undefined && current && check.caret === caret
+      ? check.completions.slice(0, MAX_SUGGESTIONS)
+      : [];
+  // Unasked only behind the beginning of a name: a list on every empty line would be in the way.
+  const begun = (offered[0]?.replaceFrom ?? 0) < (caret ?? 0) || text[(caret ?? 0) - 1] === '.';
+  const suggestions = listed === 'asked' || begun ? offered : [];
   const before = text.slice(0, suggestions[0]?.replaceFrom ?? caret ?? 0);
   const column = before.length - before.lastIndexOf('\n') - 1;
   const row = before.split('\n').length;
 
   const moved = (at: number, isTyped: boolean): void => {
-    if (!isTyped && at !== caret) setListed(false);
+    if (!isTyped && at !== caret) setListed(undefined);
     setCaret(at);
     setActive(undefined);
     onCaret(at);
@@ -84,7 +89,7 @@ export function PolicyEditor({
     const at = replaceFrom + insert.length - inner;
     if (inner > 0) box.setSelectionRange(at, at);
     moved(box.selectionStart, true);
-    setListed(false);
+    setListed(undefined);
   };
   const onKeyDown = (event: React.KeyboardEvent): void => {
     if (event.nativeEvent.isComposing) return;
@@ -97,9 +102,9 @@ export function PolicyEditor({
     };
     if (key === 's' && (ctrlKey || metaKey)) stop(onSave);
     else if (key === ' ' && ctrlKey)
-      stop(() => (setListed(true), onCaret(area.current?.selectionStart ?? 0)));
+      stop(() => (setListed('asked'), onCaret(area.current?.selectionStart ?? 0)));
     else if (suggestions.length === 0) return;
-    else if (key === 'Escape') stop(() => setListed(false));
+    else if (key === 'Escape') stop(() => setListed(undefined));
     else if (key === 'ArrowDown') stop(() => setActive(Math.min(suggestions.length - 1, (active ?? -1) + 1)));
     else if (key === 'ArrowUp' && active !== undefined)
       stop(() => setActive(active === 0 ? undefined : active - 1));
@@ -166,13 +171,13 @@ export function PolicyEditor({
               onChange={(event) => {
                 onChange(event.target.value);
                 moved(event.target.selectionStart, true);
-                setListed(true);
+                setListed('typed');
               }}
               onSelect={(event) => {
                 const at = event.currentTarget.selectionStart;
                 if (at !== caret) moved(at, false);
               }}
-              onBlur={() => setListed(false)}
+              onBlur={() => setListed(undefined)}
               onKeyDown={onKeyDown}
             />
           </div>
