@@ -65,11 +65,11 @@ export class PolicyStage {
     const { enforcer, quarantine } = this.#parts;
     // Moving a file takes its time; nothing else waits for it.
     if (decision.action === 'quarantine')
-      void quarantine(decision, event).then((effect) => this.#acted(decision, effect, aheadOfRecord));
-    else this.#acted(decision, enforcer.act(decision, event), aheadOfRecord);
+      void quarantine(decision, event).then((effect) => this.#acted(decision, event, effect, aheadOfRecord));
+    else this.#acted(decision, event, enforcer.act(decision, event), aheadOfRecord);
   }
 
-  #acted(decision: Decision, effect: Effect, aheadOfRecord: boolean): void {
+  #acted(decision: Decision, event: SentinelEvent, effect: Effect, aheadOfRecord: boolean): void {
     const decisionToEffect = Math.max(0, Number(this.#parts.nowNs() - decision.tsNs));
     this.decisionToEffect.record(decisionToEffect / 1000);
     const latencyNs = { ...decision.latencyNs, decisionToEffect };
