@@ -133,6 +133,11 @@ export async function run(options: BenchOptions): Promise<Figure[]> {
       ok: Number.isFinite(value),
       ...more,
     });
+  // The whole takes some twenty minutes.
+  const tell: Report = (metric, value, unit, more) => {
+    report(metric, value, unit, more);
+    if (!options.quick) process.stderr.write(`${metric} = ${round(value, 2)} ${unit}\n`);
+  };
   if (browserPath === undefined) {
     report('console', 0, '', { ok: false, note: 'not measured: no Chromium (apt-get install chromium)' });
     return figures;
@@ -140,7 +145,7 @@ export async function run(options: BenchOptions): Promise<Figure[]> {
   const times = options.quick ? QUICK : FULL;
   const data = await seedData(times.rows);
   try {
-    await measure(data, times, report);
+    await measure(data, times, tell);
   } catch (error) {
     // What was measured before is worth having.
     report('console', 0, '', {

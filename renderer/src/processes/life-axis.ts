@@ -7,20 +7,24 @@ export interface Axis {
   toNs: bigint;
 }
 
+/** Whether a number of nanoseconds is later than another, both as decimal text: parsing tens of thousands takes long. */
+const isLater = (a: string, b: string): boolean => (a.length === b.length ? a > b : a.length > b.length);
+
 /** The life of the opened process and of what is loaded below it; ancestors reach out of it to the left. */
 export function axisOf(tree: Tree): Axis {
   const focus = tree.branches.get(tree.focus);
   const fromNs = BigInt(focus?.node.startNs ?? 0);
-  let toNs = fromNs + 1_000_000n;
+  let latest = String(fromNs + 1_000_000n);
   const waiting = [tree.focus];
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
     const branch = tree.branches.get(id);
     if (!branch) continue;
-    const end = BigInt(branch.node.endNs ?? branch.node.lastNs);
-    if (end > toNs) toNs = end;
-    waiting.push(...branch.children);
+    const end = branch.node.endNs ?? branch.node.lastNs;
+    if (isLater(end, latest)) latest = end;
+    // As arguments of one call, the children of a large build would be too many.
+    for (const child of branch.children) waiting.push(child);
   }
-  return { fromNs, toNs };
+  return { fromNs, toNs: BigInt(latest) };
 }
 
 /** Left edge and width of a life on the axis, each 0 to 1, and on which sides it goes on. */

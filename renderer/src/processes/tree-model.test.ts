@@ -118,4 +118,11 @@ describe('lifetimes', () => {
     });
     expect(lifeBox(axis, node(1, 0, { startNs: '1', endNs: '2' }))).toBeUndefined();
   });
+  it('draws more lives than a call can have arguments, up to the one that ends last', () => {
+    const children = Array.from({ length: 150_000 }, (_, n) =>
+      node(n + 31, 0, { endNs: String(2_000_000 + n) }),
+    );
+    const tree = addChildren(openTree(node(30, 150_000), []), '30-300', { children, total: 150_000 });
+    expect(axisOf(tree)).toEqual({ fromNs: 300n, toNs: 2_149_999n });
+  });
 });
