@@ -290,10 +290,11 @@ export class Pipeline implements SensorSink {
   }
 
   /**
-   * Hashes that came after the starts they belong to (`seqs`: positions of those events, 0 = not on record): what the
+   * Hashes that came after the starts they belong to (`seqs`: positions of those events, 0 = not on record): what policies and
    * indicator lists say about them is recorded for each of these events, with the time it became known.
    */
   lateHashes(hashes: Hashes, seqs: readonly number[]): void {
+    this.#policies?.lateHashes(hashes, seqs);
     const detections = this.#detector.evaluateHashes(hashes);
     if (detections === undefined) return;
     const nowNs = this.#parts.nowNs();

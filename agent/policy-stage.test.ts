@@ -148,3 +148,53 @@ describe('the policy stage', () => {
     );
   });
 });
+
+describe('a hash that comes after the start', () => {
+  const HASHES = { sha256: 'a'.repeat(64), blake3: 'b'.repeat(64) };
+  const byHash = `id: h\nversion: 1\nseverity: low\nwhen: process.hash.sha256 == "${HASHES.sha256}" || process.name == "bad"\naction: kill\n`;
+  const policy = (): ServedPolicy => ({
+    loaded: parsePolicies('p.yml', byHash, compile).policies[0]!,
+    state: 'active',
+    mayAct: true,
+    guardian: 'agent',
+    handle: 0,
+  });
+  const start = (seq: number, name: string): SentinelEvent => {
+    const event = exec(seq, name);
+    event.process!.exeIdentity = {} as never;
+    return event;
+  };
+
+  it('has the decision taken again: the process is ended, and the record says why only now', () => {
+    const { stage: made, waiting, decisions, did } = stage([policy()]);
+    made.onEvent(start(2, 'good'), 2);
+    expect(waiting).toHaveLength(0);
+    made.lateHashes(HASHES, [2]);
+    waiting[0]!(false);
+    expect(did).toEqual(['act', 'record']);
+    expect(decisions[0]).toMatchObject({
+      eventId: 2,
+      evidence: ['late:hash'],
+      effect: { guarantee: 'killed after start' },
+    });
+    expect(decisions[0]?.rationale.clauses[0]).toMatchObject({ result: 'true' });
+    made.lateHashes(HASHES, [2]);
+    expect(waiting).toHaveLength(1);
+  });
+
+  it('does not decide again what was decided at the start, nor for another hash', () => {
+    const { stage: made, waiting } = stage([policy()]);
+    made.onEvent(start(2, 'bad'), 2);
+    made.onEvent(start(4, 'good'), 4);
+    expect(waiting).toHaveLength(1);
+    made.lateHashes(HASHES, [2]);
+    made.lateHashes({ ...HASHES, sha256: 'c'.repeat(64) }, [4]);
+    expect(waiting).toHaveLength(1);
+  });
+
+  it('is awaited for a bounded number of starts; those forgotten are counted', () => {
+    const { stage: made } = stage([policy()]);
+    for (let seq = 1; seq <= 5000; seq += 1) made.onEvent(start(seq, 'good'), seq);
+    expect(made.forgotten).toBe(5000 - 4096);
+  });
+});

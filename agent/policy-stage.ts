@@ -4,7 +4,8 @@
  * The decision is made at once; its effect is released with the durability of the event's record, or after 8 ms of a slow
  * disk, and the record then says that it ran ahead. What is only watched (simulating, alerts) waits for nothing.
  */
-import type { SentinelEvent } from './event.ts';
+import { LATE_HASH } from './audit/decision.ts';
+import type { Hashes, SentinelEvent } from './event.ts';
 import type { SecurityLane } from './lanes/security.ts';
 import { LatencyHistogram } from './latency.ts';
 import type { PolicyEngine, ServedPolicy } from './policy/engine.ts';
@@ -26,11 +27,18 @@ export interface PolicyStageParts {
   onUnrecorded: () => void;
 }
 
+/** Starts whose hashes are awaited; when there are more the oldest are forgotten, and counted. */
+const MAX_AWAITING = 4096;
+const NOT_LATE: readonly string[] = [];
+
 export class PolicyStage {
   readonly engine: PolicyEngine;
   /** Kernel event to decision, and decision to effect, microseconds. */
   readonly eventToDecision = new LatencyHistogram();
   readonly decisionToEffect = new LatencyHistogram();
+  /** Starts that were not decided again because too many were waiting for their hashes. */
+  forgotten = 0;
+  readonly #awaiting = new Map<number, { event: SentinelEvent; before: readonly string[] }>();
   readonly #parts: PolicyStageParts;
 
   constructor(parts: PolicyStageParts) {
@@ -44,11 +52,45 @@ export class PolicyStage {
     if (event.action.startsWith('deny_')) this.#kernelActed(event);
     const matched = this.engine.match(event);
     if (matched !== undefined) this.decide(event, seq, matched);
+    if (this.engine.awaitsHashes && seq !== 0) this.#await(event, seq, matched);
   }
 
-  decide(event: SentinelEvent, seq: number, matched: readonly ServedPolicy[]): void {
+  /** Keeps a start whose executable is hashed only now, to decide again. */
+  #await(event: SentinelEvent, seq: number, matched: readonly ServedPolicy[] | undefined): void {
+    const { process, action } = event;
+    if (action !== 'exec' || process?.exeIdentity === undefined || process.hashes !== undefined) return;
+    this.#awaiting.set(seq, { event, before: (matched ?? []).map(({ loaded }) => loaded.policy.hash) });
+    if (this.#awaiting.size <= MAX_AWAITING) return;
+    for (const first of this.#awaiting.keys()) {
+      this.#awaiting.delete(first);
+      this.forgotten += 1;
+      return;
+    }
+  }
+
+  /** Hashes came after the starts they belong to: what they make hold is decided now, and says that it came late. */
+  lateHashes(hashes: Hashes, seqs: readonly number[]): void {
+    for (const seq of seqs) {
+      const awaited = this.#awaiting.get(seq);
+      if (awaited === undefined) continue;
+      this.#awaiting.delete(seq);
+      const { event, before } = awaited;
+      if (event.process) event.process.hashes = { sha256: hashes.sha256, blake3: hashes.blake3 };
+      const matched = this.engine.matchLate(event, before);
+      if (matched !== undefined) this.decide(event, seq, matched, [LATE_HASH]);
+    }
+  }
+
+  /** `late`: evidence of why it is decided only now. */
+  decide(
+    event: SentinelEvent,
+    seq: number,
+    matched: readonly ServedPolicy[],
+    late: readonly string[] = NOT_LATE,
+  ): void {
     for (const served of matched) {
-      const decision = this.engine.decide(served, event, this.#parts.nowNs());
+      let decision = this.engine.decide(served, event, this.#parts.nowNs());
+      if (late.length > 0) decision = { ...decision, evidence: [...decision.evidence, ...late] };
       this.eventToDecision.record((decision.latencyNs.eventToDecision ?? 0) / 1000);
       if (served.state === 'canary') this.#parts.onCanary(decision.policyHash, event.eventId);
       if (decision.wouldBe || decision.action === 'alert') this.#record(decision);

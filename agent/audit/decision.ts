@@ -48,8 +48,16 @@ export function readDecision(payload: Buffer): DecisionInfo {
   return decisionFromJson(JSON.parse(payload.toString('utf8')) as Record<string, unknown>);
 }
 
+/** Evidence of a decision that was taken again because the executable's hash became known only after the start. */
+export const LATE_HASH = 'late:hash';
+
 /** What a decision says in one line. */
-export function decisionMessage({ action, wouldBe, policyTitle, policyId, effect }: DecisionInfo): string {
+export function decisionMessage(decision: DecisionInfo): string {
+  const late = decision.evidence.includes(LATE_HASH) ? '; the hash was known only after the start' : '';
+  return `${outcome(decision)}${late}`;
+}
+
+function outcome({ action, wouldBe, policyTitle, policyId, effect }: DecisionInfo): string {
   const name = policyTitle === '' ? policyId : `${policyTitle} (${policyId})`;
   if (wouldBe) return `${name} would ${action}; nothing was done`;
   if (effect.state === 'failed') return `${name}: ${action} failed${effect.error ? `: ${effect.error}` : ''}`;

@@ -6,6 +6,7 @@
  */
 import type { SentinelEvent, Severity } from '../event.ts';
 import { canHold } from './applicable.ts';
+import { pathOf, visit, type Node } from './ast.ts';
 import { clausesOf, type Clauses } from './clauses.ts';
 import type { ExpressionCompiler } from './expression.ts';
 import { hashText, sharePercent } from './hash.ts';
@@ -42,6 +43,8 @@ interface Slot {
   served: ServedPolicy;
   counters: PolicyCounters;
   clauses: Clauses | undefined;
+  /** Its condition looks at the executable's hash, which may be known only after the start. */
+  readsHash: boolean;
 }
 
 export interface EngineOptions {
@@ -73,6 +76,7 @@ export class PolicyEngine {
   #byHandle = new Map<number, Slot>();
   #kinds = new Map<string, Map<string, readonly Slot[]>>();
   #kindCount = 0;
+  #awaitsHashes = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -85,7 +89,13 @@ export class PolicyEngine {
         const { devices } = loaded.policy.scope;
         return devices.length === 0 || devices.includes(this.#options.deviceId);
       })
-      .map((policy) => ({ served: policy, counters: this.#countersOf(policy), clauses: undefined }));
+      .map((policy) => ({
+        served: policy,
+        counters: this.#countersOf(policy),
+        clauses: undefined,
+        readsHash: policy.guardian === 'agent' && readsHash(policy.loaded.when.root),
+      }));
+    this.#awaitsHashes = this.#slots.some((slot) => slot.readsHash);
     this.#byHandle = new Map(
       this.#slots.filter(({ served: { handle } }) => handle !== 0).map((slot) => [slot.served.handle, slot]),
     );
@@ -156,6 +166,26 @@ export class PolicyEngine {
       if (!inScope(served.loaded, event)) continue;
       const answer = served.loaded.when.test(event);
       if (answer !== true || this.#excepted(slot, event)) continue;
+      counters.matched += 1;
+      counters.lastMatchMs = this.#options.nowMs();
+      (matched ??= []).push(served);
+    }
+    return matched;
+  }
+
+  /** Whether a hash that comes late could make a policy hold. */
+  get awaitsHashes(): boolean {
+    return this.#awaitsHashes;
+  }
+
+  /** As `match`, once the hashes of an event came: only policies that look at them, and none of those that held before. */
+  matchLate(event: SentinelEvent, before: readonly string[]): ServedPolicy[] | undefined {
+    let matched: ServedPolicy[] | undefined;
+    for (const slot of this.#slotsFor(event.type, event.action)) {
+      const { served, counters } = slot;
+      if (!slot.readsHash || before.includes(served.loaded.policy.hash) || !inScope(served.loaded, event))
+        continue;
+      if (served.loaded.when.test(event) !== true || this.#excepted(slot, event)) continue;
       counters.matched += 1;
       counters.lastMatchMs = this.#options.nowMs();
       (matched ??= []).push(served);
@@ -262,6 +292,12 @@ function inScope({ policy: { scope } }: LoadedPolicy, event: SentinelEvent): boo
     if (container === undefined || !scope.containers.some((id) => container.startsWith(id))) return false;
   }
   return true;
+}
+
+function readsHash(root: Node): boolean {
+  let found = false;
+  visit(root, (node) => (found ||= pathOf(node)?.startsWith('process.hash') ?? false));
+  return found;
 }
 
 /** High and critical policies need approvals before they may act. */

@@ -15,6 +15,7 @@ import { type AgentProcess, startAgent } from './agent-process.ts';
 
 let root: string;
 let program: string;
+let denied: string;
 let agent: AgentProcess;
 const children: ChildProcess[] = [];
 
@@ -28,6 +29,16 @@ beforeAll(async () => {
   const data = join(root, 'data');
   mkdirSync(join(data, 'indicators'), { recursive: true, mode: 0o700 });
   writeFileSync(join(data, 'indicators', 'list.csv'), `type,value\nsha256,${sha256}\n`);
+  denied = join(root, 'denied-program');
+  copyFileSync('/bin/sleep', denied);
+  appendFileSync(denied, `denied by a policy ${process.pid}`);
+  const hash = createHash('sha256').update(readFileSync(denied)).digest('hex');
+  mkdirSync(join(data, 'policies'), { mode: 0o700 });
+  // A user is nothing that the kernel looks at: the agent decides.
+  writeFileSync(
+    join(data, 'policies', 'late.yml'),
+    `id: late\nversion: 1\nseverity: low\nwhen: process.hash.sha256 == "${hash}" && user.id >= 0\naction: kill\ncanaryPercent: 100\n`,
+  );
   agent = await startAgent(data, ['--scope', `pid:${process.pid}`]);
 }, 90_000);
 
@@ -68,4 +79,33 @@ it('detects a listed program that was hashed after its start', async (context) =
   const late = found.filter((event) => listed(event)[0]?.title.includes('known after the start'));
   expect(late.length).toBeGreaterThan(0);
   expect(late[0]?.severity).toBe('high');
+});
+
+it('ends a program that a policy denies by its hash once the hash is known, and says that it came late', async (context) => {
+  if (agent.sensorTier !== 'lsm' && agent.sensorTier !== 'tracepoint') {
+    context.skip('SKIPPED: needs root and BPF; other sensors do not see these starts at once');
+  }
+  for (const step of ['simulate', 'canary'] as const)
+    await agent.client.call('policy.step', { id: 'late', step });
+  const child = spawn(denied, ['300'], { stdio: 'ignore' });
+  children.push(child);
+  const signal = await new Promise((resolve) => child.once('exit', (_code, by) => resolve(by)));
+  expect(signal).toBe('SIGKILL');
+  let decision: EventJson['decision'];
+  for (let turn = 0; turn < 120 && decision === undefined; turn++) {
+    const { events } = await agent.client.call('events.query', {
+      query: 'type:decision policy:late',
+      limit: 10,
+    });
+    decision = events[0]?.decision;
+    if (decision === undefined) await sleep(250);
+  }
+  expect(decision).toMatchObject({
+    evidence: expect.arrayContaining(['late:hash']) as string[],
+    effect: { state: 'applied', guarantee: 'killed after start' },
+  });
+  // Its copy's hash is known by now: the next start is decided at once.
+  const again = spawn(denied, ['300'], { stdio: 'ignore' });
+  children.push(again);
+  expect(await new Promise((resolve) => again.once('exit', (_code, by) => resolve(by)))).toBe('SIGKILL');
 });

@@ -67,6 +67,7 @@ export const policiesEn = {
   'policies.whyHolds': '{action}: holds',
   'policies.whyNot': 'does not hold',
   'policies.whyMiss': 'all but:',
+  'policies.lateHash': 'Decided again once the executable’s hash was known, after the start.',
   'policies.whyNone': 'No policy decided it.',
   'block.label': 'What policies did',
   'block.failed': 'A policy could not act',

@@ -71,6 +71,7 @@ export const policiesEs: Record<keyof typeof policiesEn, string> = {
   'policies.whyHolds': '{action}: se cumple',
   'policies.whyNot': 'no se cumple',
   'policies.whyMiss': 'todo salvo:',
+  'policies.lateHash': 'Decidido de nuevo al conocerse el hash del ejecutable, después de empezar.',
   'policies.whyNone': 'Ninguna política lo decidió.',
   'block.label': 'Lo que hicieron las políticas',
   'block.failed': 'Una política no pudo actuar',

@@ -26,7 +26,7 @@ function PolicyLink({ id, title }: { id: string; title: string }) {
 function Decided({ event }: { event: EventJson }) {
   const { decision } = event;
   if (!decision) return null;
-  const { policyId, policyTitle, policyVersion, effect, guardian, rationale } = decision;
+  const { policyId, policyTitle, policyVersion, effect, guardian, rationale, evidence } = decision;
   return (
     <li className="event-policy">
       <p>
@@ -37,6 +37,7 @@ function Decided({ event }: { event: EventJson }) {
         · {tryMessage(`policies.guardian.${guardian}`) ?? guardian} (
         <span className="mono">{effect.mechanism}</span>)
       </p>
+      {evidence.includes('late:hash') ? <p className="small">{t('policies.lateHash')}</p> : null}
       <ClauseTable title={t('policies.clauses')} clauses={rationale.clauses} />
       <PolicyExceptionButton id={policyId} eventId={decision.eventId} title={policyTitle || policyId} />
     </li>
