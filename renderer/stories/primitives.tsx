@@ -1,7 +1,6 @@
 /** The parts of `ui/`, each in every form it has. */
 import { useState } from 'react';
 import { State } from '../src/health/section.tsx';
-import { Absent } from '../src/ui/absent.tsx';
 import { Icon, ICON_NAMES } from '../src/ui/icon.tsx';
 import { CodeLine, CopyButton, IconButton, Kbd, Meter, Modal, Notice } from '../src/ui/primitives.tsx';
 import { ResizeHandle } from '../src/ui/resize-handle.tsx';
@@ -232,24 +231,6 @@ export const PRIMITIVES: readonly Story[] = [
           </button>
         </div>
       </Notice>
-    ),
-  },
-  {
-    name: 'A view that does not exist',
-    wide: true,
-    show: () => (
-      <div className="story-view">
-        <Absent
-          title="Not here yet"
-          what="What it will be."
-          now="What that means now."
-          instead={
-            <button type="button" className="button">
-              What to do instead
-            </button>
-          }
-        />
-      </div>
     ),
   },
 ];

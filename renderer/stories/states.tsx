@@ -7,6 +7,7 @@ import { StateSentence } from '../src/frame/state-sentence.tsx';
 import { HealthView } from '../src/health/health-view.tsx';
 import { useApp } from '../src/store.ts';
 import { ListNotice } from '../src/timeline/list-notice.tsx';
+import { DLP_STATES } from './dlp-states.tsx';
 import { type TimelineState, useTimeline } from '../src/timeline/timeline-state.ts';
 
 const OPEN: Connection = { state: 'open', agentVersion: '0.1.0', privileged: true };
@@ -66,6 +67,7 @@ export const STATES: readonly State[] = [
   { name: 'recording', health: health('ok'), show: SentenceAndHealth },
   { name: 'degraded', health: health('degraded'), show: SentenceAndHealth },
   { name: 'failed', health: health('failed'), show: SentenceAndHealth },
+  ...DLP_STATES,
 ];
 
 /** The state of that name, with the stores as it needs them; undefined for a name there is none of. */

@@ -173,6 +173,13 @@ const SCREENS: readonly Screen[] = [
       await page.locator('.policies tbody tr').first().waitFor();
     },
   },
+  {
+    name: 'dlp',
+    show: async (page) => {
+      await go(page, '#/dlp');
+      await page.getByRole('heading', { name: 'Coverage' }).waitFor();
+    },
+  },
 ];
 
 let browser: TestBrowser;

@@ -1,8 +1,10 @@
 /** English messages: the source of the key set. */
 import { policiesEn } from './policies-en.ts';
+import { enDlp } from './en-dlp.ts';
 
 export const en = {
   ...policiesEn,
+  ...enDlp,
   'app.name': 'Sentinel',
   'nav.label': 'Views',
   'nav.timeline': 'Timeline',
@@ -295,14 +297,6 @@ export const en = {
   'detections.show.open': 'Not decided',
   'detections.noneShown': 'Nothing here has this label.',
   'detections.undecided': 'Open',
-
-  'absent.title': '{view} are not part of this version',
-  'absent.titleOne': '{view} is not part of this version',
-  'absent.dlp.what':
-    'Here you will build indexes of sensitive tables and documents, scan files on demand and see where their contents went.',
-  'absent.dlp.now': 'Until then no content is inspected: file events say which file, never what was in it.',
-  'absent.instead': 'What you can do today',
-  'absent.dlp.link': 'See which files are being written',
 
   'health.title': 'Health',
   'health.none': 'No state has arrived from the agent yet',

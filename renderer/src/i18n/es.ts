@@ -1,9 +1,11 @@
 /** Spanish messages. */
+import { esDlp } from './es-dlp.ts';
 import type { Messages } from './i18n.ts';
 import { policiesEs } from './policies-es.ts';
 
 export const es: Messages = {
   ...policiesEs,
+  ...esDlp,
   'app.name': 'Sentinel',
   'nav.label': 'Vistas',
   'nav.timeline': 'Cronología',
@@ -296,15 +298,6 @@ export const es: Messages = {
   'detections.show.open': 'Sin decidir',
   'detections.noneShown': 'Nada aquí tiene esta etiqueta.',
   'detections.undecided': 'Abiertas',
-
-  'absent.title': '{view} no están en esta versión',
-  'absent.titleOne': '{view} no está en esta versión',
-  'absent.dlp.what':
-    'Aquí podrá crear índices de tablas y documentos sensibles, analizar ficheros y ver adónde fue su contenido.',
-  'absent.dlp.now':
-    'Hasta entonces no se inspecciona contenido: los eventos dicen qué fichero, nunca qué había dentro.',
-  'absent.instead': 'Lo que puede hacer hoy',
-  'absent.dlp.link': 'Ver qué ficheros se escriben',
 
   'health.title': 'Estado',
   'health.none': 'Todavía no ha llegado el estado del agente',

@@ -67,6 +67,16 @@ const QUERY_FIELDS: Readonly<Record<string, string>> = {
   'detections.attack': 'attack',
   'detections.source': 'rule.source',
   'truncated.field': 'truncated',
+  'dlp.verdict': 'dlp.verdict',
+  'dlp.matches.rule': 'dlp.rule',
+  'dlp.matches.index': 'dlp.index',
+  'dlp.matches.type': 'dlp.type',
+  'dlp.destination': 'dlp.destination',
+  'dlp.mount': 'dlp.mount',
+  'dlp.trigger': 'dlp.trigger',
+  'dlp.reasonCode': 'dlp.reason',
+  'dlp.sources.path': 'dlp.source',
+  'dlp.quarantineId': 'dlp.quarantine',
 };
 
 /** Paths of an event that hold a field of the query language: the first that has a value counts. */

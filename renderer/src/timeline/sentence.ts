@@ -147,7 +147,19 @@ function ask(field: string, value: string | number | undefined): Ask | undefined
   return value === undefined ? undefined : { field, value: String(value) };
 }
 
+/** "customers ×12" */
+function dlpFound({ dlp }: EventJson): string | undefined {
+  if (dlp === undefined || dlp.matches.length === 0) return dlp?.reason;
+  const counts = new Map<string, number>();
+  for (const match of dlp.matches)
+    counts.set(match.rule, (counts.get(match.rule) ?? 0) + Number(match.count));
+  return [...counts].map(([rule, n]) => `${rule} ×${count(n)}`).join(', ');
+}
+
 const ROWS: Readonly<Record<string, Row>> = {
+  'dlp.match': { object: filePath, note: dlpFound },
+  'dlp.unscannable': { object: filePath, note: dlpFound },
+  'dlp.quarantine': { object: filePath, note: dlpFound },
   'process.exec': { actor: 'parent', object: command },
   'process.fork': { actor: 'parent', object: childPid },
   'process.exit': { note: ending },

@@ -10,6 +10,7 @@ import { LongText, SafeText } from '../../ui/text.tsx';
 import { Value } from '../../ui/value.tsx';
 import { entityOf, showProcess } from '../../processes/process-store.ts';
 import { Sentence } from '../event-row.tsx';
+import { DlpSection } from './dlp-section.tsx';
 import { shellCommand, sigmaSelection } from './copy-as.ts';
 import { truncationOf } from '../fields.ts';
 import { addClause } from '../query-text.ts';
@@ -239,6 +240,7 @@ export function SummaryTab({ detail }: { detail: EventDetail }) {
           <span className="dimmer"> {detection.attack.join(' ')}</span>
         </p>
       ))}
+      <DlpSection event={event} />
       <CommandLine event={event} />
       <Facts event={event} />
       <Related detail={detail} />

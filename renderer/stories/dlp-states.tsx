@@ -1,0 +1,244 @@
+/** The states of the view of protected data, with made-up findings. */
+import type { DlpCoverageJson, DlpQuarantineJson, EventJson } from '../../agent/api/contract.ts';
+import { DlpPage, type DlpPageData } from '../src/dlp/dlp-view.tsx';
+import '../src/dlp/dlp.css';
+
+const NOW_MS = Date.now();
+const ago = (seconds: number): string => String(BigInt(NOW_MS - seconds * 1000) * 1_000_000n);
+
+const COVERAGE: DlpCoverageJson = {
+  watching: true,
+  triggers: ['close_write', 'rename'],
+  mounts: [
+    { path: '/media/ana/BACKUP', kind: 'removable', fileSystem: 'exfat', source: '/dev/sdb1', why: 'usb' },
+    {
+      path: '/mnt/projects',
+      kind: 'network_share',
+      fileSystem: 'cifs',
+      source: '//files/projects',
+      why: 'cifs',
+    },
+  ],
+  watched: ['/srv/outbox'],
+  queue: { waiting: 3, running: 2, max: 4096 },
+  totals: {
+    seen: 1840,
+    looked: 1811,
+    clean: 1798,
+    matched: 9,
+    unscannable: 4,
+    gone: 29,
+    skipped: 12,
+    cached: 240,
+  },
+  cache: { entries: 1571, hits: 240, evictions: 0 },
+  protectedFiles: 14,
+};
+
+function found(
+  id: number,
+  path: string,
+  destination: string,
+  matches: { rule: string; type: string; count: number; containment?: number }[],
+  seconds: number,
+  program?: string,
+): EventJson {
+  return {
+    eventId: String(id),
+    eventVersion: 1,
+    type: 'dlp',
+    action: 'match',
+    lane: 'security',
+    tsNs: ago(seconds),
+    severity: destination === 'local' ? 'low' : 'high',
+    file: { path, op: 'write' },
+    ...(program === undefined
+      ? {}
+      : { process: { pid: 4711, startNs: '1', name: program, executable: `/usr/bin/${program}` } }),
+    dlp: {
+      verdict: 'match',
+      trigger: program === undefined ? 'scan' : 'close_write',
+      destination,
+      bytes: '48211',
+      tookMs: 1.4,
+      ofEventId: String(id - 2),
+      matchesTotal: matches.length,
+      matches: matches.map(({ rule, type, count, containment }) => ({
+        index: rule,
+        rule,
+        kind: containment === undefined ? 'row' : 'document',
+        type,
+        count: String(count),
+        offset: '118',
+        length: '24',
+        rowRef: '1042',
+        confidence: 0.99,
+        ...(containment === undefined ? {} : { containment }),
+      })),
+    },
+  };
+}
+
+function refused(id: number, path: string, reasonCode: string, reason: string): EventJson {
+  const event = found(id, path, 'removable', [], 90 + id, 'zip');
+  const dlp = { ...event.dlp!, verdict: 'unscannable', reasonCode, reason };
+  return { ...event, action: 'unscannable', severity: 'medium', dlp };
+}
+
+const QUARANTINED: DlpQuarantineJson = {
+  id: '0123456789abcdef',
+  path: '/media/ana/BACKUP/customers-2026.csv',
+  size: 48_211,
+  sha256: '00',
+  mode: 0o644,
+  uid: 1000,
+  gid: 1000,
+  mtimeNs: ago(400),
+  takenNs: ago(300),
+  policy: 'protected-data-to-media',
+  eventId: '90',
+  rules: ['customers'],
+  destination: 'removable',
+  by: 'copy',
+  lost: '',
+  signed: true,
+};
+
+const FULL: DlpPageData = {
+  state: {
+    coverage: COVERAGE,
+    indexes: [
+      {
+        file: '/var/lib/sentinel/dlp/indexes/customers.sdlp',
+        name: 'customers',
+        bytes: 73_400_000,
+        rows: 1_204_118,
+        entries: 2_408_236,
+        createdMs: NOW_MS - 3 * 86_400_000,
+        keyId: '9f2c1d7a',
+        signature: 'trusted',
+        prefilterRate: 0.0053,
+        fields: [
+          { column: 'iban', role: 'primary', type: 'iban' },
+          { column: 'email', role: 'primary', type: 'email' },
+          { column: 'name', role: 'secondary', type: 'words' },
+        ],
+      },
+    ],
+  },
+  hits: {
+    events: [
+      found(
+        96,
+        '/media/ana/BACKUP/customers-2026.csv',
+        'removable',
+        [{ rule: 'customers', type: 'iban', count: 812 }],
+        40,
+        'cp',
+      ),
+      found(
+        92,
+        '/mnt/projects/offer.docx',
+        'network_share',
+        [{ rule: 'contracts', type: 'a41f', count: 1, containment: 0.83 }],
+        700,
+        'soffice.bin',
+      ),
+      found(
+        88,
+        '/home/ana/export.zip',
+        'archive',
+        [{ rule: 'customers', type: 'email', count: 3 }],
+        4000,
+        'zip',
+      ),
+      found(
+        84,
+        '/home/ana/notes/call.txt',
+        'local',
+        [{ rule: 'contracts', type: 'b7c0', count: 1, containment: 0.12 }],
+        9000,
+      ),
+    ],
+  },
+  unscannable: {
+    events: [
+      refused(80, '/media/ana/BACKUP/private.7z', 'encrypted', 'its members are encrypted'),
+      refused(
+        78,
+        '/media/ana/BACKUP/photo.raw',
+        'too_large',
+        'it has 412,000,000 bytes; at most 268,435,456 are looked at',
+      ),
+    ],
+  },
+  quarantine: [
+    QUARANTINED,
+    { ...QUARANTINED, id: 'fedcba9876543210', path: '/mnt/projects/x.csv', signed: false },
+  ],
+};
+
+const NONE = { events: [] };
+const EMPTY: DlpPageData = {
+  state: {
+    coverage: {
+      ...COVERAGE,
+      watching: false,
+      reason: 'there is no index and no rule',
+      mounts: [],
+      watched: [],
+      queue: { waiting: 0, running: 0, max: 4096 },
+      totals: { seen: 0, looked: 0, clean: 0, matched: 0, unscannable: 0, gone: 0, skipped: 0, cached: 0 },
+      protectedFiles: 0,
+    },
+    indexes: [],
+  },
+  hits: NONE,
+  unscannable: NONE,
+  quarantine: [],
+};
+
+const SCANNING: DlpPageData = {
+  ...FULL,
+  scan: {
+    id: '00112233445566aa',
+    path: '/home/ana',
+    startedMs: NOW_MS - 8000,
+    state: 'running',
+    files: 4210,
+    bytes: 1_240_000_000,
+    totalFiles: 9800,
+    totalBytes: 3_100_000_000,
+    matched: 2,
+    unscannable: 1,
+    left: 3,
+    current: '/home/ana/projects/2026/report-final.pdf',
+    capped: false,
+  },
+};
+
+const BROKEN: DlpPageData = {
+  ...EMPTY,
+  state: {
+    ...EMPTY.state,
+    problem: 'customers.sdlp was made for another key; give its key with --key, or build it again here',
+  },
+};
+
+const page = (data: DlpPageData, privileged: boolean) =>
+  function Page() {
+    return (
+      <div className="page dlp">
+        <h1 className="page-title">Protected data</h1>
+        <DlpPage data={data} privileged={privileged} changed={() => undefined} />
+      </div>
+    );
+  };
+
+export const DLP_STATES = [
+  { name: 'dlp', show: page(FULL, true) },
+  { name: 'dlp-scanning', show: page(SCANNING, true) },
+  { name: 'dlp-empty', show: page(EMPTY, true) },
+  { name: 'dlp-error', show: page(BROKEN, true) },
+  { name: 'dlp-no-permission', show: page(FULL, false) },
+];
