@@ -9,7 +9,13 @@ function hit(
   exe?: string,
 ) {
   const matches = Object.entries(rules).map(([rule, [count, containment]]) => ({
-    ...{ index: rule, rule, kind: 'row', type: 'iban', count: String(count), offset: '0', length: '22' },
+    index: rule,
+    rule,
+    kind: 'row',
+    type: 'iban',
+    count: String(count),
+    offset: '0',
+    length: '22',
     confidence: 0.9,
     containment,
   }));
