@@ -22,7 +22,7 @@ import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { createEnforcer, tamperEvent } from './enforcement.ts';
 import { openDlp } from './open-dlp.ts';
-import { openDlpEngine } from './dlp-open.ts';
+import { dlpOpener } from './dlp-open.ts';
 import { openPolicies } from './open-policies.ts';
 import { hostInfo, resyncWallClock, wallNowNs } from './host-info.ts';
 import { openIdentity } from './identity/identity.ts';
@@ -221,7 +221,7 @@ async function compose(
     core: core.ok ? core.addon : undefined,
     pipeline,
     tier: sensor.tier,
-    open: openDlpEngine,
+    open: dlpOpener(dataDir, settings['dlp.keys'], settings['dlp.trust']),
     log,
   });
   undo.push(() => dlp.service.close());

@@ -132,6 +132,8 @@ export const OPTIONS = {
   },
   'dlp.indexes': { kind: 'list', default: [], help: 'more indexes of protected data: files or folders' },
   'dlp.rules': { kind: 'list', default: [], help: 'files with rules for patterns' },
+  'dlp.keys': { kind: 'list', default: [], help: 'key files of indexes that were built elsewhere' },
+  'dlp.trust': { kind: 'list', default: [], help: 'public keys (PEM) of others whose indexes are believed' },
   'dlp.watch': {
     kind: 'list',
     default: [],

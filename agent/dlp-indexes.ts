@@ -14,8 +14,14 @@ export interface IndexFile {
   changedMs: number;
 }
 
-/** Opens an engine over index files and rule files. May throw: what was in force then stays. */
-export type EngineOpener = (indexes: readonly string[], rules: readonly string[]) => Promise<DlpEngine>;
+/**
+ * Opens an engine over what of these index and rule files can be opened, and says what cannot. Without an engine, or when
+ * it throws, what was in force stays.
+ */
+export type EngineOpener = (
+  indexes: readonly string[],
+  rules: readonly string[],
+) => Promise<{ engine?: DlpEngine; problems: readonly string[] }>;
 
 export interface IndexesParts {
   folder: string;
@@ -93,17 +99,16 @@ export class DlpIndexes {
   async #reopen(files: IndexFile[], rules: IndexFile[]): Promise<void> {
     const { open, onChange, onProblem } = this.#parts;
     let engine: DlpEngine | undefined;
+    this.problem = '';
     if (files.length + rules.length > 0) {
-      try {
-        engine = await open(
-          files.map(({ file }) => file),
-          rules.map(({ file }) => file),
-        );
-      } catch (error) {
-        this.problem = describeError(error);
-        onProblem(`the indexes for protected data could not be opened: ${this.problem}`);
-        return;
-      }
+      const opened = await open(
+        files.map(({ file }) => file),
+        rules.map(({ file }) => file),
+      ).catch((error: unknown) => ({ problems: [describeError(error)], engine: undefined }));
+      this.problem = opened.problems.join('; ');
+      for (const problem of opened.problems) onProblem(`not in force for protected data: ${problem}`);
+      engine = opened.engine;
+      if (engine === undefined) return;
     }
     if (this.#closed) {
       engine?.close();
@@ -112,7 +117,6 @@ export class DlpIndexes {
     const old = this.#engine;
     this.#engine = engine;
     this.#files = files;
-    this.problem = '';
     if (old !== undefined && this.#users > 0) this.#retired.push(old);
     else old?.close();
     onChange();

@@ -1,16 +1,55 @@
-/** Opens the engine over the indexes and rules in force. The native part is loaded here, and only here. */
-import { createEngine, type NamedSource } from './dlp/engine.ts';
-import type { DlpEngine } from './dlp/types.ts';
-import { SentinelError } from './errors.ts';
+/**
+ * Opens the engine over the indexes and rules in force. Everything that only it needs is loaded here, when it is needed:
+ * an agent without an index pays for none of it.
+ */
+import type { NamedSource } from './dlp/engine.ts';
+import type { EngineOpener } from './dlp-indexes.ts';
+import { describeError } from './errors.ts';
 
-/** @throws SentinelError when an index cannot be opened or the scanner is not there. */
-export async function openDlpEngine(
-  indexes: readonly string[],
-  rules: readonly string[],
-): Promise<DlpEngine> {
-  const sources: NamedSource[] = [];
-  const [first] = [...indexes, ...rules];
-  if (first !== undefined && sources.length === 0)
-    throw new SentinelError('no_reader', `${first} cannot be opened by this build`, 'install a newer one');
-  return Promise.resolve(createEngine(sources));
+/**
+ * An opener for the agent of `dataDir`: indexes are opened with the device's key and `keys`, and have to be signed by
+ * this device or by one of `trust`. What does not open is told, and takes nothing else with it.
+ */
+export function dlpOpener(dataDir: string, keys: readonly string[], trust: readonly string[]): EngineOpener {
+  return async (indexes, rules) => {
+    const [
+      { createEngine },
+      { openIndex },
+      { extractorWith },
+      patterns,
+      { parsePatternRules },
+      cli,
+      { readText },
+    ] = await Promise.all([
+      import('./dlp/engine.ts'),
+      import('./dlp/index-open.ts'),
+      import('./dlp/extract/extractor.ts'),
+      import('./dlp/patterns.ts'),
+      import('./dlp/rules.ts'),
+      import('./cli/dlp-index.ts'),
+      import('./cli/read-text.ts'),
+    ]);
+    const sources: NamedSource[] = [];
+    const problems: string[] = [];
+    const attempt = async (work: () => NamedSource | Promise<NamedSource>): Promise<void> => {
+      try {
+        sources.push(await work());
+      } catch (error) {
+        problems.push(describeError(error));
+      }
+    };
+    for (const path of indexes)
+      await attempt(() => {
+        const known = [
+          ...cli.keysOf(undefined, dataDir),
+          ...(keys.length > 0 ? cli.keysOf(keys, dataDir) : []),
+        ];
+        return openIndex({ path, keys: known, ...cli.trustOf(trust, dataDir), requireTrusted: true });
+      });
+    for (const file of rules)
+      await attempt(() =>
+        patterns.createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)),
+      );
+    return sources.length === 0 ? { problems } : { engine: createEngine(sources, extractorWith()), problems };
+  };
 }

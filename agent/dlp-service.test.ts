@@ -67,7 +67,7 @@ async function start(more: Partial<ConfigValues> = {}): Promise<void> {
     settings: settings(more),
     open: async (files) => {
       opened.push(files.map((file) => file.slice(file.lastIndexOf('/') + 1)));
-      return engine;
+      return { engine, problems: [] };
     },
     submit: (event) => events.push(event),
     listen: (given) => (listener = given),
