@@ -57,7 +57,7 @@ function saying(
   }
 }
 
-/** What each policy says of the event; those that hold first, then those that miss by the fewest clauses. */
+/** What each policy says of the event; those that hold first, then those that one clause keeps from it, then by clauses. */
 function outcomes(
   policies: PolicyService,
   event: SentinelEvent,
@@ -87,5 +87,7 @@ function outcomes(
   }
   const missing = ({ clauses }: PolicyOutcomeJson): number =>
     clauses.filter(({ result }) => result !== 'true').length;
-  return found.sort((a, b) => Number(b.holds) - Number(a.holds) || missing(a) - missing(b));
+  const rank = ({ holds, nearMisses }: PolicyOutcomeJson): number =>
+    holds ? 0 : nearMisses.length > 0 ? 1 : 2;
+  return found.sort((a, b) => rank(a) - rank(b) || missing(a) - missing(b));
 }

@@ -1,9 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openIdentity } from './identity/identity.ts';
 import { PolicyService } from './policy-service.ts';
+import { approve } from './policy/approval.ts';
 import type { Enforcer, KernelSets } from './policy/types.ts';
 
 const MINUTE = 60_000;
@@ -144,5 +146,81 @@ describe('policies of a data folder', () => {
     monotonicMs += MINUTE;
     policies.tick();
     expect(mine(policies).map(({ state }) => state)).toEqual(['simulating']);
+  });
+});
+
+describe('approvers', () => {
+  const DAY = 86_400_000;
+  const people = (prefix: string) =>
+    Array.from({ length: 5 }, (_, index) => {
+      const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+      return {
+        name: `${prefix} ${index}`,
+        key: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+        secret: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+      };
+    });
+  const named = (set: ReturnType<typeof people>) => set.map(({ name, key }) => ({ name, key }));
+  const old = people('old');
+  const young = people('young');
+
+  function rotated(): PolicyService {
+    const policies = open();
+    expect(policies.setApprovers(named(old))).toBeUndefined();
+    const pending = policies.setApprovers(named(young))!;
+    expect(pending).toMatchObject({ needed: 3, approvedBy: [], manifest: { kind: 'approver-rotation' } });
+    for (const [given, { secret }] of old.slice(0, 3).entries()) {
+      expect(policies.setApprovers(named(young))?.approvedBy).toHaveLength(given);
+      expect(policies.approvers().map(({ name }) => name)).toEqual(old.map(({ name }) => name));
+      policies.approve(pending.manifest.nonce, approve(pending.manifest, secret));
+    }
+    expect(policies.setApprovers(named(young))).toBeUndefined();
+    return policies;
+  }
+
+  function ask(policies: PolicyService): { by: (secret: string) => string[] } {
+    policies.step('mine', 'simulate', 'me');
+    const { manifest } = policies.request('mine');
+    return { by: (secret) => policies.approve(manifest.nonce, approve(manifest, secret)).approvedBy };
+  }
+
+  it('are exchanged with three approvals of those before, whose keys count for seven days more', () => {
+    const policies = rotated();
+    expect(policies.approvers().map(({ name, untilMs }) => [name, untilMs !== undefined])).toEqual([
+      ...young.map(({ name }) => [name, false]),
+      ...old.map(({ name }) => [name, true]),
+    ]);
+    monotonicMs += 7 * DAY - MINUTE;
+    const asked = ask(policies);
+    expect(asked.by(old[0]!.secret)).toEqual(['old 0']);
+    expect(asked.by(young[0]!.secret)).toEqual(['old 0', 'young 0']);
+    monotonicMs += 2 * MINUTE;
+    expect(() => asked.by(old[1]!.secret)).toThrow('it was replaced and its overlap is over');
+    // What the replaced key had signed does not count any more either.
+    expect(asked.by(young[1]!.secret)).toEqual(['young 0', 'young 1']);
+  });
+
+  it('stay exchanged after a restart, and neither a set clock nor another rotation lengthens the overlap', () => {
+    rotated();
+    const policies = open();
+    const until = policies.approvers().find(({ name }) => name === 'old 0')?.untilMs;
+    expect(until).toBeDefined();
+    const newest = people('newest');
+    const pending = policies.setApprovers(named(newest))!;
+    monotonicMs += DAY;
+    for (const { secret } of young.slice(0, 3))
+      policies.approve(pending.manifest.nonce, approve(pending.manifest, secret));
+    policies.setApprovers(named(newest));
+    expect(policies.approvers().find(({ name }) => name === 'old 0')?.untilMs).toBe(until);
+  });
+
+  it('are not exchanged with the approvals of another set than the one that was signed', () => {
+    const policies = open();
+    policies.setApprovers(named(old));
+    const { manifest } = policies.setApprovers(named(young))!;
+    for (const { secret } of old.slice(0, 3)) policies.approve(manifest.nonce, approve(manifest, secret));
+    const other = named([...young.slice(0, 4), people('intruder')[0]!]);
+    expect(policies.setApprovers(other)?.approvedBy).toEqual([]);
+    expect(policies.approvers().map(({ name }) => name)).toEqual(old.map(({ name }) => name));
   });
 });

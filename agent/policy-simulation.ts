@@ -5,6 +5,7 @@
 import type { PolicyExample, PolicySimulation, TriageLabel } from './api/contract.ts';
 import type { SentinelEvent } from './event.ts';
 import { canHold } from './policy/applicable.ts';
+import { inScope } from './policy/engine.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
 import type { Policy } from './policy/types.ts';
 import { policyCompiler } from './policy-compiler.ts';
@@ -34,7 +35,7 @@ export interface SliceResult {
   matched: number;
   newlyCaught: number;
   noLongerCaught: number;
-  /** The newest of what was caught or is not any more. */
+  /** The newest of what was caught by both, newly, or is not any more. */
   caught: Caught[];
   labels: PolicySimulation['labels'];
   oldestNs?: string;
@@ -86,8 +87,9 @@ function parse(text: string): LoadedPolicy | undefined {
   return parsed.get(text);
 }
 
-function holds({ when, exceptions, policy }: LoadedPolicy, event: SentinelEvent): boolean {
-  if (when.test(event) !== true) return false;
+function holds(loaded: LoadedPolicy, event: SentinelEvent): boolean {
+  const { when, exceptions, policy } = loaded;
+  if (when.test(event) !== true || !inScope(loaded, event)) return false;
   const nowMs = Number(event.tsNs / 1_000_000n);
   return !exceptions.some(
     (exception, index) =>
@@ -122,6 +124,8 @@ export function simulateSlice(
       result.total = counted.buckets.flat().reduce((sum, count) => sum + count, 0);
     }
   }
+  /** Of each kind, so that what many events have in common does not crowd out what few do. */
+  const kept = [0, 0, 0];
   const deadline = performance.now() + BUDGET_MS;
   let before = request.before;
   do {
@@ -141,18 +145,25 @@ export function simulateSlice(
       if (now && label === 'true_positive') result.labels.truePositive += 1;
       if (now && label === 'false_positive') result.labels.falsePositive += 1;
       if (now && label === 'benign_true_positive') result.labels.benign += 1;
-      const example: PolicyExample = {
-        eventId: String(event.eventId),
-        tsNs: event.tsNs.toString(),
-        text: textOf(event),
-      };
-      if (label !== undefined) example.label = label;
-      if (result.caught.length < 3 * EXAMPLES) result.caught.push({ example, now, before: was });
+      const kind = now && was ? 0 : now ? 1 : 2;
+      if (kept[kind]! >= EXAMPLES) continue;
+      kept[kind]! += 1;
+      result.caught.push({ example: exampleOf(event, label), now, before: was });
     }
     before = page.older;
   } while (before !== undefined && performance.now() < deadline);
   if (before !== undefined) result.older = before;
   return result;
+}
+
+function exampleOf(event: SentinelEvent, label: TriageLabel | undefined): PolicyExample {
+  const example: PolicyExample = {
+    eventId: String(event.eventId),
+    tsNs: event.tsNs.toString(),
+    text: textOf(event),
+  };
+  if (label !== undefined) example.label = label;
+  return example;
 }
 
 function labelOf(triage: Pick<TriageIndex, 'list'>, event: SentinelEvent): TriageLabel | undefined {

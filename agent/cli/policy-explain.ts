@@ -1,6 +1,6 @@
 /** `sentinel policy explain`: what a policy is and did, what decided an event and what would have. */
 import type { ApiClient } from '../api/client.ts';
-import type { ClauseOutcomeJson, EventJson, PolicyExplanation } from '../api/contract.ts';
+import type { ClauseOutcomeJson, EventJson, PolicyExplanation, PolicyHistoryJson } from '../api/contract.ts';
 import { UsageError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { Output } from './command.ts';
@@ -8,6 +8,11 @@ import { eventLine } from './sentence.ts';
 
 function clauseLine({ text, value, result }: ClauseOutcomeJson): string {
   return `    ${result.padEnd(14)} ${text}${value === '' ? '' : `   (${value})`}`;
+}
+
+function historyLine({ tsMs, version, from, to, reason, by, approvedBy }: PolicyHistoryJson): string {
+  const approved = approvedBy === undefined ? '' : `, approved by ${approvedBy.join(', ')}`;
+  return `  ${new Date(tsMs).toISOString()}  v${version}  ${from} -> ${to}: ${reason}, by ${by}${approved}`;
 }
 
 function decisionLines(event: EventJson): string[] {
@@ -30,7 +35,7 @@ function explanationLines({ policy, event, ancestors, decisions, outcomes }: Pol
     lines.push(...policy.text.trimEnd().split('\n'));
     for (const { version, state, reach } of policy.versions)
       lines.push(`version ${version}: ${state}, ${reach.guarantee} (${reach.guardian}: ${reach.reason})`);
-    lines.push('history:', ...policy.history.map((entry) => `  ${JSON.stringify(entry)}`));
+    lines.push('history:', ...policy.history.map(historyLine));
   }
   if (event) lines.push(`event: ${eventLine(event)}`);
   for (const { pid, executable, name } of ancestors ?? [])

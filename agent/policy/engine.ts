@@ -281,7 +281,7 @@ export class PolicyEngine {
 }
 
 /** Whether the event's user and container are ones that the policy is about. */
-function inScope({ policy: { scope } }: LoadedPolicy, event: SentinelEvent): boolean {
+export function inScope({ policy: { scope } }: LoadedPolicy, event: SentinelEvent): boolean {
   const { process } = event;
   if (scope.users.length > 0) {
     const user = process?.user ?? (process?.uid === 0 ? 'root' : undefined);
