@@ -1,5 +1,4 @@
 /** Unpacks streams of zlib's family piece by piece, counting every byte against the budget. */
-import { Readable } from 'node:stream';
 import {
   constants,
   createGunzip,
@@ -38,6 +37,21 @@ function meaning(error: unknown): unknown {
   return new ExtractError('malformed', `the compressed data is damaged (${code ?? 'unknown'})`);
 }
 
+/** Writes piece after piece. Not pipe(), which asks for the standard output of a process that may open nothing. */
+async function feed(stream: Duplex, input: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
+  try {
+    for await (const piece of input) {
+      await new Promise<void>((resolve) => {
+        stream.write(piece, () => resolve());
+      });
+      if (stream.destroyed) return;
+    }
+    stream.end();
+  } catch (error) {
+    stream.destroy(error as Error);
+  }
+}
+
 /** What comes out of `input`; `onEnd` is told how many bytes of it were used. */
 export async function* unpack(
   extraction: Extraction,
@@ -46,9 +60,7 @@ export async function* unpack(
   onEnd?: (used: number) => void,
 ): AsyncGenerator<Buffer> {
   const stream = unpacker(packing);
-  const source = Readable.from(input, { objectMode: true, highWaterMark: 1 });
-  source.once('error', (error) => stream.destroy(error));
-  source.pipe(stream);
+  void feed(stream, input);
   try {
     for await (const piece of stream as AsyncIterable<Buffer>) {
       extraction.spend(piece.length);
@@ -58,8 +70,6 @@ export async function* unpack(
   } catch (error) {
     throw meaning(error);
   } finally {
-    source.unpipe(stream);
-    source.destroy();
     stream.destroy();
   }
 }

@@ -73,6 +73,14 @@ async function readPages(extraction: Extraction, document: Document, path: strin
   return letters;
 }
 
+/** The same bytes in memory that nobody else uses, without a copy where they are alone already. */
+function ownBytes(bytes: Buffer): Uint8Array {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength
+    ? new Uint8Array(buffer)
+    : Uint8Array.from(bytes);
+}
+
 /** Reads a PDF that is held in memory; takes the buffer over. */
 export async function readPdf(
   extraction: Extraction,
@@ -81,8 +89,8 @@ export async function readPdf(
   depth: number,
 ): Promise<void> {
   const task = getDocument({
-    // pdf.js takes the bytes away from whoever gave them.
-    data: new Uint8Array(bytes),
+    // pdf.js takes the memory over, so it must be these bytes' own.
+    data: ownBytes(bytes),
     useSystemFonts: false,
     disableFontFace: true,
     useWorkerFetch: false,
