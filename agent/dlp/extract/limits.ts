@@ -33,7 +33,7 @@ export const DEFAULT_LIMITS: Readonly<ExtractLimits> = {
   wallMs: 60_000,
   cpuSeconds: 45,
   heapMiB: 64,
-  dataMiB: 112,
+  dataMiB: 80,
 };
 
 /** The defaults with what is given put over them. */
