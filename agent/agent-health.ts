@@ -177,6 +177,7 @@ export class HealthBuilder {
       enforcement: {
         ...enforcement,
         reach: enforcement.reach.map(({ action, guardian, reach }) => ({ action, guardian, ...reach })),
+        frozen: [...enforcement.frozen],
         troubles: [...enforcement.troubles],
       },
       disk,

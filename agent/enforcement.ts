@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreAddon } from '../native-addon/index.ts';
+import { CgroupFreezer, whyNoFreezer } from './enforce/cgroup-freezer.ts';
 import { GuardianEnforcer } from './enforce/enforcer.ts';
 import { endFormerHolders } from './enforce/former-hooks.ts';
 import { KernelGuardian, type KernelTrouble } from './enforce/kernel-guardian.ts';
@@ -9,6 +10,7 @@ import { OpenGuard } from './enforce/open-guard.ts';
 import { noKernelReach, openReach, tryKernelReach } from './enforce/reach.ts';
 import { inCgroup } from './enforce/running.ts';
 import type { FileIdentity, Hashes, SentinelEvent } from './event.ts';
+import { containerIdOfCgroup, findCgroup2 } from './sensors/containers.ts';
 import type { Sensor, SensorScope } from './sensors/types.ts';
 
 /** Makes the enforcer of this machine; tries out what it can promise, which takes some ten milliseconds. */
@@ -28,7 +30,20 @@ export function createEnforcer(parts: {
   const { known, nowNs, onAct } = parts;
   const inScope = (pid: number): boolean =>
     scope.kind === 'host' || (scope.kind === 'cgroup' && inCgroup(pid, cgroupName(scope.path)));
-  const common = { core, known, inScope, nowNs, onAct };
+  const mount = findCgroup2();
+  const whyNoFreeze = core === undefined ? 'the core addon did not load' : whyNoFreezer(mount);
+  const freezer =
+    whyNoFreeze === undefined && core !== undefined && mount !== undefined
+      ? new CgroupFreezer({
+          mount,
+          stateFile: join(dataDir, 'policy-state', 'frozen.json'),
+          containerOf: containerIdOfCgroup,
+          protectedReason: (pid) => core.protectedReason(pid),
+          nowMs: Date.now,
+          onFrozen: (files) => kernel?.addon.policyFrozen(kernel.handle, [...files]),
+        })
+      : undefined;
+  const common = { core, known, inScope, nowNs, onAct, freezer, whyNoFreeze };
   const { opens, whyNoOpens } = openGuard(parts);
   if (core === undefined || kernel === undefined) {
     const reason = `the ${sensor.tier} sensor has no kernel side to enforce with`;

@@ -38,6 +38,7 @@ type Served = Pick<
   | 'policy.step'
   | 'policy.run'
   | 'policy.cancel'
+  | 'policy.thaw'
   | 'policy.request'
   | 'policy.approve'
   | 'policy.approvers'
@@ -172,6 +173,12 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
         .catch(() => (run.simulation.cancelled = true))
         .finally(() => (run.simulation.done = true));
       return { simulation: run.simulation };
+    },
+    'policy.thaw': async ({ cgroup }, { peer }) => {
+      const thawed = [...policies.thaw(cgroup)];
+      for (const { cgroup: path, policyId } of thawed)
+        told(who(peer), `${path} was thawed`, { policy: policyId, step: 'thaw', cgroup: path });
+      return { thawed };
     },
     'policy.cancel': async ({ id }) => {
       const run = runs.get(id);

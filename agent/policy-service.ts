@@ -20,7 +20,7 @@ import { hashText } from './policy/hash.ts';
 import { Lifecycle, PolicyRefusedError, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
-import type { Enforcer, PolicyReach } from './policy/types.ts';
+import type { Enforcer, FrozenCgroup, PolicyReach } from './policy/types.ts';
 import { loadAllPolicies, type PolicyTexts } from './policy-files.ts';
 import { policyCompiler } from './policy-compiler.ts';
 import {
@@ -323,6 +323,11 @@ export class PolicyService {
   /** Who would decide a text that is not kept, and what that comes to here. */
   reachOf(loaded: LoadedPolicy): PolicyReach {
     return this.#serving.reachOfDraft(loaded);
+  }
+
+  /** Ends the freezing of one container, or of all. */
+  thaw(cgroup?: string): readonly FrozenCgroup[] {
+    return this.#parts.enforcer.thaw?.(cgroup) ?? [];
   }
 
   /** Canonical text of a policy by its hash. */

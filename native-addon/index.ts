@@ -246,6 +246,8 @@ export interface BpfAddon {
   policyArm(handle: BpfHandle, options: { silentNs: number; hold: boolean; verdictsWait: boolean }): void;
   /** The agent's sign of life. */
   policyBeat(handle: BpfHandle): void;
+  /** Files into which the process that holds the hooks writes 0 when the agent is killed. */
+  policyFrozen(handle: BpfHandle, files: string[]): void;
   /** Looks up anew which processes are protected; returns how many. */
   policyProtect(handle: BpfHandle): number;
   policyCheck(handle: BpfHandle): BpfPolicyCheck;

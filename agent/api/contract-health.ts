@@ -1,6 +1,6 @@
 /** Contract: how the agent is, and what checks of the machine and of the logs found. */
 import type { Lane } from './contract-events.ts';
-import type { PolicyActsJson } from './contract-policy.ts';
+import type { FrozenJson, PolicyActsJson } from './contract-policy.ts';
 
 export interface HookJson {
   name: string;
@@ -111,6 +111,8 @@ export interface HealthSnapshot {
     versionsEvicted?: number;
     /** Since the sign of life that the kernel last saw; absent while nothing needs one. */
     heartbeatAgeMs?: number;
+    /** Containers that policies froze. */
+    frozen?: FrozenJson[];
     troubles: { kind: string; detail: string }[];
   };
   /** What policies did lately: what notices are made of. */

@@ -12,6 +12,18 @@ export interface PolicyProblemJson {
   id?: string;
 }
 
+/** A container that a policy froze. */
+export interface FrozenJson {
+  /** Control group, as /proc/PID/cgroup names it. */
+  cgroup: string;
+  containerId: string;
+  policyId: string;
+  policyHash: string;
+  /** closed: it stays frozen without the agent. */
+  failMode: 'open' | 'closed';
+  sinceMs: number;
+}
+
 export type PolicyStep = 'simulate' | 'canary' | 'activate' | 'rollback' | 'deprecate';
 
 /** One version of a policy, told apart from the others by the hash of its text. */
@@ -319,6 +331,8 @@ export interface PolicyWriteMethods {
     params: { id: string; days?: number; text?: string };
     result: { simulation: PolicySimulation };
   };
+  /** Ends the freezing of one container, or of all. */
+  'policy.thaw': { params: { cgroup?: string }; result: { thawed: FrozenJson[] } };
   'policy.cancel': { params: { id: string }; result: { cancelled: boolean } };
   /** A manifest for approvers to sign. */
   'policy.request': { params: { id: string }; result: PolicyPendingJson };

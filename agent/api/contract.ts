@@ -247,6 +247,7 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'policy.save': true,
   'policy.run': true,
   'policy.cancel': true,
+  'policy.thaw': true,
   'policy.request': true,
   'policy.approve': true,
   'policy.approvers': true,

@@ -129,6 +129,7 @@ export function fakeServices(): FakeServices {
       'policy.reload': async () => NO_POLICIES,
       'policy.step': async () => notFound(),
       'policy.run': async () => notFound(),
+      'policy.thaw': async () => ({ thawed: [] }),
       'policy.cancel': async () => ({ cancelled: false }),
       'policy.request': async () => notFound(),
       'policy.approve': async () => notFound(),

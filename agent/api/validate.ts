@@ -181,6 +181,7 @@ const SCHEMAS: Schemas = {
     text: z.optional(policyText),
   }),
   'policy.cancel': policyOnly,
+  'policy.thaw': z.strictObject({ cgroup: z.optional(absolutePath) }),
   'policy.request': policyOnly,
   'policy.approve': z.strictObject({
     nonce: z.string().check(z.regex(/^[0-9a-f]{32}$/)),

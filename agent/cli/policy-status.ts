@@ -33,6 +33,10 @@ function lines(enforcement: Enforcement): string[] {
     ...(opensUntold + opensLate > 0
       ? [`opens         ${opensUntold} refused and not told one by one, ${opensLate} not judged in time`]
       : []),
+    ...(enforcement.frozen ?? []).map(
+      ({ cgroup, policyId, sinceMs }) =>
+        `FROZEN        ${cgroup} by ${policyId} since ${new Date(sinceMs).toISOString()}`,
+    ),
     ...troubles.map(({ detail }) => `TAMPERED      ${detail}`),
   ];
 }

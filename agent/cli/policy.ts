@@ -239,6 +239,7 @@ export const command: Command = {
        sentinel policy canary|activate|deprecate ID
        sentinel policy rollback ID [--reason TEXT]
        sentinel policy explain [ID] [--event EVENT-ID]
+       sentinel policy thaw [CGROUP]
        sentinel policy request ID
        sentinel policy approve ID|MANIFEST --key FILE
        sentinel policy hand-in APPROVAL...
@@ -252,7 +253,7 @@ narrowest first, and shows what it would let pass of the record; --save saves it
 it would have done. A policy goes draft -> simulating -> canary -> active; high and critical ones need three approvals:
 request makes the manifest, approve signs it (with an agent at hand, or a manifest file without one), hand-in brings
 approvals made elsewhere, activate uses them. explain shows a policy's text, history and latest decisions, or of an event
-what decided it, what would have, and which clause kept the others from it. approvers shows or sets who may approve.
+what decided it, what would have, and which clause kept the others from it. thaw ends the freezing of a container, or of all. approvers shows or sets who may approve.
 `,
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, {
@@ -301,6 +302,17 @@ what decided it, what would have, and which clause kept the others from it. appr
         return except(agent, id, options, simulated, json, output);
       });
     }
+    if (action === 'thaw')
+      return withAgent(dataDir, async (agent) => {
+        const [cgroup] = rest;
+        const { thawed } = await agent.call('policy.thaw', cgroup === undefined ? {} : { cgroup });
+        output.out(
+          json
+            ? `${JSON.stringify({ thawed })}\n`
+            : thawed.map((each) => `${each.cgroup} was thawed\n`).join('') || 'nothing was frozen\n',
+        );
+        return 0;
+      });
     if (action === 'simulate')
       return withAgent(dataDir, (agent) => simulate(agent, only(rest, action), values.days, json, output));
     if (action === 'request')

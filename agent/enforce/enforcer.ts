@@ -11,6 +11,7 @@ import {
   type Decision,
   type Effect,
   type Enforcer,
+  type FrozenCgroup,
   type Guardian,
   type KernelAct,
   type KernelSets,
@@ -18,6 +19,7 @@ import {
   NO_KERNEL_SETS,
   type Reach,
 } from '../policy/types.ts';
+import type { CgroupFreezer } from './cgroup-freezer.ts';
 import { ConsoleHosts } from './console-host.ts';
 import { attempted } from './attempted.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
@@ -62,6 +64,9 @@ export interface EnforcerParts {
   /** Absent where the kernel has no fanotify permission events. */
   opens: OpenGuard | undefined;
   reach: KernelReach;
+  /** Absent, with the reason, where control groups cannot be frozen. */
+  freezer?: CgroupFreezer | undefined;
+  whyNoFreeze?: string | undefined;
   /** Shows the files whose hashes are known: a policy on a hash is also about those. */
   known?: (visit: (identity: FileIdentity, hashes: Hashes) => void) => void;
   /** Whether a process is one of those watched. */
@@ -90,6 +95,7 @@ export interface EnforcementStatus {
   versionsEvicted: number;
   /** Since the sign of life that the kernel last saw; absent while nothing needs one. */
   heartbeatAgeMs?: number;
+  frozen: readonly FrozenCgroup[];
   troubles: readonly KernelTrouble[];
 }
 
@@ -110,7 +116,9 @@ export class GuardianEnforcer implements Enforcer {
   }
 
   reach(action: Action, guardian: Guardian): Reach {
-    return reachOf(this.#parts.reach, action, guardian, this.#parts.core !== undefined);
+    const { reach, core, freezer, whyNoFreeze } = this.#parts;
+    const cannot = freezer === undefined ? (whyNoFreeze ?? 'containers cannot be frozen here') : undefined;
+    return reachOf(reach, action, guardian, core !== undefined, cannot);
   }
 
   apply(sets: KernelSets): { refused: readonly { handle: number; reason: string }[] } {
@@ -129,12 +137,21 @@ export class GuardianEnforcer implements Enforcer {
   /** Ends what holds the kernel's attention; before the sensor stops. */
   close(): void {
     this.#parts.opens?.close();
+    this.#parts.freezer?.close();
   }
 
   /** This process shows the console: no policy ends its program. */
   protectConsole(pid: number): void {
     this.#consoles?.add(pid);
     if (this.#parts.guardian?.armed) this.#parts.guardian.beat(true);
+  }
+
+  frozen(): readonly FrozenCgroup[] {
+    return this.#parts.freezer?.frozen ?? [];
+  }
+
+  thaw(cgroup?: string): readonly FrozenCgroup[] {
+    return this.#parts.freezer?.thaw((each) => cgroup === undefined || each.cgroup === cgroup) ?? [];
   }
 
   /** How many blocking policies the agent guardian serves: while there are any, records that gate a verdict are urgent. */
@@ -156,10 +173,14 @@ export class GuardianEnforcer implements Enforcer {
     const id = entityId(process);
     const known = this.#acted.get(id);
     if (known !== undefined) return known;
-    const error = core.actOnProcess(process.pid, process.startNs, 'kill');
+    const error =
+      decision.action === 'freeze'
+        ? (this.#parts.freezer?.freeze(process, decision, decision.failMode ?? 'open') ?? reach.reason)
+        : core.actOnProcess(process.pid, process.startNs, 'kill');
     const state = error === '' ? 'applied' : error.startsWith('protected') ? 'none' : 'failed';
     const done = effect(state, mechanism, reach.guarantee, error);
-    this.#acted.set(id, done);
+    // What is thawed may be frozen again.
+    if (decision.action !== 'freeze') this.#acted.set(id, done);
     if (this.#acted.size > MAX_ACTED) this.#acted.delete(this.#acted.keys().next().value as string);
     return this.#count(done);
   }
@@ -243,7 +264,7 @@ export class GuardianEnforcer implements Enforcer {
   }
 
   status(): EnforcementStatus {
-    const rows = (['deny_exec', 'deny_connect', 'deny_open', 'kill'] as const).flatMap((action) =>
+    const rows = (['deny_exec', 'deny_connect', 'deny_open', 'kill', 'freeze'] as const).flatMap((action) =>
       (['kernel', 'agent'] as const).map((guardian) => ({
         action,
         guardian,
@@ -264,6 +285,7 @@ export class GuardianEnforcer implements Enforcer {
       versions: guardian?.versions ?? 0,
       versionsEvicted: guardian?.evictedVersions ?? 0,
       ...(guardian?.armed === true ? { heartbeatAgeMs: guardian.heartbeatAgeMs } : {}),
+      frozen: this.frozen(),
       troubles: this.#troubles,
     };
   }

@@ -56,6 +56,7 @@ export function noKernelReach(reason: string): KernelReach {
     deny_connect: all,
     deny_open: all,
     kill: all,
+    freeze: all,
     quarantine: all,
     alert: none('an alert does nothing'),
   };
@@ -69,6 +70,7 @@ export function tryKernelReach(trial: Trial): KernelReach {
     deny_connect: guarded(() => tryConnect(trial)),
     deny_open: openReach(whyNoOpens),
     kill: none('the kernel side refuses; it does not end what already runs'),
+    freeze: none('the kernel side refuses; it does not stop what already runs'),
     quarantine: none('a file is looked at in user space'),
     alert: none('an alert does nothing'),
   };
@@ -143,7 +145,7 @@ function tryConnect({ core, guardian, cgroupProcs }: Trial): Reach {
 }
 
 /** What the agent guardian comes to: it hears of things once they began. */
-export function agentReach(action: Action, canKill: boolean): Reach {
+export function agentReach(action: Action, canKill: boolean, whyNoFreeze: string | undefined): Reach {
   if (action === 'alert') return none('an alert does nothing');
   if (action === 'quarantine')
     return {
@@ -151,6 +153,14 @@ export function agentReach(action: Action, canKill: boolean): Reach {
       guarantee: 'moved away after it was written',
       reason: 'a file is looked at once it was written',
     };
+  if (action === 'freeze')
+    return whyNoFreeze === undefined
+      ? {
+          mechanism: 'cgroup_freeze',
+          guarantee: 'frozen after start',
+          reason: 'the condition is decided in user space, after the fact',
+        }
+      : none(whyNoFreeze);
   if (!canKill) return none('this build cannot signal processes');
   return {
     mechanism: 'pidfd_sigkill',
@@ -160,6 +170,12 @@ export function agentReach(action: Action, canKill: boolean): Reach {
 }
 
 /** Of an action, by who serves it. */
-export function reachOf(kernel: KernelReach, action: Action, guardian: Guardian, canKill: boolean): Reach {
-  return guardian === 'kernel' ? kernel[action] : agentReach(action, canKill);
+export function reachOf(
+  kernel: KernelReach,
+  action: Action,
+  guardian: Guardian,
+  canKill: boolean,
+  whyNoFreeze: string | undefined,
+): Reach {
+  return guardian === 'kernel' ? kernel[action] : agentReach(action, canKill, whyNoFreeze);
 }

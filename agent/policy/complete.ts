@@ -22,7 +22,7 @@ const KEYS: Readonly<Record<string, string>> = {
   severity: 'info, low, medium, high or critical; the last two need approvals',
   scope: 'users, devices, containers it is about',
   when: 'the condition, in CEL',
-  action: 'deny_exec, deny_connect, deny_open, kill or alert',
+  action: 'deny_exec, deny_connect, deny_open, kill, freeze or alert',
   exceptions: 'what is left alone, with owner and expiry',
   canaryPercent: 'share of matches on which a canary acts, 1 to 100',
   failMode: 'open or closed: what the kernel does while the agent is silent',

@@ -269,6 +269,7 @@ export class PolicyEngine {
       eventId: event.eventId,
       evidence: (event.detections ?? []).map(({ ruleId }) => `rule:${ruleId}`),
       action: policy.action,
+      failMode: policy.failMode,
       wouldBe,
       guardian: served.guardian,
       effect,

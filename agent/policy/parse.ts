@@ -145,6 +145,8 @@ class Reader {
     const title = this.#text(map, 'title', false) ?? id ?? '';
     const description = this.#text(map, 'description', false) ?? '';
     const scope = this.#scope(map);
+    if (action === 'freeze' && scope.containers.length === 0)
+      this.#at(map, 'action', 'freeze needs containers', 'name in scope.containers which may be frozen');
     const when = this.#condition(map);
     const { exceptions, compiled } = this.#exceptions(map);
     this.#state(map);

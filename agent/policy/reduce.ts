@@ -32,7 +32,7 @@ class Irreducible extends Error {}
 
 /** Reduces a condition for an action; `text` is what the nodes' offsets mean. */
 export function reduce(root: Node, text: string, action: Action): Reduction {
-  if (action === 'alert' || action === 'kill' || action === 'quarantine')
+  if (action === 'alert' || action === 'kill' || action === 'freeze' || action === 'quarantine')
     return { ok: false, reason: `${action} is an act of the agent` };
   const sets: Reduced = { executables: [], destinations: [], opens: [] };
   try {

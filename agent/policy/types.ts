@@ -12,7 +12,15 @@ import type { SentinelEvent, Severity } from '../event.ts';
 export const POLICY_STATES = ['draft', 'simulating', 'canary', 'active', 'deprecated'] as const;
 export type PolicyState = (typeof POLICY_STATES)[number];
 
-export const ACTIONS = ['deny_exec', 'deny_connect', 'deny_open', 'kill', 'quarantine', 'alert'] as const;
+export const ACTIONS = [
+  'deny_exec',
+  'deny_connect',
+  'deny_open',
+  'kill',
+  'freeze',
+  'quarantine',
+  'alert',
+] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** What stops the forbidden thing, weakest last. */
@@ -33,6 +41,7 @@ export const GUARANTEES = [
   'prevented',
   'killed before its first instruction',
   'killed after start',
+  'frozen after start',
   'moved away after it was written',
   'alert only',
 ] as const;
@@ -107,6 +116,17 @@ export interface Effect {
   error?: string;
 }
 
+/** A container that a policy froze. */
+export interface FrozenCgroup {
+  /** As /proc/PID/cgroup names it. */
+  cgroup: string;
+  containerId: string;
+  policyId: string;
+  policyHash: string;
+  failMode: FailMode;
+  sinceMs: number;
+}
+
 /** One policy that held for one event. Immutable once recorded. */
 export interface Decision {
   /** 32 hex digits, unique on a device. */
@@ -122,6 +142,8 @@ export interface Decision {
   /** Events and detections it rests on besides: event ids as decimal text, `rule:ID`. */
   evidence: readonly string[];
   action: Action;
+  /** Of the policy; what is frozen thaws without the agent unless it is `closed`. */
+  failMode?: FailMode;
   /** True: a simulating policy, or a canary for an event outside its share. Nothing was done. */
   wouldBe: boolean;
   guardian: Guardian;
@@ -215,6 +237,9 @@ export interface Enforcer {
   serve?(agentPolicies: number): void;
   /** What the kernel did, by its record; undefined for an event that is none. */
   kernelAct?(event: SentinelEvent): KernelAct | undefined;
+  /** Containers that are frozen, and an end to it for one or, without a name, all. */
+  frozen?(): readonly FrozenCgroup[];
+  thaw?(cgroup?: string): readonly FrozenCgroup[];
   /** Acts on the event's process now, at most once, never waiting. Must not throw. */
   act(decision: Decision, event: SentinelEvent): Effect;
 }

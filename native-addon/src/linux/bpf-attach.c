@@ -141,8 +141,10 @@ static struct bpf_link *attach(struct sn_loader *loader, const struct sn_hook *h
  * holds the hooks too, until its standard input ends, and lets go of them at leisure. */
 static void start_keeper(struct sn_loader *loader)
 {
-  /* Each line says whether to hold on after the last: then it waits on a pipe that only it can write to. */
-  static char script[] = "while read -r word; do hold=$word; done; [ \"$hold\" != hold ] || read -r word <&1";
+  /* Lines say what to thaw after the last, and whether to hold on: then it waits on a pipe that only it can write to. */
+  static char script[] = "while read -r word file; do case $word in frozen) files=\"$files $file\";; thawed) files=;; "
+                         "*) hold=$word;; esac; done; for file in $files; do echo 0 > \"$file\"; done; "
+                         "[ \"$hold\" != hold ] || read -r word <&1";
   char *const argv[] = {"sentinel-hooks", "-c", script, loader->keeper_tag, NULL}, *const environment[] = {NULL};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -242,8 +244,11 @@ enum sn_failure sn_loader_attach(struct sn_loader *loader)
 
 void sn_loader_hold(struct sn_loader *loader, int hold)
 {
-  const char *line = hold ? "hold\n" : "go\n";
+  sn_loader_tell(loader, hold ? "hold\n" : "go\n");
+}
 
+void sn_loader_tell(const struct sn_loader *loader, const char *line)
+{
   if (loader->keeper_pipe >= 0 && write(loader->keeper_pipe, line, strlen(line)) < 0)
     return; /* The keeper is gone; what it held goes with the agent. */
 }

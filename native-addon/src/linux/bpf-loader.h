@@ -93,6 +93,9 @@ int sn_loader_link_state(const struct sn_loader *loader, size_t index);
 /* Whether the keeper goes on holding the hooks once the agent is gone: policies that fail closed stay in force. */
 void sn_loader_hold(struct sn_loader *loader, int hold);
 
+/* A line for the keeper: "hold", "go", "frozen FILE" (it writes 0 there when the agent ends), or "thawed" (to none). */
+void sn_loader_tell(const struct sn_loader *loader, const char *line);
+
 void sn_loader_close(struct sn_loader *loader);
 
 #ifdef __cplusplus

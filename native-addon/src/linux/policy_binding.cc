@@ -124,6 +124,18 @@ Napi::Value BeatNow(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
+// policyFrozen(handle, files)
+Napi::Value Frozen(const Napi::CallbackInfo &info) {
+  Napi::Array files = info[1].As<Napi::Array>();
+  const sn_loader &loader = Unwrap(info)->loader;
+  sn_loader_tell(&loader, "thawed\n");
+  for (uint32_t i = 0; i < files.Length(); i++) {
+    const std::string line = "frozen " + files.Get(i).As<Napi::String>().Utf8Value() + "\n";
+    sn_loader_tell(&loader, line.c_str());
+  }
+  return info.Env().Undefined();
+}
+
 // policyProtect(handle) -> number of protected processes
 Napi::Value Protect(const Napi::CallbackInfo &info) {
   size_t processes = 0;
@@ -223,6 +235,7 @@ void RegisterPolicy(Napi::Env env, Napi::Object exports) {
   exports.Set("policyWrite", Napi::Function::New(env, Write));
   exports.Set("policyArm", Napi::Function::New(env, Arm));
   exports.Set("policyBeat", Napi::Function::New(env, BeatNow));
+  exports.Set("policyFrozen", Napi::Function::New(env, Frozen));
   exports.Set("policyProtect", Napi::Function::New(env, Protect));
   exports.Set("policyCheck", Napi::Function::New(env, Check));
   exports.Set("policyRestore", Napi::Function::New(env, Restore));
