@@ -30,6 +30,19 @@ struct ByteClasses {
 };
 const ByteClasses kClasses;
 
+// Lead bytes of characters that have an ASCII form.
+struct ForeignLeads {
+  bool leads[256] = {};
+  ForeignLeads() {
+    for (uint32_t codePoint = 0x660; codePoint < 0x20000; ++codePoint) {
+      if (!asciiFormOf(codePoint)) continue;
+      const uint32_t lead = codePoint < 0x800 ? 0xC0 | codePoint >> 6 : codePoint < 0x10000 ? 0xE0 | codePoint >> 12 : 0xF0 | codePoint >> 18;
+      leads[lead] = true;
+    }
+  }
+};
+const ForeignLeads kForeign;
+
 inline bool isAlnum(uint8_t byte) { return (kClasses.of[byte] & (kDigit | kLetter)) != 0; }
 
 struct Masks {
@@ -70,13 +83,43 @@ __attribute__((target("avx2"))) inline Masks classifyAvx2(const uint8_t *text) {
 }
 #endif
 
+// Digits from `at` on, up to 63; what follows the text is no digit.
+inline size_t digitRun(const uint8_t *at) {
+#if defined(__x86_64__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(at));
+  const __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8(static_cast<char>(-128 - '0')));
+  const uint32_t digits = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(-128 + 10))));
+  if (digits != 0xFFFF) return static_cast<size_t>(__builtin_ctz(~digits));
+  size_t n = 16;
+#else
+  size_t n = 0;
+#endif
+  while (n < 63 && at[n] >= '0' && at[n] <= '9') ++n;
+  return n;
+}
+
+// What joinersAt says, without a call for the usual case of one ASCII joiner.
+inline size_t joined(const uint8_t *text, size_t n, size_t at) {
+  const uint8_t first = text[at], second = text[at + 1];
+  if (first < 0x80 && second < 0x80) {
+    if (!(kClasses.of[first] & kJoin)) return 0;
+    if (!(kClasses.of[second] & kJoin)) return at < n ? 1 : 0;
+  }
+  return joinersAt(text, n, at);
+}
+
 class Finder {
  public:
   Finder(const IndexKeys &keys, const Wanted &wanted, const uint8_t *text, size_t n, CandidateSink *sink)
-      : keys_(keys), wanted_(wanted), text_(text), n_(n), sink_(sink) {}
+      : keys_(keys),
+        wanted_(wanted),
+        text_(text),
+        n_(n),
+        sink_(sink),
+        ibanOnly_(wanted.idLeads == 1u << 2 && !(wanted.lone.id[2] | wanted.combined.id[2])) {}
 
   // `begin` is the first digit of a run of digits.
-  void digitAt(size_t begin) {
+  inline __attribute__((always_inline)) void digitAt(size_t begin) {
     const uint8_t before = begin == 0 ? 0 : text_[begin - 1];
     if (wanted_.digits && !(kClasses.of[before] & kLetter)) digitsFrom(begin);
     if (wanted_.idLeads) alnumFrom(begin);
@@ -98,23 +141,23 @@ class Finder {
   }
 
  private:
-  void digitsFrom(size_t begin) {
+  inline __attribute__((always_inline)) void digitsFrom(size_t begin) {
     uint8_t digits[kMaxDigits + 64];
     size_t total = 0, at = begin;
     for (;;) {
-      size_t end = at;
-      while (end < n_ && end - at <= kMaxDigits && (kClasses.of[text_[end]] & kDigit)) ++end;
-      const size_t run = end - at;
+      const size_t run = digitRun(text_ + at), end = at + run;
       if (total + run > wanted_.maxDigits) return;
-      const uint8_t next = end < n_ ? text_[end] : 0;
+      const uint8_t next = text_[end];
       if (kClasses.of[next] & kLetter) return;
-      memcpy(digits + total, text_ + at, run);
+      // As much as fits is copied, which is faster than as much as is needed.
+      memcpy(digits + total, text_ + at, 16);
+      if (run > 16) memcpy(digits + total + 16, text_ + at + 16, run - 16);
       total += run;
       if (wanted_.digits >> total & 1) digitsFound(digits, total, begin, end);
       if (next < 0x80 && !(kClasses.of[next] & kJoin)) return;
-      const size_t joined = joinersAt(text_, n_, end);
-      at = end + joined;
-      if (joined == 0 || at >= n_ || !(kClasses.of[text_[at]] & kDigit)) return;
+      const size_t between = joined(text_, n_, end);
+      at = end + between;
+      if (between == 0 || !(kClasses.of[text_[at]] & kDigit)) return;
     }
   }
 
@@ -133,20 +176,42 @@ class Finder {
   }
 
   // Ids and IBANs whose first digit is at `digit`.
-  void alnumFrom(size_t digit) {
+  inline __attribute__((always_inline)) void alnumFrom(size_t digit) {
+    const uint8_t before = digit == 0 ? 0 : text_[digit - 1];
+    // Most numbers stand behind a comma, a quote or a bracket: nothing leads them.
+    if (before < 0x80 && !(kClasses.of[before] & (kLetter | kJoin))) {
+      if (wanted_.idLeads & 1) alnumForward(nullptr, 0, digit, digit);
+      return;
+    }
+    if (ibanOnly_ && (kClasses.of[before] & kLetter)) {
+      // Usually "de89": two letters that begin a group, and those of a country.
+      const uint8_t country = digit < 2 ? 0 : text_[digit - 2];
+      if ((kClasses.of[country] & kLetter) ? (digit > 2 && isAlnum(text_[digit - 3])) || !ibanLength(country & 0xDF, before & 0xDF)
+                                           : country < 0x80 && !(kClasses.of[country] & kJoin))
+        return;
+    }
+    if (!(wanted_.idLeads & 1) && (kClasses.of[before] & kJoin)) {
+      const uint8_t further = digit < 2 ? 0 : text_[digit - 2];
+      if (further < 0x80 && !(kClasses.of[further] & (kLetter | kJoin))) return;
+    }
+    ledFrom(digit);
+  }
+
+  void ledFrom(size_t digit) {
     uint8_t letters[16];
     size_t count = 0, begin = digit;
+    const size_t most = 31 - static_cast<size_t>(__builtin_clz(wanted_.idLeads));
     for (;;) {
       const bool boundary = begin == 0 || !isAlnum(text_[begin - 1]);
       if (boundary && (wanted_.idLeads >> count & 1)) alnumForward(letters, count, begin, digit);
-      if (begin == 0) return;
+      if (begin == 0 || count == most) return;
       size_t at = begin;
       if (boundary) {
-        const size_t joined = joinersBefore(text_, begin);
-        if (joined == 0 || joined >= begin) return;
-        at = begin - joined;
+        const size_t between = joinersBefore(text_, begin);
+        if (between == 0 || between >= begin) return;
+        at = begin - between;
       }
-      if (count == 15 || !(kClasses.of[text_[at - 1]] & kLetter)) return;
+      if (!(kClasses.of[text_[at - 1]] & kLetter)) return;
       begin = at - 1;
       letters[15 - count++] = text_[begin] & 0xDF;
     }
@@ -166,16 +231,16 @@ class Finder {
     const size_t longest = 63 - static_cast<size_t>(__builtin_clzll(lengths));
     size_t total = count, at = digit;
     for (;;) {
-      while (at < n_ && isAlnum(text_[at])) {
+      while (isAlnum(text_[at])) {
         if (total == longest) return;
         const uint8_t byte = text_[at++];
         normal[total++] = byte >= 'a' ? byte & 0xDF : byte;
       }
       if (lengths >> total & 1) alnumFound(normal, total, count, begin, at);
       if (total == longest) return;
-      const size_t joined = joinersAt(text_, n_, at);
-      if (joined == 0 || at + joined >= n_ || !isAlnum(text_[at + joined])) return;
-      at += joined;
+      const size_t between = joined(text_, n_, at);
+      if (between == 0 || !isAlnum(text_[at + between])) return;
+      at += between;
     }
   }
 
@@ -202,6 +267,7 @@ class Finder {
   const uint8_t *text_;
   size_t n_;
   CandidateSink *sink_;
+  bool ibanOnly_;
 };
 
 template <Masks (*classify)(const uint8_t *)>
@@ -248,8 +314,7 @@ size_t joinersAt(const uint8_t *text, size_t n, size_t at) {
   const size_t from = at;
   for (size_t count = 0; at < n; ++count) {
     uint32_t length = 1;
-    const uint32_t codePoint = text[at] < 0x80 ? text[at] : readCodePoint(text, n, at, &length);
-    if (!isJoiner(codePoint)) break;
+    if (text[at] < 0x80 ? !(kClasses.of[text[at]] & kJoin) : !isJoiner(readCodePoint(text, n, at, &length))) break;
     if (count == kMaxJoiners) return 0;
     at += length;
   }
@@ -259,6 +324,12 @@ size_t joinersAt(const uint8_t *text, size_t n, size_t at) {
 size_t joinersBefore(const uint8_t *text, size_t at) {
   const size_t from = at;
   for (size_t count = 0; at > 0; ++count) {
+    if (text[at - 1] < 0x80) {
+      if (!(kClasses.of[text[at - 1]] & kJoin)) break;
+      if (count == kMaxJoiners) return 0;
+      --at;
+      continue;
+    }
     size_t begin = at - 1;
     while (begin > 0 && at - begin < 4 && (text[begin] & 0xC0) == 0x80) --begin;
     uint32_t length = 1;
@@ -313,7 +384,25 @@ void findCandidates(const IndexKeys &keys, const Wanted &wanted, const uint8_t *
   search<classifyPortable>(keys, wanted, text, n, from, to, sink);
 }
 
-bool hasForeignForms(const uint8_t *text, size_t n, size_t from, size_t to, bool portable) {
+void runAround(const uint8_t *text, size_t n, size_t at, size_t *begin, size_t *end) {
+  const auto inRun = [](uint32_t codePoint) {
+    if (codePoint < 0x80) return kClasses.of[codePoint] != 0 || codePoint == '@';
+    return isJoiner(codePoint) || asciiFormOf(codePoint) != 0;
+  };
+  const size_t low = at > kReach ? at - kReach : 0, high = std::min(n, at + kReach);
+  uint32_t length;
+  *begin = *end = at;
+  while (*end < high && inRun(readCodePoint(text, n, *end, &length))) *end += length;
+  while (*begin > low) {
+    size_t before = *begin - 1;
+    while (before > low && *begin - before < 4 && (text[before] & 0xC0) == 0x80) --before;
+    const uint32_t codePoint = readCodePoint(text, *begin, before, &length);
+    if (before + length != *begin || !inRun(codePoint)) break;
+    *begin = before;
+  }
+}
+
+size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to) {
   for (size_t at = from; at < to;) {
     // Eight bytes at a time over plain ASCII.
     uint64_t eight;
@@ -324,19 +413,15 @@ bool hasForeignForms(const uint8_t *text, size_t n, size_t from, size_t to, bool
       continue;
     }
     at += static_cast<size_t>(__builtin_ctzll(high)) / 8;
-    if (at >= to) break;
-    const uint8_t lead = text[at];
-    // Two-byte characters below U+0660 and continuation bytes are no such forms.
-    if (lead < 0xD9) {
-      at += 1;
-      continue;
+    // Of one lead byte's characters few are such forms; nothing below U+0660 is one.
+    for (; at < to && text[at] >= 0x80; ++at) {
+      const uint8_t lead = text[at], second = text[at + 1];
+      if (!kForeign.leads[lead] || (second & 0xC0) != 0x80 || (lead == 0xEF && (second & 0xFE) != 0xBC)) continue;
+      uint32_t length;
+      if (asciiFormOf(readCodePoint(text, n, at, &length))) return at;
     }
-    uint32_t length;
-    const uint32_t codePoint = readCodePoint(text, n, at, &length);
-    if (asciiFormOf(codePoint)) return true;
-    at += length;
   }
-  return false;
+  return to;
 }
 
 }  // namespace sentinel::dlp

@@ -16,7 +16,7 @@ namespace sentinel::dlp {
 
 // A candidate lies within this many bytes of its trigger, on both sides.
 constexpr size_t kReach = 1024;
-// Readable bytes that must follow the text, and precede it.
+// Zeros that must follow the text, and readable bytes that must precede it.
 constexpr size_t kPadding = 64;
 constexpr size_t kMaxJoiners = 3;
 
@@ -52,8 +52,12 @@ Wanted wantedBy(const IndexMeta &meta);
 void findCandidates(const IndexKeys &keys, const Wanted &wanted, const uint8_t *text, size_t n, size_t from, size_t to, bool portable,
                     CandidateSink *sink);
 
-// True when text[from, to) holds a letter, digit or sign in a full-width, mathematical or national form.
-bool hasForeignForms(const uint8_t *text, size_t n, size_t from, size_t to, bool portable);
+// The first letter, digit or sign in text[from, to) in a full-width, mathematical or national form; `to` for none.
+size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to);
+
+// The maximal run around the foreign form at `at` of what a candidate can hold, at most kReach on each side: every
+// candidate that holds the form lies in it.
+void runAround(const uint8_t *text, size_t n, size_t at, size_t *begin, size_t *end);
 
 // Joiners from `at` on: how many bytes, 0 when none or more than kMaxJoiners.
 size_t joinersAt(const uint8_t *text, size_t n, size_t at);

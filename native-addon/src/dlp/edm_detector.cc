@@ -18,6 +18,7 @@ constexpr size_t kMainBytes = 128 * 1024;
 constexpr size_t kMargin = kWindowBytes + 2 * kReach;
 constexpr size_t kCapacity = kMainBytes + 2 * kMargin;
 constexpr size_t kQueue = 32;
+constexpr size_t kEdgeBytes = 8;
 // A stream with so many confirmed combinations is a match many times over: no more are confirmed, which is slow by design.
 constexpr uint32_t kMaxCombinedChecks = 20000;
 
@@ -127,44 +128,59 @@ class EdmDetector final : public Detector, private CandidateSink {
 
   uint64_t streamAt(size_t at) const { return streamOffset(runs_.data(), runs_.size(), base_ + at); }
 
+  // Triggers near a foreign form are looked for in a folded copy, the others in the text itself: where there is no such
+  // form both say the same.
   void scanTo(size_t to, Sink &sink) {
     if (to <= scanned_) return;
     sink_ = &sink;
     memset(text_ + used_, 0, kPadding);
-    const size_t low = scanned_ > 2 * kReach ? scanned_ - 2 * kReach : 0, high = std::min(used_, to + 2 * kReach);
-    if (hasForeignForms(text_, used_, low, high, portable_)) {
-      scanFolded(low, high, to);
-    } else {
-      places_ = nullptr;
-      findCandidates(index_->keys(), wanted_, text_, used_, scanned_, to, portable_, this);
-      drain();
-      confirm();
+    const size_t high = std::min(used_, to + kReach);
+    size_t foreign = nextForeignForm(text_, used_, scanned_ > kReach ? scanned_ - kReach : 0, high);
+    while (scanned_ < to) {
+      size_t begin = to, end = to, copyFrom = 0, copyTo = 0;
+      if (foreign < high) {
+        runAround(text_, used_, foreign, &begin, &end);
+        // The signs next to the run end it; only a run that was cut off by kReach needs more than these.
+        copyFrom = begin - std::min(begin, begin + kReach <= foreign + 4 ? kReach : kEdgeBytes);
+        copyTo = std::min(used_, end + (end + 4 >= foreign + kReach ? kReach : kEdgeBytes));
+        foreign = nextForeignForm(text_, used_, std::max(end, foreign + 1), high);
+      }
+      begin = std::min(begin, to);
+      if (begin > scanned_) {
+        findCandidates(index_->keys(), wanted_, text_, used_, scanned_, begin, portable_, this);
+        drain();
+        scanned_ = begin;
+      }
+      end = std::min(end, to);
+      if (end <= scanned_) continue;
+      scanFolded(copyFrom, copyTo, end);
+      scanned_ = end;
     }
-    scanned_ = to;
+    confirm();
   }
 
   // The same search over a copy in which foreign forms of letters and digits are ASCII.
-  void scanFolded(size_t low, size_t high, size_t to) {
+  void scanFolded(size_t at, size_t high, size_t to) {
+    while (at < scanned_ && (text_[at] & 0xC0) == 0x80) ++at;
     folded_.bytes.assign(kPadding, 0);
-    folded_.from.assign(kPadding, static_cast<uint32_t>(low));
-    while (low < scanned_ && (text_[low] & 0xC0) == 0x80) ++low;
-    size_t from = 0, until = 0;
-    for (size_t at = low; at < high;) {
+    folded_.from.assign(kPadding, static_cast<uint32_t>(at));
+    size_t from = kPadding, until = kPadding;
+    while (at < high) {
       uint32_t length = 1;
       const uint32_t codePoint = text_[at] < 0x80 ? text_[at] : readCodePoint(text_, used_, at, &length);
       const uint8_t form = codePoint < 0x80 ? 0 : asciiFormOf(codePoint);
-      // A character belongs to the range in which it begins.
-      if (at < scanned_) from = folded_.bytes.size() + (form ? 1 : length);
-      if (at < to) until = folded_.bytes.size() + (form ? 1 : length);
-      for (uint32_t i = 0; i < (form ? 1 : length); ++i) {
+      const uint32_t bytes = form ? 1 : length;
+      for (uint32_t i = 0; i < bytes; ++i) {
         folded_.bytes.push_back(form ? form : text_[at + i]);
         folded_.from.push_back(static_cast<uint32_t>(at + i));
       }
+      // A character belongs to the range in which it begins.
+      if (at < scanned_) from = folded_.bytes.size();
+      if (at < to) until = folded_.bytes.size();
       at += length;
     }
-    if (from == 0) from = kPadding;
     const size_t n = folded_.bytes.size();
-    folded_.from.push_back(static_cast<uint32_t>(high));
+    folded_.from.push_back(static_cast<uint32_t>(at));
     folded_.bytes.resize(n + kPadding, 0);
     places_ = folded_.from.data() + kPadding;
     findCandidates(index_->keys(), wanted_, folded_.bytes.data() + kPadding, n - kPadding, from - kPadding, until - kPadding, portable_, this);

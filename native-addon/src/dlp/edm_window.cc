@@ -35,6 +35,9 @@ size_t skipPartWord(const uint8_t *text, size_t from, size_t to) {
 // The same at the end of a side.
 size_t dropPartWord(const uint8_t *text, size_t n, size_t from, size_t to, const std::vector<Token> &tokens) {
   if (to >= n || tokens.empty() || tokens.back().end < to) return to;
+  uint32_t length;
+  const uint32_t next = readCodePoint(text, n, to, &length);
+  if (!isContinuation(text[to]) && (!isWordChar(next) || isSingleToken(next))) return to;
   return std::max<size_t>(from, tokens.back().begin);
 }
 
