@@ -192,7 +192,7 @@ describe('the builder', () => {
       csvPath: (writeFileSync(table, csv), table),
     });
     const { hits } = await scanPieces(built.scanner, Buffer.from(`Carol and Bob have ${good}`));
-    expect(hits.map(({ ref }) => ref).sort()).toEqual([2, 3]);
+    expect(new Set(hits.map(({ ref }) => ref))).toEqual(new Set([2, 3]));
     built.remove();
   });
 });

@@ -35,7 +35,7 @@ export function iban(from: Random): string {
     country === 'GB' || country === 'NL'
       ? from.pick(['WEST', 'ABNA', 'BARC']) + digits(from, length - 8)
       : digits(from, length - 4);
-  const asNumber = [...`${bban}${country}00`].map((c) => String(Number.parseInt(c, 36))).join('');
+  const asNumber = `${bban}${country}00`.replaceAll(/[A-Z]/g, (c) => String(Number.parseInt(c, 36)));
   const check = 98n - (BigInt(asNumber) % 97n);
   return `${country}${String(check).padStart(2, '0')}${bban}`;
 }
@@ -94,8 +94,9 @@ export function spell(from: Random, value: string): string {
       break;
     default:
   }
-  if (from.below(8) === 0) text = text.replaceAll(/[0-9A-Za-z]/g, FULL_WIDTH);
-  else if (from.below(8) === 0) text = text.replaceAll(/[0-9]/g, ARABIC);
+  const script = from.below(9);
+  if (script === 0) text = text.replaceAll(/[0-9A-Za-z]/g, FULL_WIDTH);
+  if (script === 1) text = text.replaceAll(/[0-9]/g, ARABIC);
   return text;
 }
 
