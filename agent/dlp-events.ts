@@ -1,5 +1,5 @@
 /** The events of data loss prevention. None of them holds what was found, only what kind, how often and where. */
-import { dlpCount } from './dlp-summary.ts';
+import { dlpCount, dlpRuleName } from './dlp-summary.ts';
 import type { Destination, Place } from './dlp/destination.ts';
 import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import type { DlpInfo, DlpMatchInfo, DlpSource, SentinelEvent, Severity } from './event.ts';
@@ -30,18 +30,40 @@ export interface Found {
   nowNs: bigint;
 }
 
-function byCertainty(a: DlpMatch, b: DlpMatch): number {
+function byCertainty(a: DlpMatchInfo, b: DlpMatchInfo): number {
   return b.confidence - a.confidence || b.count - a.count;
 }
 
-function matchInfo(match: DlpMatch): DlpMatchInfo {
-  const { index, rule, kind, type, count, offset, length, confidence } = match;
-  const info: DlpMatchInfo = { index, rule, kind, type, count, offset, length, confidence };
-  if (match.rowRef !== undefined) info.rowRef = match.rowRef;
-  if (match.containment !== undefined) info.containment = match.containment;
-  if (match.secondaries !== undefined) info.secondaries = match.secondaries;
-  if (match.member !== undefined) info.member = match.member;
-  return info;
+/**
+ * Matches of one kind in one place as one: how often in all, the surest confidence, the first place and its row. A table
+ * copied whole is one line, not as many as it has rows.
+ */
+function folded(matches: readonly DlpMatch[]): DlpMatchInfo[] {
+  const found = new Map<string, DlpMatchInfo>();
+  for (const match of matches) {
+    const { index, rule, kind, type, count, offset, length, confidence } = match;
+    const key = JSON.stringify([index, rule, kind, type, match.member]);
+    const known = found.get(key);
+    if (known === undefined) {
+      const info: DlpMatchInfo = { index, rule, kind, type, count, offset, length, confidence };
+      if (match.rowRef !== undefined) info.rowRef = match.rowRef;
+      if (match.containment !== undefined) info.containment = match.containment;
+      if (match.secondaries !== undefined) info.secondaries = [...match.secondaries];
+      if (match.member !== undefined) info.member = match.member;
+      found.set(key, info);
+      continue;
+    }
+    known.count += count;
+    known.confidence = Math.max(known.confidence, confidence);
+    if (match.containment !== undefined)
+      known.containment = Math.max(known.containment ?? 0, match.containment);
+    for (const column of match.secondaries ?? [])
+      if (known.secondaries?.includes(column) !== true) (known.secondaries ??= []).push(column);
+    if (offset >= known.offset) continue;
+    Object.assign(known, { offset, length });
+    if (match.rowRef !== undefined) known.rowRef = match.rowRef;
+  }
+  return [...found.values()];
 }
 
 function infoOf(found: Found): DlpInfo {
@@ -53,8 +75,8 @@ function infoOf(found: Found): DlpInfo {
     bytes: verdict.bytes,
     tookMs: Math.round(verdict.tookMs * 1000) / 1000,
     ofEventId: cause?.eventId ?? 0,
-    matches: [...verdict.matches].sort(byCertainty).slice(0, MAX_MATCHES).map(matchInfo),
-    matchesTotal: verdict.matches.length,
+    matches: folded(verdict.matches).sort(byCertainty).slice(0, MAX_MATCHES),
+    matchesTotal: verdict.matches.length + (verdict.unlisted ?? 0),
   };
   if (place.mount !== undefined) info.mount = place.mount;
   if (verdict.reasonCode !== undefined) info.reasonCode = verdict.reasonCode;
@@ -70,7 +92,7 @@ export function dlpEvent(found: Found): SentinelEvent {
   const dlp = infoOf(found);
   const where = WHERE[place.destination] ?? place.destination;
   const isMatch = verdict.verdict === 'match';
-  const rules = [...new Set(dlp.matches.map(({ rule }) => rule))].join(', ');
+  const rules = [...new Set(dlp.matches.map(dlpRuleName))].join(', ');
   let severity: Severity = OUTWARD.has(place.destination) ? 'high' : 'medium';
   if (!isMatch) severity = OUTWARD.has(place.destination) ? 'medium' : 'low';
   if (found.trigger === 'scan') severity = isMatch ? 'low' : 'info';

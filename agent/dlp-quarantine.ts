@@ -1,6 +1,7 @@
 /** The quarantine in a running agent: what policies take away and people put back is on record. */
 import type { CoreAddon } from '../native-addon/index.ts';
 import { Quarantine, type QuarantineEntry } from './dlp/quarantine.ts';
+import { dlpRuleName } from './dlp-summary.ts';
 import { describeError } from './errors.ts';
 import type { SentinelEvent } from './event.ts';
 import { createVerifier, type Identity } from './identity/identity.ts';
@@ -84,7 +85,7 @@ export class DlpQuarantine {
       inode: file.inode,
       policy: decision.policyId,
       eventId: String(event.eventId),
-      rules: [...new Set((dlp?.matches ?? []).map(({ rule }) => rule))],
+      rules: [...new Set((dlp?.matches ?? []).map(dlpRuleName))],
       destination: dlp?.destination ?? 'local',
     });
     this.#tell(

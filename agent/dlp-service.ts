@@ -10,6 +10,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigValues } from './config-options.ts';
 import { dlpEvent, skippedEvent } from './dlp-events.ts';
+import { dlpRuleName } from './dlp-summary.ts';
 import { DlpIndexes, type EngineOpener } from './dlp-indexes.ts';
 import { argumentFiles } from './dlp/argument-files.ts';
 import { destinationOf, type DestinationOptions, type Place } from './dlp/destination.ts';
@@ -257,7 +258,7 @@ export class DlpService implements PipelineListener {
     if (verdict.verdict === 'clean') this.totals.clean += 1;
     else if (verdict.verdict === 'match') {
       this.totals.matched += 1;
-      this.report(looked, place, trigger, event, await this.#sources(event, path));
+      this.report(looked, place, trigger, event, await this.#sources(event, path, verdict));
     } else {
       this.totals.unscannable += 1;
       this.report(looked, place, trigger, event, this.reads.near(event));
@@ -265,12 +266,14 @@ export class DlpService implements PipelineListener {
   }
 
   /** Protected files that were opened before; where no open was recorded, those that the arguments name. */
-  async #sources(event: SentinelEvent, written: string): Promise<DlpSource[]> {
+  async #sources(event: SentinelEvent, written: string, verdict: FileVerdict): Promise<DlpSource[]> {
     const known = this.reads.near(event);
     if (known.length > 0 || event.process === undefined) return known;
     const candidates = argumentFiles(event, written);
     if (event.file?.oldPath !== undefined) candidates.push(event.file.oldPath);
-    const options = { maxBytes: SOURCE_MAX_BYTES, deadlineMs: SOURCE_DEADLINE_MS };
+    // A plain file was not copied from inside a container, as a rule; looking there takes a process of its own.
+    const extract = verdict.members !== undefined;
+    const options = { maxBytes: SOURCE_MAX_BYTES, deadlineMs: SOURCE_DEADLINE_MS, extract };
     const found: DlpSource[] = [];
     for (const path of candidates) {
       const looked = await this.indexes.using((engine) =>
@@ -338,5 +341,5 @@ export class DlpService implements PipelineListener {
 }
 
 function rulesOf(verdict: FileVerdict): string[] {
-  return [...new Set(verdict.matches.map(({ rule }) => rule))];
+  return [...new Set(verdict.matches.map(dlpRuleName))];
 }

@@ -1,6 +1,11 @@
 /** One number for each thing that people and policies ask of what was found in a file. Percents are whole numbers. */
 import type { DlpInfo } from './event.ts';
 
+/** What was found, as people say it: the index and, where it has several, the rule. */
+export function dlpRuleName({ index, rule }: { index: string; rule: string }): string {
+  return index === rule || index === '' ? rule : `${index} ${rule}`;
+}
+
 /** Hits of all rules together. */
 export function dlpCount(dlp: DlpInfo): number {
   return dlp.matches.reduce((sum, match) => sum + match.count, 0);

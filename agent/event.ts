@@ -267,7 +267,7 @@ export interface DlpInfo {
   tookMs: number;
   /** The event that led to it; 0 for none. */
   ofEventId: number;
-  /** At most 32, most certain first; `matchesTotal` counts all. */
+  /** One for each kind in each member, at most 32, surest first; `matchesTotal`: rows, documents and patterns found. */
   matches: DlpMatchInfo[];
   matchesTotal: number;
   sources?: DlpSource[];

@@ -19,6 +19,8 @@ export interface LookOptions {
   maxBytes: number;
   deadlineMs: number;
   signal?: AbortSignal;
+  /** False: not inside containers, and a clean verdict is not remembered. */
+  extract?: boolean;
 }
 
 /** Never throws: what cannot be looked at is `unscannable`, with the reason. `undefined`: the file is gone. */
@@ -48,7 +50,8 @@ export async function lookAt(
     const verdict = await engine.scanFd(handle.fd, path, options);
     const after = contentIdentity(await handle.stat({ bigint: true }));
     const changed = after !== identity;
-    if (!changed && options.signal?.aborted !== true) cache.set(identity, verdict);
+    const isWhole = options.extract !== false || verdict.verdict === 'match';
+    if (!changed && isWhole && options.signal?.aborted !== true) cache.set(identity, verdict);
     return { ...about, verdict, cached: false, changed };
   } catch {
     // An engine's error may quote what it read: it is not repeated.

@@ -18,10 +18,15 @@ export interface HitGroup {
   containment?: number;
 }
 
+/** The index and, where it has several, the rule. */
+export function ruleName({ index, rule }: { index: string; rule: string }): string {
+  return index === rule || index === '' ? rule : `${index} · ${rule}`;
+}
+
 function keysOf(event: EventJson, way: Way): string[] {
   if (way === 'file') return [event.file?.path ?? ''];
   if (way === 'process') return [event.process?.executable ?? event.process?.name ?? ''];
-  return [...new Set((event.dlp?.matches ?? []).map((match) => match.rule))];
+  return [...new Set((event.dlp?.matches ?? []).map(ruleName))];
 }
 
 /** Newest finding first; `events` have to be newest first. */
@@ -37,7 +42,7 @@ export function groupHits(events: readonly EventJson[], way: Way): HitGroup[] {
       group.events.push(event);
       group.paths.add(event.file?.path ?? '');
       for (const match of event.dlp?.matches ?? []) {
-        if (way === 'rule' && match.rule !== key) continue;
+        if (way === 'rule' && ruleName(match) !== key) continue;
         group.hits += Number(match.count);
         group.confidence = Math.max(group.confidence, match.confidence);
         if (match.containment !== undefined)

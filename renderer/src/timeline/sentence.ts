@@ -2,6 +2,7 @@
  * Rows read as sentences: who, did what, to what. One table says for each type and action who acts and on what;
  * the verb itself is the message `verb.TYPE.ACTION`. Parts carry raw text: what draws them neutralises it.
  */
+import { ruleName } from '../dlp/hits-model.ts';
 import type { DecisionJson, EventJson, GapJson, ProcessRefJson } from '../../../agent/api/contract.ts';
 import { t, tn, tryMessage } from '../i18n/i18n.ts';
 import { bytes, count } from '../ui/format.ts';
@@ -152,7 +153,7 @@ function dlpFound({ dlp }: EventJson): string | undefined {
   if (dlp === undefined || dlp.matches.length === 0) return dlp?.reason;
   const counts = new Map<string, number>();
   for (const match of dlp.matches)
-    counts.set(match.rule, (counts.get(match.rule) ?? 0) + Number(match.count));
+    counts.set(ruleName(match), (counts.get(ruleName(match)) ?? 0) + Number(match.count));
   return [...counts].map(([rule, n]) => `${rule} ×${count(n)}`).join(', ');
 }
 

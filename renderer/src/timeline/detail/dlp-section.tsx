@@ -13,6 +13,7 @@ function Match({ match }: { match: DlpMatchJson }) {
   const { rowRef, member, secondaries, containment } = match;
   return (
     <li>
+      <Value value={match.index} label={t('dlp.index.name')} field="dlp.index" />{' '}
       <Value value={match.rule} label={t('dlp.hits.by.rule')} field="dlp.rule" />{' '}
       <SafeText text={match.type} limit={80} /> <span className="num">×{count(match.count)}</span>{' '}
       <span className="dim num">
@@ -44,7 +45,7 @@ function Match({ match }: { match: DlpMatchJson }) {
 export function DlpSection({ event }: { event: EventJson }) {
   const { dlp } = event;
   if (dlp === undefined) return null;
-  const more = dlp.matchesTotal - Math.min(dlp.matches.length, MAX_SHOWN);
+  const more = dlp.matches.length - MAX_SHOWN;
   return (
     <section className="detail-section">
       <h3>
