@@ -10,6 +10,7 @@ import type { SentinelEvent } from './event.ts';
 import type { EffectRequest } from './exception-preview.ts';
 import type { SliceRequest } from './policy-simulation.ts';
 import { RarityFile } from './rarity-file.ts';
+import { collectGarbage } from './resident.ts';
 import { compileMatcher } from './store/query-match.ts';
 import { parseQuery } from './store/query-parser.ts';
 import { SLICE_MS, TimelineCounts, type Count } from './timeline-counts.ts';
@@ -33,6 +34,8 @@ interface Follow {
 
 interface Asked extends Count {
   upTo?: LanePositions;
+  /** Not brought up to that position for longer than this. */
+  syncByMs: number;
   queries?: TimelineQueries;
   goOn?: (ms: number) => string | undefined;
 }
@@ -49,6 +52,8 @@ const RARITY_MS = 600_000;
 const PRUNE_SLICE_MS = 20;
 /** Between attempts to store what could not be stored. */
 const RETRY_MS = 2000;
+/** After the last question: what answering took is given back. */
+const RELEASE_MS = 15_000;
 const NS_PER_DAY = 86_400_000_000_000n;
 
 const options = workerData as WorkerOptions;
@@ -134,16 +139,17 @@ function raise(positions: LanePositions): void {
   };
 }
 
+function isStored({ security, observability }: LanePositions): boolean {
+  const at = engine.positions();
+  return at.security >= security && at.observability >= observability;
+}
+
 /** Ingests up to a position before a query is answered, within bounds. */
 function catchUp(upTo: LanePositions | undefined): void {
   if (!upTo) return;
   raise(upTo);
   const deadline = performance.now() + MAX_SYNC_MS;
-  for (;;) {
-    const at = engine.positions();
-    if (at.security >= upTo.security && at.observability >= upTo.observability) return;
-    if (performance.now() > deadline || engine.step(durable) === 0) return;
-  }
+  while (!isStored(upTo)) if (performance.now() > deadline || engine.step(durable) === 0) return;
 }
 
 function report(): void {
@@ -197,7 +203,10 @@ function answer(id: number, work: () => string): void {
 
 const counts = new TimelineCounts<Asked>({
   goOn: (count) => {
-    if (!count.goOn) catchUp(count.upTo);
+    if (!count.goOn && count.upTo && performance.now() < count.syncByMs) {
+      raise(count.upTo);
+      if (!isStored(count.upTo) && engine.step(durable) > 0) return undefined;
+    }
     return engine.answer(({ queries }) => {
       // Another file is counted from its beginning.
       if (!count.goOn || count.queries !== queries) {
@@ -235,6 +244,16 @@ async function simulate(id: number, request: SliceRequest, upTo: LanePositions |
   });
 }
 
+/** Nobody asks any more. The engine would collect only when more is allocated, which at rest is hours later. */
+const releaseTimer = setTimeout(() => {
+  try {
+    if (!closing) engine.answer(({ timeline }) => timeline.releaseMemory());
+  } catch {
+    // What is wrong with the timeline is said by whoever asks it.
+  }
+  collectGarbage();
+}, RELEASE_MS);
+
 // An agent at rest sleeps: following and reporting are armed by what was ingested.
 const timers = [setInterval(prune, PRUNE_MS), setInterval(() => rarity.save(), RARITY_MS)];
 
@@ -245,6 +264,7 @@ port.on('message', (message: ToWorker) => {
       pump();
       break;
     case 'call': {
+      releaseTimer.refresh();
       const { id, method, params, upTo } = message;
       if (method === 'exceptions.effect') {
         void preview(id, params as EffectRequest, upTo);
@@ -255,7 +275,7 @@ port.on('message', (message: ToWorker) => {
         break;
       }
       if (method === 'events.histogram' || method === 'events.facets') {
-        counts.add({ id, method, params, upTo });
+        counts.add({ id, method, params, upTo, syncByMs: performance.now() + MAX_SYNC_MS });
         break;
       }
       answer(id, () => {
@@ -265,6 +285,7 @@ port.on('message', (message: ToWorker) => {
       break;
     }
     case 'follow':
+      releaseTimer.refresh();
       answer(message.id, () => {
         catchUp(message.upTo);
         const test = compileMatcher(parseQuery(message.query));
@@ -287,6 +308,7 @@ port.on('message', (message: ToWorker) => {
       clearTimeout(followTimer);
       clearTimeout(reportTimer);
       clearTimeout(retryTimer);
+      clearTimeout(releaseTimer);
       for (let left = 200; left > 0 && engine.step(durable) > 0; left--);
       rarity.save();
       engine.close();

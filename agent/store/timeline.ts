@@ -116,6 +116,8 @@ export interface Timeline {
   /** One slice of retention; call again soon until `done`. */
   prune(limits: RetentionLimits): RetentionStep;
   cursors(): Cursors;
+  /** Gives back what SQLite keeps for the next question. */
+  releaseMemory(): void;
   /** Problems found, none for a sound database. Reads everything: seconds per million events. */
   integrityCheck(): string[];
   close(): void;
@@ -366,6 +368,10 @@ class SqliteTimeline implements Timeline {
         rows.map(({ key, value }) => [key.slice('cursor.'.length), value]),
       ) as Cursors;
     });
+  }
+
+  releaseMemory(): void {
+    this.guard(() => this.db.exec('PRAGMA shrink_memory'));
   }
 
   integrityCheck(): string[] {

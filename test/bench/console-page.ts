@@ -71,6 +71,8 @@ export interface ConsolePage {
   readonly cdp: CDPSession;
   /** Answers since it was last called. */
   apiTimings(): ApiTiming[];
+  /** Calls once with the method of the next answer with rows. */
+  onRows(listener: (method: string) => void): void;
   complaints(): string[];
   /** Bytes of the JavaScript heap in use after a forced collection, and how many nodes and listeners there are. */
   heap(): Promise<{ bytes: number; nodes: number; listeners: number }>;
@@ -84,8 +86,11 @@ interface Frame {
   response: { payloadData: string };
 }
 
+const ROWS: ReadonlySet<string> = new Set(['events.follow', 'events.query']);
+
 /** Counts what the page asks for and how long answers take. */
-function watchSocket(cdp: CDPSession): () => ApiTiming[] {
+function watchSocket(cdp: CDPSession): Pick<ConsolePage, 'apiTimings' | 'onRows'> {
+  let listener: ((method: string) => void) | undefined;
   const asked = new Map<number, { method: string; at: number }>();
   let timings: ApiTiming[] = [];
   cdp.on('Network.webSocketFrameSent', ({ timestamp, response }: Frame) => {
@@ -98,11 +103,19 @@ function watchSocket(cdp: CDPSession): () => ApiTiming[] {
     if (!call) return;
     asked.delete(id);
     timings.push({ method: call.method, ms: (timestamp - call.at) * 1000 });
+    if (!ROWS.has(call.method)) return;
+    listener?.(call.method);
+    listener = undefined;
   });
-  return () => {
-    const all = timings;
-    timings = [];
-    return all;
+  return {
+    apiTimings: () => {
+      const all = timings;
+      timings = [];
+      return all;
+    },
+    onRows: (next) => {
+      listener = next;
+    },
   };
 }
 
@@ -120,7 +133,7 @@ export async function openConsolePage(): Promise<ConsolePage> {
   return {
     page,
     cdp,
-    apiTimings: watchSocket(cdp),
+    ...watchSocket(cdp),
     complaints: () => browser.complaints(),
     heap: async () => {
       await cdp.send('HeapProfiler.collectGarbage');

@@ -41,6 +41,8 @@ export interface Times {
   liveMs: number;
   sampleMs: number;
   settleMs: number;
+  /** The agent gives back what questions took some seconds after the last. */
+  releaseMs: number;
   dayMs: number;
 }
 
@@ -143,12 +145,15 @@ export async function atRest(
   console_.apiTimings();
   const asked: number[] = [];
   const askedWork: number[] = [];
-  const workNow = async (): Promise<number> => (await mainThreadMs(console_)) + cpuMs(session.agent.pid);
   for (let n = 0; n < times.queryRounds; n += 1) {
     for (const query of QUERIES) {
-      const before = await workNow();
+      const { pid } = session.agent;
+      const before = (await mainThreadMs(console_)) + cpuMs(pid);
+      // What the agent does after the rows is for the counts around them.
+      let agentMs = cpuMs(pid);
+      console_.onRows(() => (agentMs = cpuMs(pid)));
       asked.push(await askFor(console_, query));
-      askedWork.push((await workNow()) - before);
+      askedWork.push((await mainThreadMs(console_)) + agentMs - before);
       // A person reads before asking again; the histogram and the facets arrive meanwhile.
       await sleep(times.readMs);
     }
@@ -252,6 +257,13 @@ export async function live(
   });
 
   await console_.page.goto('about:blank');
+  await sleep(times.releaseMs);
+  const after = memoryMb(pid);
+  report('agent PSS, console closed again', after.pss, 'MB', {
+    peer: `before it was opened (${round(closedMemory.pss)} MB)`,
+    ratio: round(after.pss / closedMemory.pss, 2),
+    note: `anonymous ${round(after.anonymous)} MB, ${times.releaseMs / 1000} s later`,
+  });
   const hidden = await hiddenCpuPercent(await address(session), Math.max(1500, times.settleMs), times.idleMs);
   report(`renderer CPU, tab hidden, ${LIVE_RATE} events/s`, hidden, '% of a core', {
     budget: '< 1 %',

@@ -31,6 +31,7 @@ const FULL: Times = {
   liveMs: 600_000,
   sampleMs: 10_000,
   settleMs: 15_000,
+  releaseMs: 30_000,
   dayMs: 150_000,
 };
 const QUICK: Times = {
@@ -44,6 +45,7 @@ const QUICK: Times = {
   liveMs: 3000,
   sampleMs: 250,
   settleMs: 500,
+  releaseMs: 0,
   dayMs: 3000,
 };
 
