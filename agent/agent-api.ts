@@ -20,6 +20,7 @@ import { commandRunner } from './run-command.ts';
 import { exceptionMethods } from './exception-service.ts';
 import type { Log } from './log.ts';
 import { policyMethods } from './policy-api.ts';
+import { TAG_KIND, expandTags } from './process-tags.ts';
 import type { PolicyService } from './policy-service.ts';
 import { consoleDir } from './resources.ts';
 import { SavedItems } from './saved-items.ts';
@@ -75,6 +76,11 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
   });
   const saved = new SavedItems(dataPaths(parts.dataDir).saved, (problem) => parts.log.warn({}, problem));
 
+  const untagged = <P extends { query: string }>(params: P): P => ({
+    ...params,
+    query: expandTags(params.query, () => saved.list(TAG_KIND)),
+  });
+
   const run = commandRunner(process.argv[1]);
   const checks = createLogChecks(run, parts.dataDir, parts.nowNs);
   const evidence = createEvidence(run, parts.dataDir);
@@ -83,12 +89,12 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
     methods: {
       'health.get': async () => parts.health(),
       'query.check': (params) => timeline.call('query.check', params),
-      'events.query': async (params) => timeline.call('events.query', params, await fresh(params)),
+      'events.query': async (params) => timeline.call('events.query', untagged(params), await fresh(params)),
       // Of the same moment as the rows, and after them.
       'events.histogram': async (params, { signal }) =>
-        timeline.call('events.histogram', params, await parts.settle(), signal),
+        timeline.call('events.histogram', untagged(params), await parts.settle(), signal),
       'events.facets': async (params, { signal }) =>
-        timeline.call('events.facets', params, await parts.settle(), signal),
+        timeline.call('events.facets', untagged(params), await parts.settle(), signal),
       'events.get': async (params) => timeline.call('events.get', params),
       'events.around': (params) => timeline.call('events.around', params),
       'gaps.totals': async (params) => timeline.call('gaps.totals', params, await parts.settle()),
@@ -98,8 +104,9 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'tree.children': async (params) =>
         timeline.call('tree.children', params, params.after === undefined ? await parts.settle() : undefined),
       'tree.overview': async (params) => timeline.call('tree.overview', params, await parts.settle()),
-      'tree.search': async (params) => timeline.call('tree.search', params, await parts.settle()),
-      'events.export': async (params) => timeline.call('events.export', params, await fresh(params)),
+      'tree.search': async (params) => timeline.call('tree.search', untagged(params), await parts.settle()),
+      'events.export': async (params) =>
+        timeline.call('events.export', untagged(params), await fresh(params)),
       'triage.list': async (params) => timeline.call('triage.list', params, await parts.settle()),
       'triage.set': async (params, { peer }) => {
         const missing = await timeline.call(
@@ -169,7 +176,12 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       return () => clearInterval(timer);
     },
     followEvents: async (query, limit, listener) =>
-      timeline.follow(query, limit, listener, await parts.settle()),
+      timeline.follow(
+        expandTags(query, () => saved.list(TAG_KIND)),
+        limit,
+        listener,
+        await parts.settle(),
+      ),
   };
 
   const server = createApiServer({ services, version: VERSION, log: parts.log });

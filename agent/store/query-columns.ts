@@ -67,6 +67,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   'dns.type': text('cold', COLD.recordType, Kind.label),
   exit: number('cold', COLD.exitCode),
   signal: number('cold', COLD.exitSignal),
+  tag: 'rest',
   target: 'rest',
   'target.pid': 'rest',
   'gap.cause': 'rest',

@@ -195,6 +195,8 @@ export const FIELDS: readonly Field[] = [
     'memfd, deleted, setuid, script …',
     (e) => e.process?.flags,
   ),
+  // No event holds it: process-tags.ts puts the tagged processes in its place.
+  field('tag', 'process.tag', 'keyword', 'tag that somebody gave the process', () => undefined),
   field('exit', 'exitcode exit_code process.exit_code', 'number', 'exit code', (e) => e.process?.exitCode),
   field('signal', 'exitsignal', 'number', 'signal that ended the process', (e) => e.process?.exitSignal),
   field(

@@ -196,6 +196,31 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
     await page.goBack();
     await expect.poll(() => params().get('p')).toBe(id);
     await cat().waitFor();
+  });
+
+  it('takes tags from people, shows them wherever the process is, and finds what has one', async () => {
+    await session.go(`#/processes?p=${tree}`);
+    await page.locator(`.row[data-process="${tree}"]`).click();
+    const panel = page.locator('.process-panel');
+    await panel.getByLabel('New tag').fill('two words');
+    await panel.getByRole('alert').waitFor();
+    await panel.getByLabel('New tag').fill('nightly');
+    await page.keyboard.press('Enter');
+    await page.locator(`.row[data-process="${tree}"] .tag-own`, { hasText: 'nightly' }).waitFor();
+    const { items } = await api.call('saved.list', { kind: 'tag' });
+    expect(items.map(({ name }) => name)).toEqual([tree]);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await panel.getByRole('button', { name: 'nightly', exact: true }).click();
+    await page.locator('.row[data-event] .tag-own').first().waitFor();
+    expect(params().get('q')).toBe('tag:nightly');
+    const found = await api.call('events.query', { query: 'tag:nightly', limit: 200 });
+    const wanted = await api.call('events.query', { query: `pid:${parent.pid}`, limit: 200 });
+    expect(found.events.map(({ eventId }) => eventId)).toEqual(wanted.events.map(({ eventId }) => eventId));
+    await page.goBack();
+    await page.locator(`.row[data-process="${tree}"]`).click();
+    await panel.getByRole('button', { name: 'Remove the tag nightly' }).click();
+    await expect.poll(() => page.locator('.tag-own').count()).toBe(0);
+    expect((await api.call('events.query', { query: 'tag:nightly' })).events).toEqual([]);
     expect(session.browser.complaints()).toEqual([]);
   });
 });

@@ -23,7 +23,7 @@ import { ExceptionList } from './exception-list.tsx';
 import { AttackMatrix } from './matrix.tsx';
 import { Matches } from './matches.tsx';
 import { RuleTable } from './rule-table.tsx';
-import { loadDetections } from './load.ts';
+import { MAX_PAGES, loadDetections } from './load.ts';
 import './detections.css';
 
 const REFRESH_MS = 5000;
@@ -126,7 +126,7 @@ function ChainRow({ group, decisions, show }: { group: ChainGroup } & Listed) {
         </td>
         <td>
           <Toggle open={open} onClick={() => setOpen(!open)}>
-            <SafeText text={`${process.name} ${process.pid}`} limit={100} />
+            <SafeText text={`${process.name || t('common.unknown')} ${process.pid}`} limit={100} />
           </Toggle>
           <button
             type="button"
@@ -171,7 +171,14 @@ export function DetectionsView() {
   const by = WAYS.find((way) => way === words[0]) ?? 'rule';
   const show = SHOWN.find((each) => each === words[1]) ?? 'all';
   const go = (way: string, what: Shown): void => navigate({ tab: `${way}.${what}` }, true);
-  const { data, error, again } = useLoad('detections', loadDetections, REFRESH_MS, made);
+  const [pages, setPages] = useState(1);
+  // Older pages are read by hand, and all of them again only when asked: a refresh every few seconds is for the newest.
+  const { data, error, again } = useLoad(
+    'detections',
+    (signal) => loadDetections(pages, signal),
+    pages === 1 ? REFRESH_MS : undefined,
+    made * MAX_PAGES + pages,
+  );
   const total = data?.groups.reduce((sum, group) => sum + group.count, 0) ?? 0;
   const decisions = data?.decisions ?? [];
   const listed: Listed = { decisions, show };
@@ -252,6 +259,14 @@ export function DetectionsView() {
             </tbody>
           </table>
           {none ? <p className="dim">{t('detections.noneShown')}</p> : null}
+          <p className="detections-read dim small" role="status">
+            {t(data.more ? 'detections.read' : 'detections.readAll', { n: count(data.read) })}{' '}
+            {data.more && pages < MAX_PAGES ? (
+              <button type="button" className="button" onClick={() => setPages(pages + 1)}>
+                {t('detections.older')}
+              </button>
+            ) : null}
+          </p>
         </>
       ) : null}
       {data ? <AttackMatrix rules={data.rules} counts={data.techniques} /> : null}

@@ -50,6 +50,44 @@ describe('chains', () => {
   });
 });
 
+describe('longer chains', () => {
+  const ref = (pid: number, rest = {}) => ({ pid, startNs: String(pid), name: `p${pid}`, ...rest });
+  /** `line`: the process and those above it. */
+  const by = (id: number, session: number | undefined, ...line: number[]): EventJson => ({
+    ...hit(id, `r${id}`, 'low'),
+    process: ref(line[0] ?? 0, session === undefined ? {} : { sessionId: session }),
+    ...(line[1] === undefined ? {} : { parent: ref(line[1]) }),
+    ancestry: line.slice(1).map((pid) => `${pid}-${pid}`),
+  });
+  const chains = (events: EventJson[]): [number, string[]][] =>
+    groupByChain(events, () => true).map(({ process, events: own }) => [
+      process.pid,
+      own.map(({ eventId }) => eventId),
+    ]);
+
+  it('put what one session did under its leader, however far below, and not under what all descends from', () => {
+    const events = [
+      by(4, 50, 90, 50, 1),
+      by(3, 10, 22, 21, 20, 10, 1),
+      by(2, 10, 30, 10, 1),
+      by(1, 10, 10, 1),
+    ];
+    expect(chains(events)).toEqual([
+      [50, ['4']],
+      [10, ['3', '2', '1']],
+    ]);
+    expect(chains([by(2, 1, 30, 1), by(1, 1, 31, 1)])).toHaveLength(2);
+  });
+  it('join what was sent into a session of its own to the chain it came from', () => {
+    const events = [by(2, 40, 41, 40, 12, 10, 1), by(1, 10, 11, 10, 1)];
+    expect(chains(events)).toEqual([[10, ['2', '1']]]);
+  });
+  it('name a leader that only its descendants tell of by its number', () => {
+    const [group] = groupByChain([by(1, 10, 22, 21, 10, 1)], () => true);
+    expect(group?.process).toEqual({ pid: 10, startNs: '10', name: '' });
+  });
+});
+
 describe('rules', () => {
   const rule = (id: string, hits: number): RuleSummary => ({
     id,

@@ -18,7 +18,7 @@ export interface RuleGroup {
   open: number;
 }
 
-/** Matches of one process and what it started: "these eight things came from one shell". */
+/** Matches of one process and what descends from it: "these eight things came from one shell". */
 export interface ChainGroup {
   id: string;
   process: ProcessRefJson;
@@ -73,40 +73,79 @@ export function groupByRule(
   });
 }
 
-/** Groups by the process that started the one that matched; a process that matched itself and by a child is one group. */
+/** How far up a common ancestor is looked for. */
+const MAX_STEPS = 12;
+/** What everything descends from says nothing about a chain. */
+const ROOTS = /^[12]-/;
+
+const entity = (process: ProcessRefJson): string => `${process.pid}-${process.startNs}`;
+
+/**
+ * The process that a match is put under: the one that leads its session (a login's shell, a service) if it is on record
+ * above it, else its parent; itself when nothing but the roots is known above.
+ */
+function headOf({ process, parent, ancestry = [] }: EventJson): string {
+  if (!process) return '';
+  const leader = [entity(process), ...ancestry.slice(0, MAX_STEPS)].find(
+    (id) => process.sessionId !== undefined && id.startsWith(`${process.sessionId}-`) && !ROOTS.test(id),
+  );
+  if (leader !== undefined) return leader;
+  return parent && !ROOTS.test(entity(parent)) ? entity(parent) : entity(process);
+}
+
+/** The process with that id as far as events tell; without a name when none does. */
+function refOf(id: string, known: ReadonlyMap<string, ProcessRefJson>): ProcessRefJson {
+  const [pid = '0', startNs = '0'] = id.split('-');
+  return known.get(id) ?? { pid: Number(pid), startNs, name: '' };
+}
+
+/**
+ * Groups by chain of processes: matches below one process belong together, however far below, and with its own. A head
+ * of which another group's head is an ancestor joins that group, as what a shell sent into a session of its own does.
+ */
 export function groupByChain(
   events: readonly EventJson[],
   isOpen: (event: EventJson, ruleId: string) => boolean,
 ): ChainGroup[] {
-  const groups = new Map<string, ChainGroup>();
-  const entity = (process: ProcessRefJson): string => `${process.pid}-${process.startNs}`;
-  // Oldest first: a shell that matched is known before what it runs.
-  for (const event of [...events].reverse()) {
-    const { process, parent } = event;
+  const known = new Map<string, ProcessRefJson>();
+  const above = new Map<string, readonly string[]>();
+  const heads = new Map<EventJson, string>();
+  for (const event of events) {
+    const { process, parent, ancestry = [] } = event;
     if (!process) continue;
-    const own = groups.get(entity(process));
-    const head = own || !parent ? process : parent;
-    const known = own ?? groups.get(entity(head));
+    if (parent) known.set(entity(parent), parent);
+    known.set(entity(process), process);
+    const head = headOf(event);
+    heads.set(event, head);
+    const line = [entity(process), ...ancestry];
+    const at = line.indexOf(head);
+    above.set(head, at < 0 ? [] : line.slice(at + 1, at + 1 + MAX_STEPS));
+  }
+  const all = new Set(heads.values());
+  const topOf = (head: string): string => {
+    let top = head;
+    for (const id of above.get(head) ?? []) if (all.has(id)) top = id;
+    return top;
+  };
+  const groups = new Map<string, ChainGroup>();
+  // Oldest first, so that the latest is the last.
+  for (const event of [...events].reverse()) {
+    const head = heads.get(event);
+    if (head === undefined) continue;
+    const id = topOf(head);
     const rules = (event.detections ?? []).map((detection) => detection.title);
     const open = (event.detections ?? []).some((detection) => isOpen(event, detection.ruleId)) ? 1 : 0;
-    if (!known) {
-      const id = entity(head);
-      groups.set(id, {
-        id,
-        process: head,
-        level: event.severity,
-        rules,
-        latest: event,
-        events: [event],
-        open,
-      });
+    const group = groups.get(id);
+    if (!group) {
+      const level = event.severity;
+      groups.set(id, { id, process: refOf(id, known), level, rules, latest: event, events: [event], open });
       continue;
     }
-    known.events.unshift(event);
-    known.open += open;
-    known.latest = event;
-    known.rules = [...new Set([...known.rules, ...rules])];
-    if (rank(event.severity) > rank(known.level)) known.level = event.severity;
+    group.events.unshift(event);
+    group.open += open;
+    group.latest = event;
+    group.rules = [...new Set([...group.rules, ...rules])];
+    if (rank(event.severity) > rank(group.level)) group.level = event.severity;
   }
   return [...groups.values()].sort(
     (a, b) => rank(b.level) - rank(a.level) || Number(BigInt(b.latest.tsNs) - BigInt(a.latest.tsNs)),

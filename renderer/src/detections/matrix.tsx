@@ -1,5 +1,5 @@
 /** The ATT&CK matrix: a column for each tactic, a cell for each technique the rules here are about. */
-import { useMemo } from 'react';
+import { Fragment, useMemo } from 'react';
 import type { RuleSummary } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { clauseText } from '../timeline/query-text.ts';
@@ -20,7 +20,18 @@ function Technique({ cell }: { cell: Cell }) {
         title={`${cell.technique} ${cell.name}: ${rules}, ${fired}. ${cell.parts.join(' ')}`}
         onClick={() => runQuery(clauseText('attack', cell.technique))}
       >
-        <span className="technique-name">{cell.name}</span>
+        <span className="technique-name">
+          {cell.name.split('/').map((part, at) => (
+            <Fragment key={at}>
+              {at > 0 ? (
+                <>
+                  /<wbr />
+                </>
+              ) : null}
+              {part}
+            </Fragment>
+          ))}
+        </span>
         <span className="technique-foot num">
           <span>{cell.technique}</span>
           <span>{rules}</span>

@@ -18,6 +18,7 @@ import { KeyMap } from './key-map.tsx';
 import { useKeyboard } from './keyboard.ts';
 import { Palette } from './palette.tsx';
 import { Rail } from './rail.tsx';
+import { loadTags } from '../processes/tag-store.ts';
 import { StateSentence } from './state-sentence.tsx';
 import '../ui/tokens.css';
 import '../ui/base.css';
@@ -52,7 +53,11 @@ export function App() {
   const locale = usePrefs((prefs) => prefs.locale);
   const view = useApp((state) => state.route.view);
   const connected = useApp((state) => state.session > 0);
+  const session = useApp((state) => state.session);
   useKeyboard();
+  useEffect(() => {
+    if (session > 0) void loadTags();
+  }, [session]);
   useEffect(() => {
     document.documentElement.lang = locale;
     document.title = `${t(`nav.${view}`)} · ${t('app.name')}`;

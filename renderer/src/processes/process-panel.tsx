@@ -10,6 +10,7 @@ import { quoteArg } from '../timeline/sentence.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { lifeText } from './process-row.tsx';
 import { showProcess } from './process-store.ts';
+import { Tags } from './tags.tsx';
 
 /** Its own events and no other process's: a pid is used again, so its life bounds the query. */
 export function eventsOf(node: TreeNode): string {
@@ -93,6 +94,7 @@ export function ProcessPanel({ node, focused }: { node: TreeNode; focused: boole
           {t('processes.focus')}
         </button>
       )}
+      {node.told ? null : <Tags node={node} />}
       {process.argv && process.argv.length > 0 ? (
         <section className="detail-section">
           <h3>{t('detail.command')}</h3>

@@ -10,6 +10,7 @@ import { commandLine } from '../timeline/sentence.ts';
 import { loadChildren, setExpanded } from './process-store.ts';
 import { Badges } from './badges.tsx';
 import { type Axis, lifeBox } from './life-axis.ts';
+import { TagBadges } from './tags.tsx';
 import { type Branch, type TreeRow, durationOf, userOf } from './tree-model.ts';
 
 export const INDENT_PX = 14;
@@ -115,6 +116,7 @@ export const ProcessRow = memo(function ProcessRow({
         <span className="say-object dim">
           <MiddleEllipsis text={command} />
         </span>
+        <TagBadges entityId={id} />
         {node.told ? <span className="tag">{t('processes.told')}</span> : null}
         {branch.total > 0 ? (
           <span className="tag num" title={t('processes.children', { n: count(branch.total) })}>

@@ -17,6 +17,7 @@ import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
 import { Badges } from './badges.tsx';
 import { entityOf, showProcess } from './process-store.ts';
+import { TagBadges } from './tags.tsx';
 import { userOf, worst } from './tree-model.ts';
 
 const REFRESH_MS = 10_000;
@@ -46,6 +47,7 @@ function Line({
             <SafeText text={process.name || t('common.unknown')} limit={40} />
           </span>
           <span className="num dim">{process.pid}</span>
+          <TagBadges entityId={entityOf(process)} />
           <span className="say-object dim">
             <MiddleEllipsis text={command} />
           </span>

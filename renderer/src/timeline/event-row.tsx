@@ -8,6 +8,8 @@ import { IconButton } from '../ui/primitives.tsx';
 import { SeverityGlyph } from '../ui/severity.tsx';
 import { EndEllipsis, MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
+import { entityOf } from '../processes/process-store.ts';
+import { TagBadges } from '../processes/tags.tsx';
 import { cellOf, isNumber } from './columns.ts';
 import { toggleMark, togglePin } from './marks.ts';
 import { type Ask, type Part, describe, verdictOf } from './sentence.ts';
@@ -213,6 +215,7 @@ export const EventRow = memo(function EventRow(props: RowProps) {
         {event.gap ? <Icon name="gap" /> : null}
         {verdict === undefined ? null : <span className="tag tag-bad">{verdict}</span>}
         <Sentence event={event} />
+        <TagBadges entityId={event.process && entityOf(event.process)} />
         {run ? <Repeats run={run} open={open} /> : null}
         {event.synthetic ? (
           <span className="tag" title={t('list.syntheticTitle')}>
