@@ -121,14 +121,14 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
         completions: caret === undefined ? [] : completePolicy(text, Math.min(caret, text.length)),
       };
     },
-    'policy.diff': async ({ id, text }) => refusing(() => policies.difference(id, text)),
+    'policy.diff': async ({ id, text }) => refusing(() => policies.desk.difference(id, text)),
     'policy.templates': async () => ({ templates: templates(policies.compile) }),
     'policy.except': async ({ id, eventId, conditions, reason, expires }, { peer }) => {
       const nowMs = Number(parts.nowNs() / 1_000_000n);
       if (expires !== undefined) checkExpiry(expires, nowMs);
       const event = await decidedEvent(eventId);
       return refusing(() =>
-        policies.draftException(id, event, {
+        policies.desk.draftException(id, event, {
           conditions,
           owner: who(peer),
           reason: reason ?? '',
@@ -137,7 +137,7 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       );
     },
     'policy.save': async ({ text, base }, { peer }) => {
-      const saved = refusing(() => policies.save(text, base));
+      const saved = refusing(() => policies.desk.save(text, base));
       const { id, version, hash } = saved.version;
       const by = who(peer);
       told(by, `policy ${id} version ${version} was saved as a draft`, { policy: id, hash, step: 'save' });
@@ -159,7 +159,7 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       return { version };
     },
     'policy.run': async ({ id, days, text }) => {
-      const { target, active } = refusing(() => policies.texts(id, text));
+      const { target, active } = refusing(() => policies.desk.texts(id, text));
       const earlier = runs.get(id);
       if (earlier) earlier.stop = true;
       const run: Run = { simulation: newSimulation(target.policy, active?.policy), stop: false };

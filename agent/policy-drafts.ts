@@ -9,10 +9,10 @@ import { withDocument, withException, withVersion, type ExceptionText } from './
 import { exceptionCandidates } from './policy/except.ts';
 import type { ExpressionCompiler } from './policy/expression.ts';
 import { canonicalText } from './policy/hash.ts';
-import { PolicyRefusedError } from './policy/lifecycle.ts';
 import type { VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
 import { problemText } from './policy/problem.ts';
+import { PolicyRefusedError } from './policy/refused.ts';
 import { TEMPLATES } from './policy/templates.ts';
 import { loadPolicyFiles } from './policy-files.ts';
 import { policiesFolder, readPolicyFile, readPolicyFolder, replaceFile } from './policy-store.ts';

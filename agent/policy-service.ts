@@ -3,36 +3,27 @@
  * through here, whether over the Local API, from a command without an agent, or by time.
  */
 import type {
-  PolicyDifferenceJson,
-  PolicyExceptionDraft,
+  PolicyHistoryJson,
   PolicyOverview,
   PolicyPendingJson,
   PolicyStep,
   PolicyVersionJson,
 } from './api/contract.ts';
 import { describeError } from './errors.ts';
-import type { SentinelEvent } from './event.ts';
 import type { Identity } from './identity/identity.ts';
-import { approverKeyId, REQUIRED_APPROVALS, type Approval, type Approver } from './policy/approval.ts';
+import type { Approval } from './policy/approval.ts';
 import type { CanaryRules } from './policy/canary.ts';
-import { needsApprovals, PolicyEngine } from './policy/engine.ts';
-import { hashText } from './policy/hash.ts';
-import { Lifecycle, PolicyRefusedError, type LifecycleClock } from './policy/lifecycle.ts';
+import { PolicyEngine } from './policy/engine.ts';
+import { Lifecycle, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
 import type { Enforcer, FrozenCgroup, PolicyReach } from './policy/types.ts';
 import { loadAllPolicies, type PolicyTexts } from './policy-files.ts';
 import { policyCompiler } from './policy-compiler.ts';
-import {
-  differenceOf,
-  exceptionDraft,
-  numbered,
-  onePolicy,
-  placeFor,
-  PolicyConflictError,
-  writeDraft,
-} from './policy-drafts.ts';
+import { PolicyDesk } from './policy-desk.ts';
 import { PolicyActs } from './policy-acts.ts';
+import { approversOf, setApprovers } from './policy-approvers.ts';
+import { historyJson, pendingJson, versionJson } from './policy-json.ts';
 import { PolicyServing } from './policy-serving.ts';
 import { PolicyStore } from './policy-store.ts';
 
@@ -50,11 +41,9 @@ export interface PolicyServiceParts {
   onNotice?: (notice: string) => void;
 }
 
-const OVERLAP_MS = 7 * 86_400_000;
 const MAX_NOTICES = 100;
 /** Between saves of what only time changes: canaries, and the clock while approvals are collected. */
 const SAVE_MS = 600_000;
-const MAX_APPROVERS = 100;
 
 /** The rules of canaries as the settings have them. */
 export function canaryRules(settings: {
@@ -73,6 +62,7 @@ export class PolicyService {
   readonly compile = policyCompiler();
   readonly engine: PolicyEngine;
   readonly acts = new PolicyActs();
+  readonly desk: PolicyDesk;
   readonly #parts: PolicyServiceParts;
   readonly #store: PolicyStore;
   readonly #life: Lifecycle;
@@ -96,6 +86,16 @@ export class PolicyService {
       deviceId: parts.identity.deviceId,
     });
     this.#serving = new PolicyServing(parts.enforcer, this.engine);
+    this.desk = new PolicyDesk({
+      dataDir: parts.dataDir,
+      compile: this.compile,
+      life: this.#life,
+      inFiles: (id) => this.#texts.policies.find(({ policy }) => policy.id === id),
+      byHash: (hash) => this.#loaded.get(hash),
+      reload: () => this.reload(),
+      versionJson: (version) => this.#versionJson(version),
+      recordText: parts.recordText,
+    });
     if (problem !== undefined) this.#notice(problem);
     this.reload();
   }
@@ -160,47 +160,17 @@ export class PolicyService {
   }
 
   approve(nonce: string, approval: Approval): PolicyPendingJson {
-    return this.#pendingJson(this.#changing(() => this.#life.approve(nonce, approval)));
+    return this.#pendingJson(this.#changing(() => this.#life.manifests.approve(nonce, approval)));
   }
 
   /** Sets the approvers, or says what has to be signed first. @throws SentinelError for a key that is none. */
   setApprovers(approvers: readonly { name: string; key: string }[]): PolicyPendingJson | undefined {
-    return this.#changing(() => this.#setApprovers(approvers));
-  }
-
-  #setApprovers(approvers: readonly { name: string; key: string }[]): PolicyPendingJson | undefined {
-    const { state } = this.#life;
-    const named = approvers.map(({ name, key }) => ({ name, key, keyId: approverKeyId(key) }));
-    if (
-      new Set(named.map(({ keyId }) => keyId)).size < named.length ||
-      new Set(named.map(({ name }) => name)).size < named.length
-    )
-      throw new PolicyRefusedError('two approvers have the same key or name', 'give each their own');
-    if (state.approvers.length > 0) {
-      const hash = hashText(JSON.stringify(named.map(({ name, keyId }) => [name, keyId])));
-      const waiting = state.pending.find(({ manifest }) => manifest.kind === 'approver-rotation');
-      if (waiting?.manifest.hash !== hash || this.#life.approvedBy(waiting).length < REQUIRED_APPROVALS) {
-        const pending = waiting?.manifest.hash === hash ? waiting : this.#life.requestRotation(hash);
-        return this.#pendingJson(pending);
-      }
-      this.#life.useRotation(hash);
-    }
-    const untilMs = this.#life.nowMs() + OVERLAP_MS;
-    const keep = new Set(named.map(({ keyId }) => keyId));
-    const replaced: Approver[] = state.approvers
-      .filter(({ key }) => !keep.has(approverKeyId(key)))
-      .map((approver) => ({ ...approver, untilMs: Math.min(approver.untilMs ?? untilMs, untilMs) }));
-    state.approvers = [...named.map(({ name, key }) => ({ name, key })), ...replaced].slice(0, MAX_APPROVERS);
-    state.counter += 1;
-    return undefined;
+    const pending = this.#changing(() => setApprovers(this.#life, approvers));
+    return pending && this.#pendingJson(pending);
   }
 
   approvers(): PolicyOverview['approvers'] {
-    return this.#life.state.approvers.map(({ name, key, untilMs }) => ({
-      name,
-      keyId: approverKeyId(key),
-      untilMs,
-    }));
+    return approversOf(this.#life.state);
   }
 
   overview(): PolicyOverview {
@@ -226,7 +196,7 @@ export class PolicyService {
     versions: PolicyVersionJson[];
     text: string;
     hash: string;
-    history: PolicyOverviewHistory[];
+    history: PolicyHistoryJson[];
   } {
     const { hash } = this.#life.target(id);
     return {
@@ -235,89 +205,8 @@ export class PolicyService {
       hash,
       history: this.#life.state.history
         .filter((entry) => entry.id === id)
-        .map(({ signed, chain: _chain, ...entry }) =>
-          signed ? { ...entry, approvedBy: this.#life.approvedBy(signed) } : entry,
-        ),
+        .map((entry) => historyJson(entry, (signed) => this.#life.manifests.approvedBy(signed))),
     };
-  }
-
-  /** What to simulate for `id`, the files' text or another, and what to compare it with if that is another. */
-  texts(id: string, text?: string): { target: LoadedPolicy; active?: LoadedPolicy } {
-    let target: LoadedPolicy | undefined;
-    if (text === undefined) target = this.#loaded.get(this.#life.target(id).hash);
-    else {
-      target = onePolicy(text, this.compile);
-      if (target.policy.id !== id)
-        throw new PolicyRefusedError(`the text is of ${target.policy.id}, not of ${id}`, 'name that one');
-    }
-    if (!target) throw new PolicyRefusedError(`the text of ${id} is not there`, 'put its file back');
-    const version = this.#life.versionsOf(id).find(({ state }) => state === 'active');
-    // A text that nobody saved is compared with what there is, in force or not.
-    const other = version?.hash ?? (text === undefined ? undefined : this.#current(id)?.policy.hash);
-    const active = other === target.policy.hash ? undefined : this.#loaded.get(other ?? '');
-    return active ? { target, active } : { target };
-  }
-
-  /** The text of a policy in the files, else in force. */
-  #current(id: string): LoadedPolicy | undefined {
-    const inFiles = this.#texts.policies.find(({ policy }) => policy.id === id);
-    return inFiles ?? this.#loaded.get(this.#life.inForce(id)?.hash ?? '');
-  }
-
-  /** How a text, or the one in the files, differs from the version in force. */
-  difference(id: string, text?: string): PolicyDifferenceJson {
-    const version = this.#life.inForce(id);
-    const loaded = version && this.#loaded.get(version.hash);
-    const inForce = version && loaded ? { version, loaded } : undefined;
-    return differenceOf(text ?? this.get(id).text, inForce, this.compile);
-  }
-
-  /** Drafts an exception of a policy from an event. */
-  draftException(
-    id: string,
-    event: SentinelEvent,
-    asked: Parameters<typeof exceptionDraft>[2],
-  ): PolicyExceptionDraft {
-    const loaded = this.#current(id);
-    if (!loaded) throw new PolicyRefusedError(`there is no policy ${id}`, 'see sentinel policy list');
-    return exceptionDraft(loaded, event, asked, this.#life.versionsOf(id), this.compile);
-  }
-
-  /**
-   * Saves a text as a new draft with the next number; what is in force stays so. `base`: the hash of what it was made
-   * from. @throws PolicyConflictError when that is not what the files hold by now
-   */
-  save(text: string, base: string | undefined): { version: PolicyVersionJson; text: string; file: string } {
-    const given = onePolicy(text, this.compile);
-    const { id } = given.policy;
-    this.reload();
-    const current = this.#current(id);
-    if (current?.policy.hash === given.policy.hash) {
-      const { file } = current.policy;
-      return { version: this.#versionJson(this.#life.target(id)), text: current.policy.text, file };
-    }
-    if (current && base === undefined)
-      throw new PolicyConflictError(
-        `there is a policy ${id} already`,
-        'edit that one, or give this another id',
-      );
-    if (base !== undefined && base !== current?.policy.hash)
-      throw new PolicyConflictError(
-        current
-          ? `${id} was changed meanwhile: the files hold version ${current.policy.version} (${current.policy.hash.slice(0, 12)})`
-          : `${id} is not there any more`,
-        'nothing was saved; look at the difference and save again',
-      );
-    const next = numbered(given, this.#life.versionsOf(id), this.compile);
-    const place = placeFor(this.#parts.dataDir, current, next);
-    if (this.#parts.recordText?.(next.policy.hash, next.policy.text) === false)
-      throw new PolicyRefusedError(
-        'the security log takes no records; nothing was saved',
-        'see sentinel status',
-      );
-    writeDraft(place);
-    this.reload();
-    return { version: this.#versionJson(this.#life.target(id)), text: next.policy.text, file: place.file };
   }
 
   /** Who would decide a text that is not kept, and what that comes to here. */
@@ -340,11 +229,11 @@ export class PolicyService {
   }
 
   decided(hash: string, eventId: number): void {
-    this.#life.decided(hash, eventId);
+    this.#life.canaries.decided(hash, eventId);
   }
 
   labelled(eventId: number, label: string): void {
-    this.#life.labelled(eventId, label === 'false_positive');
+    this.#life.canaries.labelled(eventId, label === 'false_positive');
   }
 
   #apply(): void {
@@ -398,49 +287,18 @@ export class PolicyService {
   }
 
   #versionJson(version: VersionState): PolicyVersionJson {
-    const { id, version: number, hash, title, severity, action, state, sinceMs, canary } = version;
+    const { hash } = version;
     const loaded = this.#loaded.get(hash);
-    const none = {
-      guardian: 'agent',
-      mechanism: 'none',
-      guarantee: 'alert only',
-      reason: 'its text is not there',
-    } as const;
-    const counters = this.engine.counters(hash);
-    return {
-      id,
-      version: number,
-      hash,
-      title,
-      severity: loaded?.policy.severity ?? severity,
-      action,
-      state,
-      sinceMs,
+    return versionJson(version, {
+      policy: loaded?.policy,
+      reach: loaded && this.#serving.reachOf(loaded),
+      counters: this.engine.counters(hash),
       inFiles: this.#texts.policies.some(({ policy }) => policy.hash === hash),
-      reach: loaded ? this.#serving.reachOf(loaded) : none,
-      approvalsNeeded: needsApprovals(loaded?.policy.severity ?? severity) ? REQUIRED_APPROVALS : 0,
-      hits: counters
-        ? { ...counters, exceptionHits: [...counters.exceptionHits] }
-        : { evaluated: 0, matched: 0, excepted: 0, acted: 0, failed: 0, exceptionHits: [] },
-      exceptions: (loaded?.policy.exceptions ?? []).map((exception, index) => ({
-        ...exception,
-        hits: counters?.exceptionHits[index] ?? 0,
-      })),
-      ...(canary && state === 'canary'
-        ? { canary: { ...this.#life.rules, ...structuredClone(canary) } }
-        : {}),
-    };
+      rules: this.#life.rules,
+    });
   }
 
   #pendingJson(signed: Signed): PolicyPendingJson {
-    return {
-      manifest: signed.manifest,
-      approvedBy: this.#life.approvedBy(signed),
-      needed: REQUIRED_APPROVALS,
-    };
+    return pendingJson(signed, this.#life.manifests.approvedBy(signed));
   }
 }
-
-type PolicyOverviewHistory = Omit<Lifecycle['state']['history'][number], 'signed' | 'chain'> & {
-  approvedBy?: string[];
-};

@@ -137,7 +137,7 @@ describe('a simulation that is asked for', () => {
       rules: { windowMs: 300_000, stableMs: 900_000, falsePositivePercent: 5 },
       clock: { wallMs: () => Number(NOW / 1_000_000n), monotonicMs: () => 0 },
     });
-    policies.save(NC, undefined);
+    policies.desk.save(NC, undefined);
     const gates: (() => void)[] = [];
     const call = async (_method: string, request: SliceRequest): Promise<{ text: string }> => {
       await new Promise<void>((resolve) => gates.push(resolve));

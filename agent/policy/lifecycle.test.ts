@@ -46,7 +46,8 @@ function highCanary(): { life: Lifecycle; high: Policy } {
 }
 
 function sign(life: Lifecycle, signed: Signed, ...who: number[]): void {
-  for (const index of who) life.approve(signed.manifest.nonce, approve(signed.manifest, PRIVATE[index]!));
+  for (const index of who)
+    life.manifests.approve(signed.manifest.nonce, approve(signed.manifest, PRIVATE[index]!));
 }
 
 const stateOf = (life: Lifecycle, id: string): string => life.target(id).state;
@@ -96,8 +97,8 @@ describe('a policy of low severity', () => {
     life.simulate('low', 'me');
     life.canary('low', 'me');
     for (let window = 0; window < 3; window++) {
-      for (let each = 0; each < 10; each++) life.decided(low.hash, window * 100 + each);
-      life.labelled(window * 100, true);
+      for (let each = 0; each < 10; each++) life.canaries.decided(low.hash, window * 100 + each);
+      life.canaries.labelled(window * 100, true);
       expect(stateOf(life, 'low')).toBe('canary');
       pass(5 * MINUTE);
       life.tick();
@@ -113,9 +114,9 @@ describe('a policy of low severity', () => {
     life.simulate('low', 'me');
     life.canary('low', 'me');
     for (const [window, bad] of [true, true, false, true, true].entries()) {
-      life.decided(low.hash, window);
-      life.labelled(window, true);
-      if (!bad) life.labelled(window, false);
+      life.canaries.decided(low.hash, window);
+      life.canaries.labelled(window, true);
+      if (!bad) life.canaries.labelled(window, false);
       pass(5 * MINUTE);
       life.tick();
     }
@@ -205,9 +206,9 @@ describe('a policy of high severity does not become active', () => {
     const { life } = highCanary();
     const { manifest } = life.request('high');
     const other = approve({ ...manifest, hash: 'f'.repeat(64) }, PRIVATE[0]!);
-    expect(() => life.approve(manifest.nonce, other)).toThrow('wrong signature');
+    expect(() => life.manifests.approve(manifest.nonce, other)).toThrow('wrong signature');
     const longer = { ...approve(manifest, PRIVATE[0]!), expiresMs: manifest.expiresMs + 1 };
-    expect(() => life.approve(manifest.nonce, longer)).toThrow('wrong signature');
+    expect(() => life.manifests.approve(manifest.nonce, longer)).toThrow('wrong signature');
   });
 
   it('by approvals for the text before an edit', () => {

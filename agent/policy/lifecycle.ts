@@ -5,13 +5,13 @@
  * Severity is always read from the checked text, never from what was stored: a high policy needs its approvals again
  * whenever its state is loaded.
  */
-import { randomBytes } from 'node:crypto';
-import { SentinelError } from '../errors.ts';
-import { checkApprovals, REQUIRED_APPROVALS, type Approval, type Manifest } from './approval.ts';
-import { currentWindow, isStable, mustRollBack, type CanaryRules } from './canary.ts';
+import { REQUIRED_APPROVALS } from './approval.ts';
+import { CanaryTally, currentWindow, isStable, mustRollBack, type CanaryRules } from './canary.ts';
 import { needsApprovals } from './engine.ts';
 import { hashText } from './hash.ts';
 import type { HistoryEntry, LifecycleState, Signed, VersionState } from './lifecycle-state.ts';
+import { Manifests } from './manifests.ts';
+import { PolicyRefusedError } from './refused.ts';
 import type { Policy, PolicyState } from './types.ts';
 
 export interface LifecycleClock {
@@ -21,19 +21,6 @@ export interface LifecycleClock {
 }
 
 const MAX_HISTORY = 10_000;
-const MAX_NONCES = 10_000;
-const MAX_PENDING = 100;
-const MAX_APPROVALS = 20;
-const MAX_DECISIONS = 20_000;
-const MANIFEST_MS = 7 * 86_400_000;
-
-/** Why a step was not taken. */
-export class PolicyRefusedError extends SentinelError {
-  constructor(message: string, remedy: string) {
-    super('policy_refused', message, remedy);
-    this.name = 'PolicyRefusedError';
-  }
-}
 
 export class Lifecycle {
   readonly state: LifecycleState;
@@ -46,8 +33,8 @@ export class Lifecycle {
   readonly #texts = new Map<string, Policy>();
   /** Which version of an id the files hold now. */
   #inFiles = new Map<string, string>();
-  /** Decisions of canaries, to find the window of a label. */
-  readonly #decided = new Map<number, { hash: string; fromMs: number; labelled: boolean }>();
+  readonly manifests: Manifests;
+  readonly canaries: CanaryTally;
 
   constructor(state: LifecycleState, rules: CanaryRules, clock: LifecycleClock) {
     this.state = state;
@@ -56,6 +43,12 @@ export class Lifecycle {
     this.#startMs = Math.max(clock.wallMs(), state.clockMs);
     this.#startMonotonicMs = clock.monotonicMs();
     this.#tickMs = this.#startMonotonicMs;
+    this.canaries = new CanaryTally(state, rules);
+    this.manifests = new Manifests(
+      state,
+      () => this.nowMs(),
+      () => this.#changed(),
+    );
   }
 
   /** Now, by the clock at start and what has passed since: setting the clock changes nothing. */
@@ -112,7 +105,7 @@ export class Lifecycle {
         action: text.action,
         version: text.version,
       });
-      if (version.state === 'active' && needsApprovals(text.severity) && !this.#approvalsHold(version)) {
+      if (version.state === 'active' && needsApprovals(text.severity) && !this.manifests.holdFor(version)) {
         this.#move(version, 'draft', 'its approvals do not hold', 'sentinel');
         notices.push(`${version.id}: it was active without valid approvals; it is a draft again`);
       } else if (before.has(version.id) && !this.#inFiles.has(version.id)) {
@@ -171,15 +164,14 @@ export class Lifecycle {
         nextStep(id, version.state),
       );
     if (needsApprovals(text.severity)) {
-      const given = signed ?? this.pendingFor(id);
+      const given = signed ?? this.manifests.pendingFor(id);
       if (!given)
         throw new PolicyRefusedError(
           `${id} is of severity ${text.severity} and needs ${REQUIRED_APPROVALS} approvals`,
           `ask for them with sentinel policy request ${id}`,
         );
-      this.#checkSigned(given, 'policy-activation', version.hash, id);
-      this.#use(given);
-      return this.#makeActive(version, `approved: ${this.approvedBy(given).join(', ')}`, by, given);
+      this.manifests.use(given, 'policy-activation', version.hash, id);
+      return this.#makeActive(version, `approved: ${this.manifests.approvedBy(given).join(', ')}`, by, given);
     }
     const run = version.canary ?? { observedMs: 0, windows: [] };
     if (!isStable(run, this.rules)) {
@@ -201,7 +193,7 @@ export class Lifecycle {
       throw new PolicyRefusedError(`${id} is neither active nor a canary`, 'nothing is to be rolled back');
     const wasActive = version.state === 'active';
     this.#move(version, 'simulating', reason, by);
-    this.#countActivation(id);
+    this.manifests.countActivation(id);
     const before = wasActive ? this.#before(version) : undefined;
     if (before) {
       const text = this.#textOf(before);
@@ -219,74 +211,13 @@ export class Lifecycle {
 
   deprecate(id: string, by: string): VersionState {
     const version = this.inForce(id) ?? this.target(id);
-    if (version.state === 'active') this.#countActivation(id);
+    if (version.state === 'active') this.manifests.countActivation(id);
     return this.#move(version, 'deprecated', 'asked for', by);
   }
 
   /** A manifest for people to sign; the one that waits already, if its text is still the one to activate. */
   request(id: string): Signed {
-    const version = this.target(id);
-    const waiting = this.pendingFor(id);
-    if (waiting && waiting.manifest.hash === version.hash && waiting.manifest.expiresMs > this.nowMs())
-      return waiting;
-    this.state.pending = this.state.pending.filter((each) => each !== waiting);
-    const manifest = this.#manifest('policy-activation', id, version.version, version.hash);
-    return this.#wait(manifest);
-  }
-
-  pendingFor(id: string): Signed | undefined {
-    return this.state.pending.find(
-      ({ manifest }) => manifest.policyId === id && manifest.kind === 'policy-activation',
-    );
-  }
-
-  /** Adds an approval to a manifest that waits. @throws PolicyRefusedError with the reason why it does not count. */
-  approve(nonce: string, approval: Approval): Signed {
-    const signed = this.state.pending.find(({ manifest }) => manifest.nonce === nonce);
-    if (!signed)
-      throw new PolicyRefusedError(
-        'replayed manifest: none with this nonce waits for approvals',
-        'ask for a new one',
-      );
-    const all = [...signed.approvals, approval];
-    const { refused } = checkApprovals(signed.manifest, all, this.state.approvers, this.nowMs());
-    const refusal = refused.find(({ keyId }) => keyId === approval.keyId);
-    if (refusal)
-      throw new PolicyRefusedError(
-        `approval refused: ${refusal.reason}`,
-        'sign this manifest with another approver’s key',
-      );
-    if (all.length > MAX_APPROVALS)
-      throw new PolicyRefusedError('there are enough approvals', 'activate the policy');
-    signed.approvals = all;
-    this.#changed();
-    return signed;
-  }
-
-  approvedBy({ manifest, approvals }: Signed): string[] {
-    return checkApprovals(manifest, approvals, this.state.approvers, this.nowMs()).approvedBy;
-  }
-
-  /** Counts a decision of a canary. */
-  decided(hash: string, eventId: number): void {
-    const version = this.state.versions.find((each) => each.hash === hash && each.state === 'canary');
-    if (!version?.canary) return;
-    const window = currentWindow(version.canary, this.rules);
-    window.decided += 1;
-    this.#decided.set(eventId, { hash, fromMs: window.fromMs, labelled: false });
-    if (this.#decided.size > MAX_DECISIONS)
-      for (const first of this.#decided.keys()) return void this.#decided.delete(first);
-  }
-
-  /** Somebody labelled an event. */
-  labelled(eventId: number, falsePositive: boolean): void {
-    const decision = this.#decided.get(eventId);
-    if (!decision || decision.labelled === falsePositive) return;
-    const run = this.state.versions.find((each) => each.hash === decision.hash)?.canary;
-    const window = run?.windows.find(({ fromMs }) => fromMs === decision.fromMs);
-    if (!window) return;
-    decision.labelled = falsePositive;
-    window.falsePositives += falsePositive ? 1 : -1;
+    return this.manifests.request(this.target(id));
   }
 
   /** Lets canaries age: rolls back what goes wrong, activates what was stable. True if a state changed. */
@@ -312,109 +243,6 @@ export class Lifecycle {
     return changed;
   }
 
-  /** A manifest for another set of approvers, whose hash is `hash`. */
-  requestRotation(hash: string): Signed {
-    this.state.pending = this.state.pending.filter(({ manifest }) => manifest.kind !== 'approver-rotation');
-    return this.#wait(this.#manifest('approver-rotation', 'approvers', 0, hash));
-  }
-
-  /** Uses up the approvals of a rotation. @throws PolicyRefusedError */
-  useRotation(hash: string): void {
-    const signed = this.state.pending.find(({ manifest }) => manifest.kind === 'approver-rotation');
-    if (!signed)
-      throw new PolicyRefusedError(
-        'other approvers need the approval of those there are',
-        'ask for it first',
-      );
-    this.#checkSigned(signed, 'approver-rotation', hash, 'approvers');
-    this.#use(signed);
-    this.#countActivation('approvers');
-  }
-
-  #manifest(kind: Manifest['kind'], policyId: string, policyVersion: number, hash: string): Manifest {
-    const nowMs = Math.floor(this.nowMs());
-    return {
-      kind,
-      deviceId: this.state.deviceId,
-      policyId,
-      policyVersion,
-      hash,
-      previousHash: this.#activeHash(policyId),
-      activations: this.state.activations[policyId] ?? 0,
-      nonce: randomBytes(16).toString('hex'),
-      createdMs: nowMs,
-      expiresMs: nowMs + MANIFEST_MS,
-    };
-  }
-
-  #wait(manifest: Manifest): Signed {
-    const signed: Signed = { manifest, approvals: [] };
-    this.state.pending.push(signed);
-    if (this.state.pending.length > MAX_PENDING) this.state.pending.shift();
-    this.#changed();
-    return signed;
-  }
-
-  #activeHash(id: string): string {
-    return this.versionsOf(id).find(({ state }) => state === 'active')?.hash ?? '';
-  }
-
-  #checkSigned({ manifest, approvals }: Signed, kind: Manifest['kind'], hash: string, id: string): void {
-    const again = 'ask for a new manifest and have it signed';
-    if (manifest.kind !== kind || manifest.policyId !== id)
-      throw new PolicyRefusedError(`the manifest is about ${manifest.policyId}, not ${id}`, again);
-    if (manifest.deviceId !== this.state.deviceId)
-      throw new PolicyRefusedError('the manifest is for another device', again);
-    if (this.state.usedNonces.includes(manifest.nonce))
-      throw new PolicyRefusedError('replayed manifest: it was used before', again);
-    if (manifest.hash !== hash)
-      throw new PolicyRefusedError('changed text: the manifest was signed for another one', again);
-    if (
-      manifest.activations !== (this.state.activations[id] ?? 0) ||
-      manifest.previousHash !== this.#activeHash(id)
-    )
-      throw new PolicyRefusedError(
-        'replayed manifest: the policy was activated or rolled back since it was made',
-        again,
-      );
-    if (!this.state.pending.some(({ manifest: { nonce } }) => nonce === manifest.nonce))
-      throw new PolicyRefusedError('unknown manifest: this agent did not make it', again);
-    if (manifest.expiresMs < this.nowMs()) throw new PolicyRefusedError('expired manifest', again);
-    const { approvedBy, refused } = checkApprovals(manifest, approvals, this.state.approvers, this.nowMs());
-    if (approvedBy.length >= REQUIRED_APPROVALS) return;
-    const reasons = refused.map(({ keyId, reason }) => `${keyId}: ${reason}`).join('; ');
-    throw new PolicyRefusedError(
-      `${approvedBy.length} of ${REQUIRED_APPROVALS} approvals${reasons === '' ? '' : ` (${reasons})`}`,
-      `have it signed with sentinel policy approve ${id} --key FILE`,
-    );
-  }
-
-  #use({ manifest }: Signed): void {
-    this.state.usedNonces.push(manifest.nonce);
-    if (this.state.usedNonces.length > MAX_NONCES) this.state.usedNonces.shift();
-    this.state.pending = this.state.pending.filter((each) => each.manifest.nonce !== manifest.nonce);
-  }
-
-  /** Whether the activation on record of a version was approved, by the approvers of today or of then. */
-  #approvalsHold({ hash }: VersionState): boolean {
-    const entry = this.state.history.findLast((each) => each.hash === hash && each.to === 'active');
-    const signed = entry?.signed;
-    if (
-      !entry ||
-      !signed ||
-      signed.manifest.hash !== hash ||
-      signed.manifest.deviceId !== this.state.deviceId
-    )
-      return false;
-    const { approvedBy } = checkApprovals(
-      signed.manifest,
-      signed.approvals,
-      this.state.approvers,
-      entry.tsMs,
-    );
-    return approvedBy.length >= REQUIRED_APPROVALS;
-  }
-
   #makeActive(version: VersionState, reason: string, by: string, signed?: Signed): VersionState {
     for (const other of this.versionsOf(version.id)) {
       if (other !== version && other.state === 'active')
@@ -425,12 +253,8 @@ export class Lifecycle {
           by,
         );
     }
-    this.#countActivation(version.id);
+    this.manifests.countActivation(version.id);
     return this.#move(version, 'active', reason, by, signed);
-  }
-
-  #countActivation(id: string): void {
-    this.state.activations[id] = (this.state.activations[id] ?? 0) + 1;
   }
 
   /** The version that this one replaced. */
