@@ -54,6 +54,10 @@
       "sources": [
         "src/dlp/binding.cc",
         "src/dlp/csv.cc",
+        "src/dlp/document_binding.cc",
+        "src/dlp/document_build.cc",
+        "src/dlp/document_detector.cc",
+        "src/dlp/document_index.cc",
         "src/dlp/edm_binding.cc",
         "src/dlp/edm_build.cc",
         "src/dlp/edm_candidates.cc",
@@ -75,6 +79,7 @@
         "src/dlp/patterns_secrets.cc",
         "src/dlp/validators.cc",
         "src/dlp/validators_national.cc",
+        "src/dlp/winnow.cc",
         "src/blake3/blake3.c",
         "src/blake3/blake3_dispatch.c",
         "src/blake3/blake3_portable.c"

@@ -148,6 +148,40 @@ export interface NativeBuilding {
   cancel(): void;
 }
 
+/** Collects protected documents, or hashes of files; see src/dlp/document_build.h. Works in the caller's thread. */
+export interface NativeDocumentBuilder {
+  /** Without a name: boilerplate. */
+  begin(name?: string): void;
+  feed(bytes: Uint8Array): void;
+  /** The end of a file, or of a member of a container: both are parts of the document that began. */
+  endStream(): void;
+  addHash(blake3: Uint8Array, name: string): void;
+  write(fd: number, createdMs: number): NativeDocumentReport;
+}
+
+export interface NativeDocumentReport {
+  /** '' when there is an index. */
+  error: string;
+  documents: number;
+  /** Counted once per document; kept ones once per index. */
+  windows: number;
+  kept: number;
+  boilerplate: number;
+  common: number;
+  each: { characters: number; windows: number; kept: number }[];
+}
+
+export interface NativeOpenedDocuments extends Pick<NativeOpenedIndex, 'error' | 'detail' | 'source'> {
+  info?: {
+    wholeFiles: boolean;
+    bytes: number;
+    createdMs: number;
+    entries: number;
+    prefilterRate: number;
+    names: string[];
+  };
+}
+
 export interface DlpAddon {
   abi: number;
   /** @throws TypeError for rules or automata that are not sound. */
@@ -161,5 +195,9 @@ export interface DlpAddon {
   buildIndex(options: NativeIndexBuild): NativeBuilding;
   /** First 8 bytes of a hash of the key, hex. */
   keyId(key: Uint8Array): string;
+  /** `key` and `salt` have 32 bytes. */
+  DlpDocumentBuilder: new (key: Uint8Array, salt: Uint8Array) => NativeDocumentBuilder;
+  /** Reads and checks every byte, on the pool. */
+  openDocuments(path: string, key: Uint8Array): Promise<NativeOpenedDocuments>;
   DlpScanner: new (sources: readonly DlpSource[]) => NativeDlpScanner;
 }

@@ -10,6 +10,7 @@ import type { IndexInfo } from '../dlp/types.ts';
 import { SentinelError, UsageError } from '../errors.ts';
 import { createVerifier, openIdentity } from '../identity/identity.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { buildDocuments } from './dlp-documents.ts';
 import { readText } from './read-text.ts';
 
 const SHOWN_PROBLEMS = 20;
@@ -78,6 +79,9 @@ function progressTeller(output: Output): { show(progress: BuildProgress): void; 
 
 async function build(argv: readonly string[], output: Output): Promise<number> {
   const { values, positionals } = parseCommand(argv, {
+    documents: { type: 'string', multiple: true },
+    boilerplate: { type: 'string', multiple: true },
+    hashes: { type: 'string' },
     schema: { type: 'string' },
     csv: { type: 'string' },
     out: { type: 'string' },
@@ -86,6 +90,11 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
   });
   if (positionals.length > 0)
     throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`, 'see sentinel dlp --help');
+  if (values.out && (values.documents || values.hashes)) {
+    if (values.schema || values.csv || (values.documents && values.hashes))
+      throw new UsageError('an index is built from one kind of thing', 'give --csv, --documents or --hashes');
+    return await buildDocuments({ ...values, out: values.out }, dataDirOf(values), output);
+  }
   if (!values.schema || !values.csv || !values.out)
     throw new UsageError('say: sentinel dlp index build --schema S.yml --csv T.csv --out I.sdlp');
   const dataDir = dataDirOf(values);

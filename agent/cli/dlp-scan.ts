@@ -60,8 +60,9 @@ function describe(verdict: FileVerdict): string {
     const where = `${match.member === undefined ? '' : `${match.member} `}byte ${match.offset}, ${match.length} long`;
     const near = match.secondaries?.length ? ` with ${match.secondaries.join(', ')}` : '';
     const row = match.rowRef === undefined ? '' : ` row ${match.rowRef}`;
+    const share = match.containment === undefined ? '' : ` ${(match.containment * 100).toFixed(1)} % of it`;
     lines.push(
-      `  ${match.index} ${match.rule}: ${match.type}${row}${near} at ${where}, ${match.count}x, confidence ${match.confidence.toFixed(2)}`,
+      `  ${match.index} ${match.rule}: ${match.type}${row}${share}${near} at ${where}, ${match.count}x, confidence ${match.confidence.toFixed(2)}`,
     );
   }
   const more = verdict.matches.length - 20 + (verdict.unlisted ?? 0);

@@ -6,6 +6,8 @@ import type { Command } from './command.ts';
 export const command: Command = {
   summary: 'find protected data in files',
   usage: `usage: sentinel dlp index build --schema S.yml --csv T.csv --out I.sdlp [--strict] [--key FILE] [--json]
+       sentinel dlp index build --documents DIR... --out D.sdlp [--boilerplate DIR]... [--key FILE] [--json]
+       sentinel dlp index build --hashes LIST --out F.sdlp [--key FILE] [--json]
        sentinel dlp index info I.sdlp... [--key FILE]... [--trust FILE]... [--json]
        sentinel dlp scan [--index I.sdlp]... [--rules R.yml]... PATH|- ... [--key FILE]... [--trust FILE]... [--json]
          [--threads N]
@@ -15,6 +17,10 @@ index build reads a CSV table and writes an index of keyed hashes: the rows can 
 value is named by line and column and left out; --strict stops at the first. The key is DATA/keys/dlp.key (made when
 missing) or --key; without it the index is noise. To change the key, build again with the new one; while both are in
 use, give --key several times when scanning.
+
+--documents protects the text of files and folders (documents, archives and mail are read too): any 111 letters and
+digits in a row of one of them are found, however wrapped or encoded. Common licences, what --boilerplate holds, and what
+three unrelated documents share protect nothing. --hashes protects whole files by the lines of b3sum.
 
 scan reads files, folders (not through symbolic links) and standard input (-), and says for each: clean, match or
 unscannable. With --json one line per file. Exit code 0 when nothing matched, 1 when something did, 2 for wrong usage

@@ -16,7 +16,14 @@ export interface IndexHeader {
   signature: Buffer;
   /** What is signed. */
   signed: Buffer;
+  format: 'rows' | 'documents' | 'files';
 }
+
+const FORMATS: Readonly<Record<string, IndexHeader['format']>> = {
+  SDLPIDX1: 'rows',
+  SDLPDOC1: 'documents',
+  SDLPLST1: 'files',
+};
 
 /** Undefined when the file is none of ours, or too short. */
 export function readIndexHeader(path: string): IndexHeader | undefined {
@@ -31,8 +38,10 @@ export function readIndexHeader(path: string): IndexHeader | undefined {
   } catch (error) {
     throw fromSystemError(error, 'read the index', path);
   }
-  if (bytes.toString('latin1', 0, 8) !== 'SDLPIDX1') return undefined;
+  const format = FORMATS[bytes.toString('latin1', 0, 8)];
+  if (!format) return undefined;
   return {
+    format,
     keyId: bytes.toString('hex', 16, 24),
     signerId: bytes.toString('hex', SIGNER_AT, SIGNER_AT + 8),
     signature: bytes.subarray(SIGNATURE_AT, SIGNATURE_AT + 64),

@@ -2,6 +2,7 @@
 import { loadDlp } from '../../native-addon/index.ts';
 import type { NativeDlpHit, NativeIndexInfo, NativeOpenedIndex } from '../../native-addon/dlp.ts';
 import { SentinelError } from '../errors.ts';
+import { documentsOf } from './documents.ts';
 import type { NamedSource } from './engine.ts';
 import { readIndexHeader, type IndexHeader } from './index-header.ts';
 import type { DlpMatch, FieldType, IndexInfo } from './types.ts';
@@ -64,7 +65,8 @@ export async function openIndex(options: OpenIndexOptions): Promise<NamedSource 
     const given = keys.map((one) => addon.keyId(one)).join(', ') || 'none';
     throw refusal(path, 'wrong_key', `it needs key ${header.keyId}, given: ${given}`);
   }
-  const opened = await addon.openIndex(path, key);
+  const documents = header.format !== 'rows';
+  const opened = documents ? await addon.openDocuments(path, key) : await addon.openIndex(path, key);
   if (opened.error !== '' || !opened.source || !opened.info)
     throw refusal(path, opened.error === '' ? 'corrupt' : opened.error, opened.detail);
   const signature = judge(header, options);
@@ -77,12 +79,10 @@ export async function openIndex(options: OpenIndexOptions): Promise<NamedSource 
       "give that signer's public key with --trust",
     );
   }
-  return sourceOf(opened.source, opened.info, {
-    path,
-    keyId: header.keyId,
-    signer: header.signerId,
-    signature,
-  });
+  const file = { path, keyId: header.keyId, signer: header.signerId, signature };
+  return 'names' in opened.info
+    ? documentsOf(opened.source, opened.info, file)
+    : sourceOf(opened.source, opened.info, file);
 }
 
 function sourceOf(

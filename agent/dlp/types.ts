@@ -83,10 +83,12 @@ export interface ScanOptions {
 /** What is known of an index without reading it whole. */
 export interface IndexInfo {
   path: string;
+  /** What is protected: rows of a table, documents, or whole files by their hash. Absent: rows. */
+  format?: 'rows' | 'documents' | 'files';
   name: string;
   version: number;
   bytes: number;
-  /** Rows of the table that are protected, and values by which they are found. */
+  /** Rows (documents, files) that are protected, and values (windows, hashes) by which they are found. */
   rows: number;
   entries: number;
   createdMs: number;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dlp/edm_binding.h"
+#include "dlp/document_binding.h"
 #include "dlp/napi_source.h"
 #include "dlp/patterns_binding.h"
 #include "dlp/scanner.h"
@@ -191,6 +192,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 1));
   exports.Set("DlpScanner", DlpScanner::define(env));
   definePatterns(env, exports);
+  defineDocuments(env, exports);
   registerEdm(env, exports);
   return exports;
 }

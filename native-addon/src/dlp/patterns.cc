@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "dlp/offset_trail.h"
 #include "dlp/patterns_context.h"
 
 namespace sentinel::dlp {
@@ -58,16 +59,7 @@ class PatternDetector final : public Detector {
 
   void feed(const uint8_t* utf8, size_t n, const OffsetMap& map, Sink&) override {
     if (n == 0) return;
-    for (size_t i = 0; i < map.count; i++) {
-      const OffsetRun& run = map.runs[i];
-      if (!runs_.empty()) {
-        const OffsetRun& last = runs_.back();
-        if (last.decodedUnit == run.decodedUnit && last.streamUnit == run.streamUnit &&
-            last.stream + (run.decoded - last.decoded) / run.decodedUnit * run.streamUnit == run.stream)
-          continue;
-      }
-      runs_.push_back(run);
-    }
+    trail_.add(map);
     buffer_.insert(buffer_.end(), utf8, utf8 + n);
     if (buffer_.size() > done_ + kAhead) process(buffer_.size() - kAhead);
     trim();
@@ -93,7 +85,7 @@ class PatternDetector final : public Detector {
   void reset() override {
     wipe();
     buffer_.clear();
-    runs_.clear();
+    trail_.clear();
     base_ = 0;
     done_ = numberAt_ = secretAt_ = emailAt_ = 0;
     forward_.reset();
@@ -122,9 +114,7 @@ class PatternDetector final : public Detector {
     base_ += drop;
     done_ -= drop;
     for (size_t* place : {&numberAt_, &secretAt_, &emailAt_}) *place = *place > drop ? *place - drop : 0;
-    size_t old = 0;
-    while (old + 1 < runs_.size() && runs_[old + 1].decoded <= base_) old++;
-    runs_.erase(runs_.begin(), runs_.begin() + static_cast<std::ptrdiff_t>(old));
+    trail_.forget(base_);
   }
 
   // Looks at every place below `limit`; behind it there are kAhead bytes, or the end.
@@ -350,10 +340,10 @@ class PatternDetector final : public Detector {
     }
     if (confidence < rule.minConfidence) return;
     total.endsAt = base_ + end;
-    const uint64_t offset = streamOffset(runs_.data(), runs_.size(), base_ + begin);
+    const uint64_t offset = trail_.at(base_ + begin);
     if (total.count++ == 0) {
       total.offset = offset;
-      total.length = static_cast<uint32_t>(streamOffset(runs_.data(), runs_.size(), base_ + end) - offset);
+      total.length = static_cast<uint32_t>(trail_.at(base_ + end) - offset);
     }
     total.confidence = std::max(total.confidence, confidence);
     if (total.distinct.size() < kMaxDistinct) {
@@ -368,7 +358,7 @@ class PatternDetector final : public Detector {
   bool portable_;
   Automaton forward_, backward_;
   std::vector<uint8_t> buffer_;
-  std::vector<OffsetRun> runs_;  // of the buffer
+  OffsetTrail trail_;     // of the buffer
   uint64_t base_ = 0;            // decoded offset of the buffer's first byte
   size_t done_ = 0;              // places of the buffer below it were looked at
   size_t numberAt_ = 0, secretAt_ = 0, emailAt_ = 0;

@@ -1,0 +1,60 @@
+// Collects the windows of protected documents and decides which of them say something.
+//
+// Not kept: windows of a text that the user calls boilerplate, and windows that stand in kCommonFamilies or more
+// unrelated documents. Documents that share at least half of their windows (versions of one) are one family: what their
+// versions have in common is theirs. Memory: 20 bytes per window until the index is written.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "dlp/document_index.h"
+#include "dlp/winnow.h"
+
+namespace sentinel::dlp {
+
+constexpr uint32_t kCommonFamilies = 3;
+constexpr size_t kMaxWindows = 256u << 20;
+
+struct DocumentReport {
+  uint64_t documents = 0, windows = 0, kept = 0, boilerplate = 0, common = 0;
+  struct Document {
+    uint64_t characters = 0;
+    uint32_t windows = 0, kept = 0;
+  };
+  std::vector<Document> each;
+};
+
+class DocumentBuilder final : private TextSink, private WindowSink {
+ public:
+  DocumentBuilder(const Key& master, const uint8_t salt[32]);
+  ~DocumentBuilder();
+  // A document begins; with an empty name it is boilerplate. Its parts follow by feed() and end().
+  void begin(const std::string& name);
+  void feed(const uint8_t* bytes, size_t n);
+  // The end of a stream (a file, a member of a container): what follows belongs to the same document.
+  void endStream();
+  void end();
+  // The hash of a whole file of a list, with its line.
+  void addHash(const uint8_t hash[32], const std::string& name);
+  // Returns what went wrong, or "".
+  std::string write(int fd, uint64_t createdMs, DocumentReport* report);
+
+ private:
+  void text(const uint8_t* utf8, size_t n, const OffsetMap& map) override;
+  void windows(const uint8_t* text, const uint32_t* positions, size_t count) override;
+  void select(DocumentReport* report);
+
+  Key master_;
+  uint8_t salt_[32];
+  IndexKeys keys_;
+  Decoder decoder_;
+  WindowStream stream_;
+  DocumentContent content_;  // entries: one per window and document, references are documents
+  uint32_t current_ = 0;
+  bool full_ = false;
+  std::unordered_map<std::string, uint32_t> groupNumbers_;
+};
+
+}  // namespace sentinel::dlp
