@@ -30,18 +30,21 @@ struct ByteClasses {
 };
 const ByteClasses kClasses;
 
-// Lead bytes of characters that have an ASCII form.
+// First two bytes of characters that have an ASCII form.
 struct ForeignLeads {
-  bool leads[256] = {};
+  uint64_t seconds[256] = {};  // by lead byte, bit per second byte from 0x80
   ForeignLeads() {
     for (uint32_t codePoint = 0x660; codePoint < 0x20000; ++codePoint) {
       if (!asciiFormOf(codePoint)) continue;
-      const uint32_t lead = codePoint < 0x800 ? 0xC0 | codePoint >> 6 : codePoint < 0x10000 ? 0xE0 | codePoint >> 12 : 0xF0 | codePoint >> 18;
-      leads[lead] = true;
+      const uint32_t shift = codePoint < 0x800 ? 6 : codePoint < 0x10000 ? 12 : 18;
+      const uint32_t lead = (shift == 6 ? 0xC0 : shift == 12 ? 0xE0 : 0xF0) | codePoint >> shift;
+      seconds[lead] |= 1ull << (codePoint >> (shift - 6) & 63);
     }
   }
 };
 const ForeignLeads kForeign;
+
+inline bool mayBeForeign(const uint8_t *at) { return (at[1] & 0xC0) == 0x80 && (kForeign.seconds[at[0]] >> (at[1] & 63) & 1) != 0; }
 
 inline bool isAlnum(uint8_t byte) { return (kClasses.of[byte] & (kDigit | kLetter)) != 0; }
 
@@ -402,26 +405,59 @@ void runAround(const uint8_t *text, size_t n, size_t at, size_t *begin, size_t *
   }
 }
 
-size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to) {
-  for (size_t at = from; at < to;) {
-    // Eight bytes at a time over plain ASCII.
-    uint64_t eight;
-    memcpy(&eight, text + at, 8);
-    const uint64_t high = eight & 0x8080808080808080ull;
-    if (!high) {
-      at += 8;
-      continue;
-    }
-    at += static_cast<size_t>(__builtin_ctzll(high)) / 8;
-    // Of one lead byte's characters few are such forms; nothing below U+0660 is one.
-    for (; at < to && text[at] >= 0x80; ++at) {
-      const uint8_t lead = text[at], second = text[at + 1];
-      if (!kForeign.leads[lead] || (second & 0xC0) != 0x80 || (lead == 0xEF && (second & 0xFE) != 0xBC)) continue;
-      uint32_t length;
-      if (asciiFormOf(readCodePoint(text, n, at, &length))) return at;
+#if defined(__x86_64__)
+// First place in [from, to) where a character with an ASCII form may begin, by its first two bytes.
+__attribute__((target("avx2,bmi"))) static size_t foreignLeadAvx2(const uint8_t *text, size_t from, size_t to) {
+  // Lead bytes that occur: D9 DB DF, E0 E1 EA EF, F0; a bit per high half, the low halves that go with it.
+  alignas(16) static const uint8_t lows[16] = {6, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2, 1, 0, 0, 0, 3};
+  alignas(16) static const uint8_t highs[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4};
+  const __m256i low = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i *>(lows)));
+  const __m256i high = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i *>(highs)));
+  const __m256i half = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+  for (size_t at = from; at < to; at += 32) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + at));
+    if (!_mm256_movemask_epi8(bytes)) continue;
+    const __m256i kinds = _mm256_and_si256(_mm256_shuffle_epi8(low, _mm256_and_si256(bytes, half)),
+                                           _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half)));
+    uint32_t found = ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(kinds, zero)));
+    for (; found; found &= found - 1) {
+      const size_t place = at + static_cast<size_t>(__builtin_ctz(found));
+      if (place >= to) return to;
+      if (mayBeForeign(text + place)) return place;
     }
   }
   return to;
+}
+#endif
+
+static size_t foreignLead(const uint8_t *text, size_t from, size_t to) {
+  for (size_t at = from; at < to;) {
+    uint64_t eight;
+    memcpy(&eight, text + at, 8);
+    const uint64_t set = eight & 0x8080808080808080ull;
+    if (!set) {
+      at += 8;
+      continue;
+    }
+    at += static_cast<size_t>(__builtin_ctzll(set)) / 8;
+    if (at < to && mayBeForeign(text + at)) return at;
+    ++at;
+  }
+  return to;
+}
+
+size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to, bool portable) {
+  for (size_t at = from;; ++at) {
+#if defined(__x86_64__)
+    static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+    at = avx2 && !portable ? foreignLeadAvx2(text, at, to) : foreignLead(text, at, to);
+#else
+    at = foreignLead(text, at, to);
+#endif
+    if (at >= to) return to;
+    uint32_t length;
+    if (asciiFormOf(readCodePoint(text, n, at, &length))) return at;
+  }
 }
 
 }  // namespace sentinel::dlp

@@ -53,7 +53,7 @@ void findCandidates(const IndexKeys &keys, const Wanted &wanted, const uint8_t *
                     CandidateSink *sink);
 
 // The first letter, digit or sign in text[from, to) in a full-width, mathematical or national form; `to` for none.
-size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to);
+size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to, bool portable);
 
 // The maximal run around the foreign form at `at` of what a candidate can hold, at most kReach on each side: every
 // candidate that holds the form lies in it.

@@ -135,7 +135,7 @@ class EdmDetector final : public Detector, private CandidateSink {
     sink_ = &sink;
     memset(text_ + used_, 0, kPadding);
     const size_t high = std::min(used_, to + kReach);
-    size_t foreign = nextForeignForm(text_, used_, scanned_ > kReach ? scanned_ - kReach : 0, high);
+    size_t foreign = nextForeignForm(text_, used_, scanned_ > kReach ? scanned_ - kReach : 0, high, portable_);
     while (scanned_ < to) {
       size_t begin = to, end = to, copyFrom = 0, copyTo = 0;
       if (foreign < high) {
@@ -143,7 +143,7 @@ class EdmDetector final : public Detector, private CandidateSink {
         // The signs next to the run end it; only a run that was cut off by kReach needs more than these.
         copyFrom = begin - std::min(begin, begin + kReach <= foreign + 4 ? kReach : kEdgeBytes);
         copyTo = std::min(used_, end + (end + 4 >= foreign + kReach ? kReach : kEdgeBytes));
-        foreign = nextForeignForm(text_, used_, std::max(end, foreign + 1), high);
+        foreign = nextForeignForm(text_, used_, std::max(end, foreign + 1), high, portable_);
       }
       begin = std::min(begin, to);
       if (begin > scanned_) {
