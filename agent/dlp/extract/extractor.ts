@@ -111,9 +111,9 @@ class Reading {
         // The child counts too, but the parent does not take its word for it.
         if (this.bytes > this.#limits.maxOutputBytes) throw new Error('not a frame');
         await this.#onText(this.#member, payload, kind === FRAME_LAST);
+        payload.fill(0);
       }
     }
-    if (this.#frames.empty) bytes.fill(0);
   }
 }
 

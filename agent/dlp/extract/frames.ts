@@ -38,8 +38,4 @@ export class FrameReader {
     }
     this.#rest = buffer;
   }
-
-  get empty(): boolean {
-    return this.#rest.length === 0;
-  }
 }

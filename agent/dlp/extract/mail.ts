@@ -168,6 +168,7 @@ async function* body(extraction: Extraction, lines: Lines, encoding: string): As
   if (length > 0) yield take();
 }
 
+const ENCODINGS: ReadonlySet<string> = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable']);
 const SINGLE_BYTE_AND_UTF8 = /^(?:utf-?8|us-ascii|ascii|)$/i;
 
 /** A part of text, as UTF-8. */
@@ -219,6 +220,8 @@ async function readPart(
     extraction.problem('depth', `more than ${MAX_NESTING} parts inside each other`, path);
   extraction.member();
   const bytes = body(extraction, lines, part.encoding);
+  if (!ENCODINGS.has(part.encoding))
+    extraction.problem('unsupported', 'a part is encoded in a way nobody here reads', path);
   const { value, parameters } = part.type;
   const charset = (parameters.get('charset') ?? '').trim();
   if (

@@ -32,7 +32,13 @@ function annotationText(annotation: Record<string, unknown>): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
-async function readPages(extraction: Extraction, document: Document, path: string): Promise<number> {
+/** `files`: attachments by their place on a page are added to it. */
+async function readPages(
+  extraction: Extraction,
+  document: Document,
+  path: string,
+  files: Map<string, string>,
+): Promise<number> {
   let letters = 0;
   let damaged = 0;
   const writer = new TextWriter(extraction, path);
@@ -55,6 +61,8 @@ async function readPages(extraction: Extraction, document: Document, path: strin
         for (const annotation of (await page.getAnnotations()) as Record<string, unknown>[]) {
           const text = annotationText(annotation);
           if (text !== '') writer.add(`${text}\n`);
+          const { fileId, file } = annotation as { fileId?: unknown; file?: { filename?: string } };
+          if (typeof fileId === 'string') files.set(fileId, file?.filename ?? 'attachment');
         }
         page.cleanup();
       } catch (error) {
@@ -101,18 +109,20 @@ export async function readPdf(
   extraction.muted -= 1;
   try {
     const document = await task.promise;
-    const letters = await readPages(extraction, document, path);
+    const files = new Map<string, string>();
+    const letters = await readPages(extraction, document, path, files);
     if (letters === 0)
       extraction.problem('unsupported', 'the PDF has no text layer: its pages are pictures', path);
-    const attachments = (await document.getAttachments()) as Record<
-      string,
-      { filename?: string; content?: Uint8Array }
-    > | null;
-    for (const [key, { filename, content }] of Object.entries(attachments ?? {})) {
-      if (!content) continue;
+    for (const [id, { filename }] of (await document.getAttachments()) ?? []) files.set(id, filename);
+    for (const [id, filename] of files) {
+      const content: unknown = await document.getAttachmentContent(id);
+      if (!(content instanceof Uint8Array)) {
+        extraction.problem('malformed', 'an attachment of the PDF is not there', path);
+        continue;
+      }
       extraction.member();
       extraction.spend(content.length);
-      const member = inside(path, filename ?? key);
+      const member = inside(path, filename);
       await extraction.visit(extraction, bufferSource(Buffer.from(content)), member, depth + 1);
     }
   } catch (error) {

@@ -43,11 +43,20 @@ export async function readXml(
 
 const SPACE_BETWEEN = /^\s*\n\s*$/;
 
+/** Of one paragraph. */
+const MAX_DELETED = 64 * 1024;
+
+/** Attributes that hold text. */
+const TOLD = /descr|title|instr|href|author/;
+
 /** Word processing, presentations, OpenDocument: runs join, paragraphs and cells part. */
 export class DocumentText implements XmlHandler {
   readonly #writer: TextWriter;
   #cells = 0;
   #cellStart = false;
+  /** Deleted text that is kept as a change: told after its paragraph, so that what is shown stays together. */
+  #deleted = '';
+  #deleting = false;
   /** Value of a cell that may show no text. */
   #value: string | undefined;
 
@@ -70,6 +79,10 @@ export class DocumentText implements XmlHandler {
       case 's':
         if (name !== 's') this.#writer.add(' '.repeat(Math.min(Number(attribute(attributes, 'c')) || 1, 64)));
         break;
+      case 'delText':
+      case 'delInstrText':
+        this.#deleting = !empty;
+        break;
       case 'noBreakHyphen':
         this.#writer.add('-');
         break;
@@ -85,8 +98,8 @@ export class DocumentText implements XmlHandler {
               attribute(attributes, 'value'));
         break;
       default:
-        if (attributes.includes('descr') || attributes.includes('instr') || attributes.includes('href'))
-          for (const key of ['descr', 'title', 'instr', 'href']) {
+        if (TOLD.test(attributes))
+          for (const key of ['descr', 'title', 'instr', 'href', 'author']) {
             const value = attribute(attributes, key);
             if (value !== undefined) this.#writer.add(` ${value} `);
           }
@@ -96,9 +109,15 @@ export class DocumentText implements XmlHandler {
 
   close(name: string): void {
     switch (localName(name)) {
+      case 'delText':
+      case 'delInstrText':
+        this.#deleting = false;
+        break;
       case 'p':
       case 'h':
         this.#writer.add(this.#cells > 0 ? ' ' : '\n');
+        if (this.#deleted !== '') this.#writer.add(`${this.#deleted}\n`);
+        this.#deleted = '';
         break;
       case 'tc':
       case 'table-cell':
@@ -120,7 +139,9 @@ export class DocumentText implements XmlHandler {
   text(text: string): void {
     if (SPACE_BETWEEN.test(text)) return;
     this.#cellStart = false;
-    this.#writer.add(text);
+    if (!this.#deleting) this.#writer.add(text);
+    else if (this.#deleted.length < MAX_DELETED) this.#deleted += text;
+    else this.#writer.add(`\n${text}\n`);
   }
 
   other(text: string): void {
