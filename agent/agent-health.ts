@@ -173,6 +173,7 @@ export class HealthBuilder {
         heapBytes: memory.heapUsed,
       },
       api,
+      shield: { suspicious: s.pipeline.shield.suspicious, malicious: s.pipeline.shield.malicious },
       policyActs: s.policyActs(),
       enforcement: {
         ...enforcement,

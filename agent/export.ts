@@ -4,10 +4,15 @@
  * NDJSON: one event per line in protobuf's JSON names. Control, bidirectional and invisible characters are \u escapes,
  * so the text says exactly what was recorded and a terminal shows it as it is.
  * CSV: RFC 4180 (CRLF, quotes where needed). Text that a spreadsheet would take for a formula gets a leading
- * apostrophe; characters that a terminal or a reader would obey are written out as \x1b or \u{202e}.
+ * apostrophe; characters that a terminal or a reader would obey are written out as \x1b or \u{202e}; a text that speaks
+ * to a model or is otherwise made to act (the shield's verdict) is given as its labelled, neutral copy. NDJSON has the raw
+ * text with the label and the copy beside it.
  */
 import type { EventJson, ExportFormat } from './api/contract.ts';
+import { neutralise } from './neutralise.ts';
 import { printable, shellQuote } from './printable.ts';
+import { classify, classifyCommand } from './shield/classify.ts';
+import type { Classified, TextKind } from './shield/verdict.ts';
 
 /** A piece of an export ends after this many UTF-16 units, so that it fits an answer however it is escaped. */
 const MAX_PIECE_CHARS = 2 * 1024 * 1024;
@@ -76,6 +81,41 @@ export function csvCell(value: unknown): string {
   return /[",\t\r\n']|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** Columns whose texts others choose, and as what they are judged. */
+const CHOSEN: Readonly<Record<string, TextKind>> = {
+  'process.name': 'path',
+  'process.executable': 'path',
+  'process.cwd': 'path',
+  'parent.name': 'path',
+  'parent.executable': 'path',
+  'parent.cwd': 'path',
+  'target.executable': 'path',
+  'file.path': 'path',
+  'file.oldPath': 'path',
+  'dns.query': 'dns',
+  message: 'log',
+};
+
+/** A cell for a reader: a text that is made to act on whoever reads it is given as its neutral, labelled copy. */
+function shownCell(event: EventJson, column: string): unknown {
+  const value = cellOf(event, column);
+  if (column === 'process.commandLine' || column === 'parent.commandLine') {
+    const argv = (column === 'process.commandLine' ? event.process : event.parent)?.argv ?? [];
+    return typeof value === 'string' ? neutral(value, classifyCommand(argv)) : value;
+  }
+  const kind = CHOSEN[column] ?? (column.startsWith('details.') ? 'log' : undefined);
+  if (kind !== undefined && typeof value === 'string') return neutral(value, classify(value, kind));
+  // A whole object as JSON: as a log line would be.
+  if (typeof value !== 'object' || value === null) return value;
+  const text = JSON.stringify(value);
+  return neutral(text, classify(text, 'log'));
+}
+
+/** What is harmless stays as it is: `csvCell` makes it inert anyway. */
+function neutral(text: string, classified: Classified): string {
+  return classified.verdict === 'benign' ? text : neutralise(text, classified);
+}
+
 function cellOf(event: EventJson, column: string): unknown {
   switch (column) {
     case 'time': {
@@ -121,7 +161,7 @@ export function exportText(
   for (const event of events) {
     const line =
       format === 'csv'
-        ? columns.map((column) => csvCell(cellOf(event, column))).join(',')
+        ? columns.map((column) => csvCell(shownCell(event, column))).join(',')
         : ndjsonLine(event);
     chars += line.length + end.length;
     if (taken > 0 && chars > MAX_PIECE_CHARS) break;

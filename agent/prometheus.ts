@@ -28,6 +28,7 @@ const HELP: Readonly<Record<string, readonly [type: string, help: string]>> = {
     'Matches of blocking policies since start, by guardian and outcome',
   ],
   sentinel_enforcement_troubles: ['gauge', 'Known changes to the kernel side that are not ours'],
+  sentinel_shield_total: ['counter', 'Events with a text made to act on its reader, by verdict'],
   sentinel_errors_total: ['counter', 'Errors by kind'],
 };
 
@@ -50,6 +51,8 @@ function samples(health: HealthSnapshot): Sample[] {
     list.push(['sentinel_hook_events_total', { hook: hook.name }, hook.events]);
     list.push(['sentinel_hook_lost_total', { hook: hook.name }, hook.lost]);
   }
+  for (const [verdict, events] of Object.entries(health.shield ?? {}))
+    list.push(['sentinel_shield_total', { verdict }, events]);
   const { enforcement } = health;
   if (enforcement) {
     list.push(['sentinel_policies', {}, enforcement.policies]);

@@ -115,6 +115,8 @@ export interface HealthSnapshot {
     frozen?: FrozenJson[];
     troubles: { kind: string; detail: string }[];
   };
+  /** Events since the start with a text that the shield does not call benign. */
+  shield?: { suspicious: number; malicious: number };
   /** What policies did lately: what notices are made of. */
   policyActs?: PolicyActsJson;
   /** The file system of the data folder; absent where it cannot be asked. */

@@ -82,6 +82,15 @@ export interface LaneSummary {
   chain: string;
 }
 
+/** A gap about the range that was stated only after it: its signed record, as it is in the log behind what is here. */
+export interface LaterGap {
+  /** Number and time of the record that states it. */
+  seq: number;
+  statedNs: string;
+  /** JSON text of the record. */
+  payload: string;
+}
+
 export interface ClosingStatement {
   frames: number;
   /** Frames that are not commits: number of the frame, BLAKE3 of its body, hex. */
@@ -89,6 +98,8 @@ export interface ClosingStatement {
   lanes: Record<string, LaneSummary>;
   /** Policies that decisions name and whose text was not to be had. */
   unknownPolicies: string[];
+  /** With a range: gaps in it that were stated later. Absent in bundles of earlier versions and of everything. */
+  laterGaps?: LaterGap[];
 }
 
 export interface Closing {

@@ -26,7 +26,13 @@ export function readClosing(
   const isObject = (one: unknown): boolean => typeof one === 'object' && one !== null;
   if (!value.pieces.every(isObject) || !isObject(value.lanes)) return undefined;
   if (!Object.values(value.lanes ?? {}).every(isObject)) return undefined;
+  if (!Array.isArray(value.laterGaps ?? []) || !(value.laterGaps ?? []).every(isLaterGap)) return undefined;
   return { statement: value as ClosingStatement, text, keyId, signature };
+}
+
+function isLaterGap(one: unknown): boolean {
+  const { seq, statedNs, payload } = (one ?? {}) as Record<string, unknown>;
+  return typeof seq === 'number' && typeof statedNs === 'string' && typeof payload === 'string';
 }
 
 function json(body: Buffer): unknown {

@@ -96,6 +96,16 @@ export interface BundleReport {
   /** Policies that decisions name and whose text is not in the bundle. */
   unknownPolicies: string[];
   gaps: GapTotal[];
+  /** Of a range: gaps in it that were stated only after it, so that their records are not here; the closing has them, signed. */
+  laterGaps: {
+    seq: number;
+    statedNs: string;
+    lane: string;
+    cause: string;
+    count?: number;
+    fromNs: string;
+    toNs: string;
+  }[];
   /** Checkpoints from elsewhere that the bundle agrees with. */
   checkpointsMet: number;
   findings: BundleFinding[];

@@ -73,6 +73,7 @@ class BundleWalk {
       policies: 0,
       unknownPolicies: [],
       gaps: [],
+      laterGaps: [],
       checkpointsMet: 0,
       findings: [],
       findingCount: 0,
@@ -267,6 +268,20 @@ class BundleWalk {
     this.#policies.add(text.hash);
   }
 
+  /** Gaps that were stated behind the range: each is signed by itself. */
+  #later({ laterGaps = [] }: ClosingStatement, place: LanePlace): void {
+    for (const { seq, statedNs, payload } of laterGaps) {
+      const record = Buffer.from(payload, 'utf8');
+      if (!verifyGap(record, this.#verifier)) {
+        this.#error('gap_invalid', place, `the gap that record ${seq} states is not signed by the key`);
+        continue;
+      }
+      const { lane, cause, count, fromNs, toNs } = readGap(record);
+      const told = { seq, statedNs, lane, cause, fromNs: fromNs.toString(), toNs: toNs.toString() };
+      this.#report.laterGaps.push(count === undefined ? told : { ...told, count });
+    }
+  }
+
   #close(body: Buffer, place: LanePlace): void {
     this.#ended = true;
     const closing = readClosing(body);
@@ -283,6 +298,7 @@ class BundleWalk {
       const detail = `the closing says there are ${statement.frames} frames; it is frame ${place.frame}`;
       this.#error('closing_invalid', place, detail);
     }
+    this.#later(statement, place);
     for (const { frame, blake3: hash } of statement.pieces) {
       const found = this.#pieces.get(frame);
       this.#pieces.delete(frame);

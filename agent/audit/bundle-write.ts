@@ -8,6 +8,7 @@ import {
   type SegmentHeader,
 } from '../wal/format.ts';
 import { decodeRecord, recordBytes } from '../wal/format.ts';
+import type { GapInfo } from '../event.ts';
 import { blake3 } from '../wal/blake3.ts';
 import { scanSegment } from '../wal/scan.ts';
 import { listSegments, readHeader, readImage, type SegmentFileInfo } from '../wal/segments.ts';
@@ -27,6 +28,7 @@ import {
 } from './bundle-format.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { readDecision, readPolicyText } from './decision.ts';
+import { readGap } from './gap.ts';
 
 export interface BundleOptions {
   lanes: readonly { lane: string; dir: string }[];
@@ -49,6 +51,8 @@ export interface BundleSummary {
   policies: number;
   unknownPolicies: string[];
   lanes: Record<string, LaneSummary>;
+  /** Gaps in the range that were stated after it. */
+  laterGaps: number;
   /** The newest checkpoint in each lane, as it is in the log: to be kept elsewhere. */
   checkpoints: Record<string, unknown>[];
 }
@@ -60,6 +64,9 @@ export async function writeBundle(options: BundleOptions): Promise<BundleSummary
   for (const { lane, dir } of options.lanes) await bundle.lane(lane, dir);
   return bundle.close();
 }
+
+/** Gaps stated later that a closing holds; where there are more the log itself has to be asked. */
+const MAX_LATER_GAPS = 10_000;
 
 class BundleWriter {
   readonly #options: BundleOptions;
@@ -162,12 +169,14 @@ class BundleWriter {
           (wanted !== undefined && commit.baseSeq + commit.count > wanted.last);
         if (past && checkpoint) {
           done = true;
+          this.#laterGaps(image, commits.slice(commits.indexOf(commit) + 1));
           break;
         }
       }
       // Other work goes on between segments.
       await new Promise((resolve) => setImmediate(resolve));
     }
+    if (done && lane === 'security') await this.#restOf(dir, summary.lastCommit);
     if (newest) this.#checkpoints.push(JSON.parse(newest.toString('utf8')) as Record<string, unknown>);
   }
 
@@ -183,6 +192,39 @@ class BundleWriter {
     summary.lastCommit = commitNo;
     summary.lastSeq = baseSeq + count - 1;
     summary.chain = commit.chain.toString('hex');
+  }
+
+  /** Looks for later statements in the segments behind the last commit of the bundle. */
+  async #restOf(dir: string, lastCommit: number): Promise<void> {
+    const files = listSegments(dir);
+    for (const [index, file] of files.entries()) {
+      const own = headerOf(file);
+      const next = headerOf(files[index + 1]);
+      if (own === undefined || own.firstCommit <= lastCommit) continue;
+      const image = readAgain(dir, file);
+      const header = image && decodeHeader(image).header;
+      if (image === undefined || header === undefined) continue;
+      this.#laterGaps(image, scanSegment(image, header, next?.firstCommit).commits);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Gaps that are about the range and were stated behind it: they are told, or the range would seem whole. */
+  #laterGaps(image: Buffer, commits: readonly CommitInfo[]): void {
+    const { selection, lanes } = this.#options;
+    const sinceNs = this.#options.sinceNs ?? (selection ? BigInt(selection.sinceNs) : 0n);
+    const untilNs = this.#options.untilNs ?? (selection ? BigInt(selection.untilNs) : undefined);
+    if (untilNs === undefined) return;
+    const named = new Set(lanes.map(({ lane }) => lane));
+    const found = (this.#statement.laterGaps ??= []);
+    for (const commit of commits) {
+      for (const { type, payload, seq, wallNs } of recordsOf(image, commit)) {
+        if (type !== RecordType.gap || found.length >= MAX_LATER_GAPS) continue;
+        const gap = gapOf(payload);
+        if (!gap || gap.toNs < sinceNs || gap.fromNs > untilNs || !named.has(gap.lane)) continue;
+        found.push({ seq, statedNs: wallNs.toString(), payload: payload.toString('utf8') });
+      }
+    }
   }
 
   /** Notes policies named and policy texts; gives the last checkpoint of the commit. */
@@ -230,8 +272,17 @@ class BundleWriter {
       policies,
       unknownPolicies: statement.unknownPolicies,
       lanes: statement.lanes,
+      laterGaps: statement.laterGaps?.length ?? 0,
       checkpoints: this.#checkpoints,
     };
+  }
+}
+
+function gapOf(payload: Buffer): GapInfo | undefined {
+  try {
+    return readGap(payload);
+  } catch {
+    return undefined;
   }
 }
 

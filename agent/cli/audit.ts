@@ -127,6 +127,11 @@ function describe(report: BundleReport): string {
       ({ lane, cause, gaps, records, unknown }) =>
         `gaps: ${lane} ${cause}: ${gaps}, ${records} records${unknown > 0 ? ` (${unknown} of unknown size)` : ''}`,
     ),
+    ...report.laterGaps.map(
+      ({ seq, statedNs, lane, cause, count }) =>
+        `gap stated after the range, ${new Date(Number(BigInt(statedNs) / 1_000_000n)).toISOString()} (record ${seq}): ` +
+        `${lane} ${cause}, ${count ?? 'an unknown number of'} records`,
+    ),
   ];
   for (const { kind, level, offset, frame, lane, commitNo, fromSeq, toSeq, detail } of report.findings) {
     const place = [`byte ${offset}`];
@@ -159,6 +164,8 @@ function printExport(
   output.out(
     `${out}: ${summary.bytes} bytes, ${summary.frames} frames\n${lanes.join('\n')}\n${summary.policies} policies\n`,
   );
+  if (summary.laterGaps > 0)
+    output.out(`${summary.laterGaps} gaps in the range were stated after it; the bundle says which\n`);
   for (const hash of summary.unknownPolicies) output.err(`the text of policy ${hash} is not known here\n`);
 }
 

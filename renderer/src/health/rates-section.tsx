@@ -4,6 +4,7 @@ import { t, tn } from '../i18n/i18n.ts';
 import { type Trend, useApp } from '../store.ts';
 import { count, rate } from '../ui/format.ts';
 import { Sparkline } from '../ui/sparkline.tsx';
+import { runQuery } from '../timeline/timeline-store.ts';
 import { Figure, Section } from './section.tsx';
 
 type TrendKey = Exclude<keyof Trend, 'atMs'>;
@@ -35,7 +36,7 @@ export function TrendLine({
 const perSecond = (value: number): string => t('health.perSecond', { n: rate(value) });
 
 export function RatesSection({ health }: { health: HealthSnapshot }) {
-  const { rates, totals, gaps24h } = health;
+  const { rates, totals, gaps24h, shield } = health;
   return (
     <Section title={t('health.rates')}>
       <dl className="figures">
@@ -62,6 +63,14 @@ export function RatesSection({ health }: { health: HealthSnapshot }) {
           {tn('health.gaps', gaps24h.count, { lost: count(gaps24h.lostRecords) })}
         </Figure>
       </dl>
+      {shield && shield.suspicious + shield.malicious > 0 ? (
+        <p>
+          {t('health.shield', { malicious: count(shield.malicious), suspicious: count(shield.suspicious) })}{' '}
+          <button type="button" className="link-button" onClick={() => runQuery('type:shield')}>
+            {t('health.shieldShow')}
+          </button>
+        </p>
+      ) : null}
       {totals.rejected > 0 ? <p className="health-warn">{tn('health.rejected', totals.rejected)}</p> : null}
     </Section>
   );

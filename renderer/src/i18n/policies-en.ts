@@ -69,6 +69,9 @@ export const policiesEn = {
   'policies.whyMiss': 'all but:',
   'policies.lateHash': 'Decided again once the executable’s hash was known, after the start.',
   'policies.whyNone': 'No policy decided it.',
+  'health.shield':
+    'Texts made to act on their reader since the start: {malicious} malicious, {suspicious} suspicious.',
+  'health.shieldShow': 'Show the malicious ones',
   'block.label': 'What policies did',
   'block.failed': 'A policy could not act',
   'block.by': 'by',

@@ -73,6 +73,9 @@ export const policiesEs: Record<keyof typeof policiesEn, string> = {
   'policies.whyMiss': 'todo salvo:',
   'policies.lateHash': 'Decidido de nuevo al conocerse el hash del ejecutable, después de empezar.',
   'policies.whyNone': 'Ninguna política lo decidió.',
+  'health.shield':
+    'Textos hechos para actuar sobre quien los lee, desde el inicio: {malicious} maliciosos, {suspicious} sospechosos.',
+  'health.shieldShow': 'Ver los maliciosos',
   'block.label': 'Lo que hicieron las políticas',
   'block.failed': 'Una política no pudo actuar',
   'block.by': 'por',
