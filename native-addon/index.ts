@@ -166,9 +166,11 @@ export interface BpfLoadOptions {
 
 export interface BpfLoss {
   lane: 'security' | 'observability';
-  cause: 'ring_full' | 'rate_limit' | 'sensor_blind';
+  /** hook_missed: runs of a program that the kernel left out; each is a record at most. */
+  cause: 'ring_full' | 'rate_limit' | 'sensor_blind' | 'hook_missed';
+  /** Of hook_missed: the program. */
   hook: string;
-  cpu: number;
+  cpu?: number;
   count: number;
   fromNs: bigint;
   toNs: bigint;

@@ -19,7 +19,7 @@ export interface SensorBatch {
 /** Records the kernel or the sensor could not deliver: becomes an IntegrityGap. Counts are deltas, not totals. */
 export interface SensorLoss {
   lane: 'security' | 'observability';
-  cause: 'ring_full' | 'rate_limit' | 'sensor_blind' | 'netlink_overrun';
+  cause: 'ring_full' | 'rate_limit' | 'sensor_blind' | 'hook_missed' | 'netlink_overrun';
   hook: string;
   cpu?: number;
   count?: number;

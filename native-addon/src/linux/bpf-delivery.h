@@ -31,6 +31,8 @@ struct Batch {
   std::vector<uint8_t> bytes;
 };
 
+constexpr uint32_t kNoCpu = UINT32_MAX;
+
 struct Loss {
   uint32_t ring;
   const char *cause;
@@ -177,7 +179,7 @@ class Delivery {
         item.Set("lane", losses[i].ring == SN_RING_SECURITY ? "security" : "observability");
         item.Set("cause", losses[i].cause);
         item.Set("hook", losses[i].hook);
-        item.Set("cpu", losses[i].cpu);
+        if (losses[i].cpu != kNoCpu) item.Set("cpu", losses[i].cpu);
         item.Set("count", static_cast<double>(losses[i].count));
         item.Set("fromNs", Napi::BigInt::New(env, losses[i].from_ns));
         item.Set("toNs", Napi::BigInt::New(env, losses[i].to_ns));

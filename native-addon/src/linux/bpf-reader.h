@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -115,6 +116,8 @@ class Reader {
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> wall_offset_{WallOffset()};
   std::vector<sn_cpu> previous_;
+  std::map<const bpf_program *, uint64_t> misses_;
+  int64_t last_misses_ns_ = 0;
   int64_t last_poll_ns_ = 0, last_clock_ns_ = 0, last_drain_ns_ = 0;
   double per_second_[2] = {0, 0};
   int64_t rate_since_ns_ = 0;
@@ -226,10 +229,30 @@ class Reader {
         add(SN_RING_SECURITY, "sensor_blind", counter->lost_blind, &seen->lost_blind);
       }
     }
+    CollectMisses(now, &found);
     last_poll_ns_ = now;
     if (found.empty()) return;
     delivery_.Push(found);
     delivery_.Signal();
+  }
+
+  // Runs of a program that the kernel left out because the same one, or one of its kind, ran on that CPU already: what it
+  // would have seen is not known, so each counts as a record at most.
+  void CollectMisses(int64_t now, std::vector<Loss> *found) {
+    if (now - last_misses_ns_ < kSecondNs) return;
+    last_misses_ns_ = now;
+    bpf_program *program;
+    bpf_object__for_each_program(program, loader.object) {
+      const int fd = bpf_program__fd(program);
+      bpf_prog_info info = {};
+      uint32_t size = sizeof info;
+      if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) continue;
+      uint64_t &seen = misses_[program];
+      if (info.recursion_misses > seen)
+        found->push_back({SN_RING_SECURITY, "hook_missed", bpf_program__name(program), kNoCpu,
+                          info.recursion_misses - seen, last_poll_ns_ + wall_offset_, now + wall_offset_});
+      seen = info.recursion_misses;
+    }
   }
 
   void SetIdle(uint32_t security, uint32_t observability) {

@@ -505,6 +505,7 @@ export const en = {
   'gap.cause.clock_step': 'clock was set',
   'gap.cause.shed': 'shed under load',
   'gap.cause.sensor_blind': 'sensor could not see',
+  'gap.cause.hook_missed': 'hook was left out by the kernel',
 
   'say.to': 'to',
   'say.from': 'from',

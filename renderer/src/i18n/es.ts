@@ -507,6 +507,7 @@ export const es: Messages = {
   'gap.cause.clock_step': 'se cambió el reloj',
   'gap.cause.shed': 'descartado por carga',
   'gap.cause.sensor_blind': 'el sensor no podía ver',
+  'gap.cause.hook_missed': 'el núcleo omitió el gancho',
 
   'say.to': 'a',
   'say.from': 'de',
