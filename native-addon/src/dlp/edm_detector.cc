@@ -20,7 +20,7 @@ constexpr size_t kCapacity = kMainBytes + 2 * kMargin;
 constexpr size_t kQueue = 32;
 constexpr size_t kEdgeBytes = 8;
 // A stream with so many confirmed combinations is a match many times over: no more are confirmed, which is slow by design.
-constexpr uint32_t kMaxCombinedChecks = 20000;
+constexpr uint32_t kMaxCombinedChecks = 500000;
 
 float baseConfidence(FieldType type) {
   switch (type) {
