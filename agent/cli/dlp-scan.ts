@@ -9,6 +9,7 @@ import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
 import { describeError, UsageError } from '../errors.ts';
 import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { findFiles } from './dlp-files.ts';
+import { openStandardInput } from './dlp-stdin.ts';
 import { readText } from './read-text.ts';
 import { keysOf, trustOf } from './dlp-index.ts';
 
@@ -29,8 +30,15 @@ function unopened(path: string, error: unknown): FileVerdict {
 }
 
 async function scanPath(engine: DlpEngine, path: string, options: ScanOptions): Promise<FileVerdict> {
-  if (path === '-') return await engine.scanFd(0, path, options);
   let fd: number;
+  if (path === '-') {
+    fd = await openStandardInput(options.signal);
+    try {
+      return await engine.scanFd(fd, path, options);
+    } finally {
+      if (fd !== 0) closeSync(fd);
+    }
+  }
   try {
     // O_NONBLOCK: a FIFO put in the file's place must not hold the scan.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
