@@ -180,6 +180,23 @@ describe('timeline with many chunks', () => {
     own.close();
   });
 
+  it('stores an event once, also when all are given again with those that are missing between them', () => {
+    const own = openTimeline(join(folder, 'again.db'), { partitionRows: 3000 });
+    const all = eventSource(13, START, GAP_NS).next(7000);
+    own.insert(
+      all.filter((_, index) => index < 4000 || index % 40 > 0),
+      {},
+    );
+    for (let at = 0; at < all.length; at += 3000) {
+      const some = all.slice(at, at + 3000);
+      // Twice in one call, too.
+      own.insert([...some, ...some.slice(0, 200)], {});
+    }
+    expect(own.counts().events).toBe(all.length);
+    expect(own.integrityCheck()).toEqual([]);
+    own.close();
+  });
+
   it('finds all events of a process, wherever they lie', () => {
     const pids = new Set(events.map(({ process }) => process?.pid).filter((pid) => pid !== undefined));
     for (const pid of [...pids].filter((_, index) => index % 60 === 0)) {

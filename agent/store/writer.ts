@@ -12,6 +12,7 @@ import { KnownProcess, ProcessWriter } from './processes.ts';
 import { RollupWriter, classOf } from './rollups.ts';
 import { Flag, partitionSchema } from './schema.ts';
 import { StoredEvents } from './stored-events.ts';
+import { StoredIds } from './stored-ids.ts';
 import { emptyZone, grow, mayHold, saveZone, zoneInsert } from './zones.ts';
 
 export interface Cursors {
@@ -166,17 +167,28 @@ export class TimelineWriter {
     return undefined;
   }
 
+  private storedIds(): StoredIds {
+    this.open?.flush();
+    return new StoredIds(this.db, this.partitions);
+  }
+
   /** Events that were stored before are ignored; cursors move in the same transaction. */
   insert(events: readonly SentinelEvent[], cursors: Cursors): void {
     this.transaction(() => {
       const newest = [0, 1].map((lane) =>
         this.partitions.reduce((max, { zone }) => Math.max(max, zone.maxId[lane] ?? 0), 0),
       );
+      let stored: StoredIds | undefined;
       for (const event of events) {
         const lane = event.eventId % 2;
         // Ids grow within a lane: only one that does not can be here already.
         if (event.eventId > (newest[lane] ?? 0)) newest[lane] = event.eventId;
-        else if (this.find(event.eventId)) continue;
+        else {
+          stored ??= this.storedIds();
+          if (stored.has(event.eventId)) continue;
+        }
+        // Now there is one more.
+        stored = undefined;
         this.insertOne(event);
       }
       if (this.open) this.finish(this.open);
