@@ -5,6 +5,8 @@
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectAgent } from '../../agent/api/client.ts';
+import { dataPaths } from '../../agent/data-dir.ts';
 import { en } from '../../renderer/src/i18n/en.ts';
 import { es } from '../../renderer/src/i18n/es.ts';
 import { accessibilityFaults } from './axe.ts';
@@ -86,6 +88,25 @@ async function tabStops(most: number): Promise<Focus[]> {
 
 const placeholders = (text: string): string[] =>
   [...text.matchAll(/\{(\w+)\}/g)].map(([name]) => name).toSorted();
+
+/** Words that English has and Spanish has not, between blanks. */
+const ENGLISH_WORDS =
+  /(?:^|\s)(?:the|of|and|is|are|was|were|not|with|from|which|this|that|have|been)(?=\s|[.,:;]|$)/i;
+/**
+ * What a person reads or hears on the page. Left out: what is the same in every language (fields and values of the query
+ * language, code, what programs were called with), names of ATT&CK, and what lies in the record.
+ */
+const VISIBLE_TEXTS = `(() => {
+  const DATA = 'option, code, .field, .mono, .command, .json, .hex, .say-object, .technique-name, .sample, .match-open, .policy-text, .say-note';
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode())
+    if (!walker.currentNode.parentElement.closest(DATA)) texts.push(walker.currentNode.data.trim());
+  for (const element of document.querySelectorAll('[title], [aria-label], [placeholder]'))
+    if (!element.closest(DATA + ', .technique, .row'))
+      for (const name of ['title', 'aria-label', 'placeholder']) texts.push(element.getAttribute(name) ?? '');
+  return texts;
+})()`;
 
 describe('messages', () => {
   it('are the same in English and Spanish, with the same blanks', () => {
@@ -224,21 +245,57 @@ describe.skipIf(browserPath === undefined)(
             (text) => !spanish.has(text) && !text.includes('{') && text.length > 3 && text !== 'replay',
           ),
       );
+      const api = await connectAgent(dataPaths(agent.dataDir).socket);
+      const { rules } = await api.call('rules.list', {});
+      const { policies } = await api.call('policy.list', {});
+      api.close();
+      // Names that people gave: rules and policies are read as they were written, in every language.
+      const example = 'image:*/curl and not user:root last:1h';
+      const names = new Set([
+        example,
+        ...policies.map(({ title }) => title),
+        ...rules.flatMap(({ title, disabledReason = '' }) => [title, disabledReason]),
+      ]);
       const left: string[] = [];
+      const look = async (where: string): Promise<void> => {
+        const texts = await page.evaluate<string[]>(VISIBLE_TEXTS);
+        const own = texts.map((text) =>
+          [...names].reduce((rest, name) => rest.replace(name, ''), text).trim(),
+        );
+        const wrong = own.filter((text) => english.has(text) || ENGLISH_WORDS.test(text));
+        left.push(...wrong.map((text) => `${where}: ${text}`));
+      };
       for (const view of VIEWS) {
         await go(view);
-        const texts = await page.evaluate<string[]>(`(() => {
-        const texts = [];
-        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-        // Names of fields and values of the query language are the same in every language.
-        while (walker.nextNode())
-          if (!walker.currentNode.parentElement.closest('option, code, .mono')) texts.push(walker.currentNode.data.trim());
-        for (const element of document.querySelectorAll('[title], [aria-label], [placeholder]'))
-          for (const name of ['title', 'aria-label', 'placeholder']) texts.push(element.getAttribute(name) ?? '');
-        return texts;
-      })()`);
-        left.push(...texts.filter((text) => english.has(text)).map((text) => `${view}: ${text}`));
+        if (view === 'health') await page.getByRole('heading', { name: es['health.doctor'] }).waitFor();
+        await look(view);
       }
+      await go('timeline');
+      await page.locator('.row[data-event]').first().click();
+      for (const tab of ['why', 'ancestry', 'fields', 'raw', 'proof'] as const) {
+        await page.getByRole('tab', { name: es[`detail.tab.${tab}`] }).click();
+        await look(tab);
+      }
+      await page.keyboard.press('Escape');
+      for (const name of [es['export.label'], es['display.label']]) {
+        await page.getByRole('button', { name, exact: true }).click();
+        await page.locator('.menu').waitFor();
+        await look(name);
+        await page.keyboard.press('Escape');
+        await page.locator('.menu').waitFor({ state: 'detached' });
+      }
+      await page.locator('#event-list').focus();
+      for (const keys of ['?', 'Control+k']) {
+        await page.keyboard.press(keys);
+        await page.locator('dialog[open]').waitFor();
+        await look(keys);
+        await page.keyboard.press('Escape');
+        await page.locator('dialog[open]').waitFor({ state: 'detached' });
+      }
+      await go('processes');
+      await page.locator('.entry-line').first().click();
+      await page.locator('.tree-row').first().waitFor();
+      await look('tree');
       expect([...new Set(left)]).toEqual([]);
     });
   },

@@ -1,6 +1,7 @@
 /** Protected data: what was found where it leaves, what could not be looked at, what was taken away, what is watched. */
 import type { DlpQuarantineJson, DlpScanJson, EventPage, Methods } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { agent, useApp } from '../store.ts';
 import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
@@ -29,7 +30,8 @@ export interface DlpPageData {
 
 function Summary({ state }: { state: State }) {
   const { watching, mounts, reason } = state.coverage;
-  if (!watching) return <p className="dlp-summary">{t('dlp.notWatching', { reason: reason ?? '' })}</p>;
+  if (!watching)
+    return <p className="dlp-summary">{t('dlp.notWatching', { reason: sayAgent(reason ?? '') })}</p>;
   return (
     <p className="dlp-summary dim">
       {mounts.length === 0

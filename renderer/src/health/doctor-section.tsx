@@ -1,6 +1,7 @@
 /** What the machine allows, asked when the view opens: what is missing first, with what to do about it. */
 import type { DoctorCheck } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { agent } from '../store.ts';
 import { useLoad } from '../use-load.ts';
 import { count } from '../ui/format.ts';
@@ -40,14 +41,15 @@ export function DoctorSection() {
         {checks.map((check) => (
           <li key={check.name}>
             <State level={LEVEL[check.result]}>
-              <SafeText text={check.name} limit={80} />
+              <SafeText text={sayAgent(check.name)} limit={80} />
             </State>
             <p className="small dim">
-              <SafeText text={check.detail} limit={400} />
+              <SafeText text={sayAgent(check.detail)} limit={400} />
               {check.remedy === undefined ? null : (
                 <>
                   {' '}
-                  <strong>{t('health.remedy')}:</strong> <SafeText text={check.remedy} limit={400} />
+                  <strong>{t('health.remedy')}:</strong>{' '}
+                  <SafeText text={sayAgent(check.remedy)} limit={400} />
                 </>
               )}
             </p>

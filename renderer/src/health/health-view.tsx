@@ -1,6 +1,7 @@
 /** Health: the state in a sentence, what is wrong and what to do, then everything it follows from. */
 import { sayState } from '../frame/say-state.ts';
 import { t } from '../i18n/i18n.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { useApp } from '../store.ts';
 import { duration, msOf } from '../ui/format.ts';
 import { Notice } from '../ui/primitives.tsx';
@@ -45,14 +46,15 @@ export function HealthView() {
               <li key={problem.what} className="problem" data-level={problem.level}>
                 <p className="problem-what">
                   <State level={problem.level}>
-                    <SafeText text={problem.what} />
+                    <SafeText text={sayAgent(problem.what)} />
                   </State>
                 </p>
                 <p>
-                  <SafeText text={problem.meaning} limit={1000} />
+                  <SafeText text={sayAgent(problem.meaning)} limit={1000} />
                 </p>
                 <p className="problem-remedy">
-                  <strong>{t('health.remedy')}:</strong> <SafeText text={problem.remedy} limit={1000} />
+                  <strong>{t('health.remedy')}:</strong>{' '}
+                  <SafeText text={sayAgent(problem.remedy)} limit={1000} />
                 </p>
               </li>
             ))}

@@ -2,6 +2,7 @@
 import { useDeferredValue } from 'react';
 import type { HealthSnapshot, HookJson } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { bytes, count } from '../ui/format.ts';
 import { Meter } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
@@ -51,7 +52,7 @@ function Hooks({ hooks }: { hooks: readonly HookJson[] }) {
                 <State level={HOOK_LEVEL[hook.state]}>{t(`health.hook.${hook.state}`)}</State>
                 {hook.detail === undefined ? null : (
                   <p className="small dim">
-                    <SafeText text={hook.detail} />
+                    <SafeText text={sayAgent(hook.detail)} />
                   </p>
                 )}
               </td>
@@ -113,14 +114,14 @@ export function SensorSection({ health }: { health: HealthSnapshot }) {
         {sensor.blindSpots.map((spot) => (
           <li key={spot.what}>
             <State level="degraded">
-              <SafeText text={spot.what} />
+              <SafeText text={sayAgent(spot.what)} />
             </State>
             <p className="small dim">
-              <SafeText text={spot.why} />
+              <SafeText text={sayAgent(spot.why)} />
               {spot.remedy === undefined ? null : (
                 <>
                   {' '}
-                  <strong>{t('health.remedy')}:</strong> <SafeText text={spot.remedy} />
+                  <strong>{t('health.remedy')}:</strong> <SafeText text={sayAgent(spot.remedy)} />
                 </>
               )}
             </p>
