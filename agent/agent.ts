@@ -221,7 +221,12 @@ async function compose(
     core: core.ok ? core.addon : undefined,
     pipeline,
     tier: sensor.tier,
-    open: dlpOpener(dataDir, settings['dlp.keys'], settings['dlp.trust']),
+    open: dlpOpener(dataDir, settings['dlp.keys'], settings['dlp.trust'], {
+      maxOutputBytes: settings['dlp.unpackedBytes'],
+      maxRatio: settings['dlp.unpackedRatio'],
+      maxDepth: settings['dlp.containerDepth'],
+      maxMembers: settings['dlp.containerFiles'],
+    }),
     log,
   });
   undo.push(() => dlp.service.close());

@@ -3,6 +3,7 @@
  * an agent without an index pays for none of it.
  */
 import type { NamedSource } from './dlp/engine.ts';
+import type { ExtractLimits } from './dlp/extract/limits.ts';
 import type { EngineOpener } from './dlp-indexes.ts';
 import { describeError } from './errors.ts';
 
@@ -10,7 +11,12 @@ import { describeError } from './errors.ts';
  * An opener for the agent of `dataDir`: indexes are opened with the device's key and `keys`, and have to be signed by
  * this device or by one of `trust`. What does not open is told, and takes nothing else with it.
  */
-export function dlpOpener(dataDir: string, keys: readonly string[], trust: readonly string[]): EngineOpener {
+export function dlpOpener(
+  dataDir: string,
+  keys: readonly string[],
+  trust: readonly string[],
+  limits: Partial<ExtractLimits>,
+): EngineOpener {
   return async (indexes, rules) => {
     const [
       { createEngine },
@@ -50,6 +56,8 @@ export function dlpOpener(dataDir: string, keys: readonly string[], trust: reado
       await attempt(() =>
         patterns.createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)),
       );
-    return sources.length === 0 ? { problems } : { engine: createEngine(sources, extractorWith()), problems };
+    return sources.length === 0
+      ? { problems }
+      : { engine: createEngine(sources, extractorWith(limits)), problems };
   };
 }

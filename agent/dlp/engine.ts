@@ -18,6 +18,7 @@ export type Extract = (
   name: string,
   onText: (member: string, chunk: Buffer, last: boolean) => Promise<void>,
   signal: AbortSignal | undefined,
+  deadlineMs?: number,
 ) => Promise<{
   outcome: 'ok' | 'not_a_container' | UnscannableCode;
   reason?: string;
@@ -142,7 +143,7 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
           findings.add(await stream.finish(), member);
           stream = undefined;
         };
-        const told = await extract(fd, path, onText, options.signal);
+        const told = await extract(fd, path, onText, options.signal, options.deadlineMs);
         if (stream) findings.add(await stream.finish(), current);
         if (told.outcome !== 'not_a_container') {
           members = told.members;

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { extractFd, type ExtractorOptions } from './extractor.ts';
+import { extractFd, extractorWith, type ExtractorOptions } from './extractor.ts';
 
 let directory = '';
 const descriptors: number[] = [];
@@ -109,5 +109,14 @@ describe('the child, whatever it does', () => {
       { program: impostor(code) },
     );
     await expect(failing).rejects.toThrow('scanner');
+  });
+});
+
+describe('the extractor of a scanner', () => {
+  it('takes a deadline that is shorter than its own limit of time', async () => {
+    const never = extractorWith({ wallMs: 240_000 });
+    // On any machine: the child alone takes longer to start.
+    const outcome = await never(file(HTML), 'name', () => undefined, undefined, 1);
+    expect(outcome).toMatchObject({ outcome: 'time' });
   });
 });

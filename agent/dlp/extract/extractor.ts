@@ -246,12 +246,17 @@ export async function extractFd(
   };
 }
 
-/** The same as a scanner asks for it. */
+/** The same as a scanner asks for it; a deadline shorter than the limit of time takes its place. */
 export function extractorWith(limits: Partial<ExtractLimits> = {}) {
   return (
     fd: number,
     _name: string,
     onText: OnText,
     signal: AbortSignal | undefined,
-  ): Promise<ExtractOutcome> => extractFd(fd, onText, { limits, signal });
+    deadlineMs?: number,
+  ): Promise<ExtractOutcome> => {
+    const { wallMs } = withDefaults(limits);
+    const own = deadlineMs === undefined || deadlineMs === 0 ? wallMs : Math.min(wallMs, deadlineMs);
+    return extractFd(fd, onText, { limits: { ...limits, wallMs: own }, signal });
+  };
 }
