@@ -193,18 +193,14 @@ class Finder {
 
  private:
   inline __attribute__((always_inline)) void digitsFrom(size_t begin) {
-    uint8_t digits[kMaxDigits + 64];
     size_t total = 0, at = begin;
     for (;;) {
-      const size_t run = digitRun(text_ + at), end = at + run;
-      if (total + run > wanted_.maxDigits) return;
+      const size_t end = at + digitRun(text_ + at);
+      total += end - at;
+      if (total > wanted_.maxDigits) return;
       const uint8_t next = text_[end];
-      if (kClasses.of[next] & kLetter) return;
-      // As much as fits is copied, which is faster than as much as is needed.
-      memcpy(digits + total, text_ + at, 16);
-      if (run > 16) memcpy(digits + total + 16, text_ + at + 16, run - 16);
-      total += run;
-      if (wanted_.digits >> total & 1) digitsFound(digits, total, begin, end);
+      // The digits are gathered only when their number is one that is looked for; a group with a letter is none.
+      if ((wanted_.digits >> total & 1) && !(kClasses.of[next] & kLetter)) digitsFound(total, begin, end);
       if (next < 0x80 && !(kClasses.of[next] & kJoin)) return;
       const size_t between = joined(text_, n_, end);
       at = end + between;
@@ -212,7 +208,13 @@ class Finder {
     }
   }
 
-  void digitsFound(const uint8_t *digits, size_t n, size_t begin, size_t end) {
+  void digitsFound(size_t n, size_t begin, size_t end) {
+    uint8_t digits[kMaxDigits + 1];
+    size_t gathered = 0;
+    for (size_t at = begin; at < end; ++at) {
+      digits[gathered] = text_[at];
+      gathered += kClasses.of[text_[at]] & kDigit;
+    }
     const uint64_t bit = 1ull << n;
     const auto counts = [&](const Shapes &shapes) {
       return (shapes.number & bit) || ((shapes.card & bit) && luhnValid(digits, n)) || ((shapes.ssn & bit) && ssnValid(digits, n));
