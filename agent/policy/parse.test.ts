@@ -50,6 +50,20 @@ describe('policy files', () => {
     expect(warnings.map(problemText).join()).toContain('p.yml:6:1: state in the text has no effect');
   });
 
+  it('warns of a promise that the kernel does not keep, and wants containers named that are to be frozen', () => {
+    const guarded = (failMode: string): string =>
+      `id: a\nversion: 1\nseverity: low\nwhen: file.path == "/x/y"\naction: deny_open\nfailMode: ${failMode}\n`;
+    expect(read(guarded('open')).warnings).toEqual([]);
+    const { policies, warnings } = read(guarded('closed'));
+    expect(policies).toHaveLength(1);
+    expect(warnings.map(problemText).join()).toContain(
+      'p.yml:6:1: an agent that is killed lets everybody open',
+    );
+    const frozen = 'id: a\nversion: 1\nseverity: low\nwhen: process.name == "x"\naction: freeze\n';
+    expect(read(frozen).problems[0]?.message).toContain('freeze needs containers');
+    expect(read(`${frozen}scope: {containers: ["ab12"]}\n`).policies).toHaveLength(1);
+  });
+
   const BAD: [name: string, part: string, text: string, message: string][] = [
     ['an unknown field', 'colour', `${VALID}colour: red\n`, 'no field "colour"'],
     ['an unknown action', 'explode', VALID.replace('deny_exec', 'explode'), '"explode" is not known'],

@@ -150,6 +150,13 @@ class Reader {
     const when = this.#condition(map);
     const { exceptions, compiled } = this.#exceptions(map);
     this.#state(map);
+    if (action === 'deny_open' && failMode === 'closed')
+      this.#warn(
+        map,
+        'failMode',
+        'an agent that is killed lets everybody open the file, also with failMode closed',
+        'closed decides what becomes of an open that could not be judged in time; set the file’s own permissions too',
+      );
     if (this.#failed || !id || !version || !severity || !action || !failMode || !canaryPercent || !when)
       return;
     const text = documentText(this.#source, document);
@@ -330,9 +337,16 @@ class Reader {
   #state(map: YAMLMap): void {
     if (!this.#has(map, 'state')) return;
     if (this.#choice(map, 'state', POLICY_STATES) === undefined) return;
-    const message = 'state in the text has no effect';
-    const remedy = 'use sentinel policy simulate, canary, activate or rollback';
-    const place = this.#yaml.placeOf(startOf(pairsOf(map).get('state')?.key));
+    this.#warn(
+      map,
+      'state',
+      'state in the text has no effect',
+      'use sentinel policy simulate, canary, activate or rollback',
+    );
+  }
+
+  #warn(map: YAMLMap, key: string, message: string, remedy: string): void {
+    const place = this.#yaml.placeOf(startOf(pairsOf(map).get(key)?.key));
     this.#result.warnings.push({ file: this.#file, ...place, message, remedy });
   }
 }
