@@ -1,6 +1,7 @@
 /** The agent's side of the timeline worker: SQLite never runs on the thread that decides. */
 import { Worker } from 'node:worker_threads';
 import { ApiFailure, RawJson, type FollowListener } from './api/services.ts';
+import { collectGarbage } from './resident.ts';
 import { workerFile } from './resources.ts';
 import type {
   FromWorker,
@@ -24,6 +25,8 @@ const QUIET_NOTICE_MS = 3000;
 /** Records of both lanes that wait no longer. */
 const NOTICE_RECORDS = 4096;
 const CLOSE_MS = 5000;
+/** After the last question, what answers left behind on this thread is collected. */
+const RELEASE_MS = 15_000;
 
 export interface TimelineClientEvents {
   onStored(cursors: LanePositions, rejected: number, gaps24h: { count: number; lostRecords: number }): void;
@@ -45,6 +48,7 @@ export class TimelineClient {
   #durable: LanePositions = { security: 0, observability: 0 };
   #noticed: LanePositions = { security: 0, observability: 0 };
   #timer: NodeJS.Timeout | undefined;
+  readonly #release = setTimeout(collectGarbage, RELEASE_MS).unref();
 
   constructor(options: WorkerOptions, events: TimelineClientEvents) {
     this.#events = events;
@@ -119,6 +123,7 @@ export class TimelineClient {
     if (signal?.aborted === true)
       return Promise.reject(new ApiFailure('cancelled', 'cancelled before it was begun'));
     const id = this.#nextId++;
+    this.#release.refresh();
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#turns.add({ kind: 'call', id, method, params, upTo: upTo ?? { ...this.#durable } });
@@ -154,6 +159,7 @@ export class TimelineClient {
     return {
       snapshot,
       stop: () => {
+        this.#release.refresh();
         if (this.#follows.delete(id)) this.#send({ kind: 'unfollow', id });
       },
     };
@@ -200,6 +206,7 @@ export class TimelineClient {
   /** Lets the worker commit what it has, then ends it. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#release);
     if (this.#exited) return;
     const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
     this.#notice();
