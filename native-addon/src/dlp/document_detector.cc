@@ -50,6 +50,7 @@ class DocumentDetector final : public Detector, private WindowSink {
     stream_.reset();
     found_.clear();
     seen_.clear();
+    last_ = 0;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "dlp/fold.h"
 
@@ -27,6 +28,9 @@ struct Folding {
 };
 constexpr Folding kFolding;
 
+__attribute__((always_inline)) inline uint16_t low(uint16_t a, uint16_t b) { return static_cast<uint16_t>(static_cast<uint32_t>(a) * b); }
+__attribute__((always_inline)) inline uint16_t high(uint16_t a, uint16_t b) { return static_cast<uint16_t>(static_cast<uint32_t>(a) * b >> 16); }
+
 // Orders of positions [0, n): text has kGram bytes at each. Written so that compilers make vector code of it.
 __attribute__((always_inline)) inline void ordersOf(const uint8_t* text, size_t n, const uint16_t* factors, uint16_t* out) {
   const uint16_t a = factors[0], b = factors[1], c = factors[2], d = factors[3];
@@ -34,13 +38,13 @@ __attribute__((always_inline)) inline void ordersOf(const uint8_t* text, size_t 
     const uint16_t w0 = static_cast<uint16_t>(text[i] | text[i + 1] << 8), w1 = static_cast<uint16_t>(text[i + 2] | text[i + 3] << 8);
     const uint16_t w2 = static_cast<uint16_t>(text[i + 4] | text[i + 5] << 8), w3 = static_cast<uint16_t>(text[i + 6] | text[i + 7] << 8);
     // Both halves of the products: the low one knows the low bits, the high one all of them.
-    uint16_t hash = static_cast<uint16_t>(w0 * a ^ static_cast<uint16_t>(static_cast<uint32_t>(w0) * c >> 16));
-    hash = static_cast<uint16_t>(hash + static_cast<uint16_t>(w1 * b ^ static_cast<uint16_t>(static_cast<uint32_t>(w1) * d >> 16)));
+    uint16_t hash = low(w0, a) ^ high(w0, c);
+    hash = static_cast<uint16_t>(hash + (low(w1, b) ^ high(w1, d)));
     hash = static_cast<uint16_t>(hash ^ hash >> 7);
-    hash = static_cast<uint16_t>(hash * d + static_cast<uint16_t>(w2 * c ^ static_cast<uint16_t>(static_cast<uint32_t>(w2) * a >> 16)));
+    hash = static_cast<uint16_t>(low(hash, d) + (low(w2, c) ^ high(w2, a)));
     hash = static_cast<uint16_t>(hash ^ hash >> 9);
-    hash = static_cast<uint16_t>(hash * b + static_cast<uint16_t>(w3 * d ^ static_cast<uint16_t>(static_cast<uint32_t>(w3) * b >> 16)));
-    hash = static_cast<uint16_t>(hash * a ^ static_cast<uint16_t>(static_cast<uint32_t>(hash) * c >> 16));
+    hash = static_cast<uint16_t>(low(hash, b) + (low(w3, d) ^ high(w3, b)));
+    hash = low(hash, a) ^ high(hash, c);
     out[i] = hash;
   }
 }
@@ -110,10 +114,12 @@ struct Compaction {
 };
 constexpr Compaction kCompaction;
 
-// 64 ASCII bytes, folded and compacted to `out` (which has room for 64 and 8 more). Returns how many.
-__attribute__((target("avx2,popcnt"))) size_t compactAvx2(const uint8_t* text, uint8_t* out, uint64_t* kept) {
-  uint64_t all = 0;
-  size_t n = 0;
+// Of 64 bytes: those that are dropped or kept as they are (ASCII, and what is no UTF-8) are folded and compacted to `out`
+// (which has room for 64 and 8 more), up to the first that begins a character of several bytes. Returns how many are
+// kept; *kept has a bit for each, *taken is how many bytes of the text that is.
+__attribute__((target("avx2,popcnt,bmi"))) size_t compactAvx2(const uint8_t* text, uint8_t* out, uint64_t* kept, size_t* taken) {
+  alignas(32) uint8_t folded[64];
+  uint64_t all = 0, leads = 0, tails = 0;
   for (int half = 0; half < 2; half++) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + half * 32));
     const __m256i lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
@@ -121,20 +127,29 @@ __attribute__((target("avx2,popcnt"))) size_t compactAvx2(const uint8_t* text, u
     const __m256i letter = _mm256_cmpeq_epi8(_mm256_min_epu8(fromA, _mm256_set1_epi8(25)), fromA);
     const __m256i from0 = _mm256_sub_epi8(bytes, _mm256_set1_epi8('0'));
     const __m256i digit = _mm256_cmpeq_epi8(_mm256_min_epu8(from0, _mm256_set1_epi8(9)), from0);
-    const __m256i folded = _mm256_blendv_epi8(bytes, lower, letter);
-    const uint32_t mask = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(letter, digit)));
-    alignas(32) uint8_t groups[32];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(groups), folded);
-    for (int g = 0; g < 4; g++) {
-      const uint8_t part = static_cast<uint8_t>(mask >> (g * 8));
-      const __m128i source = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(groups + g * 8));
-      const __m128i order = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kCompaction.shuffle[part]));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + n), _mm_shuffle_epi8(source, order));
-      n += static_cast<size_t>(_mm_popcnt_u32(part));
-    }
-    all |= static_cast<uint64_t>(mask) << (half * 32);
+    const __m256i wide = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(0xC2))), bytes);
+    const __m256i tail = _mm256_andnot_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(0xC0))), bytes), bytes);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(folded + half * 32), _mm256_blendv_epi8(bytes, lower, letter));
+    all |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(letter, digit)))) << (half * 32);
+    leads |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(wide))) << (half * 32);
+    tails |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(tail))) << (half * 32);
+  }
+  // A lead in the last byte may have its tail behind.
+  const uint64_t characters = leads & (tails >> 1 | 1ull << 63);
+  *taken = 64;
+  if (characters != 0) {
+    *taken = static_cast<size_t>(__builtin_ctzll(characters));
+    all &= (1ull << *taken) - 1;
   }
   *kept = all;
+  size_t n = 0;
+  for (size_t g = 0; g * 8 < *taken; g++) {
+    const uint8_t part = static_cast<uint8_t>(all >> (g * 8));
+    const __m128i source = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(folded + g * 8));
+    const __m128i order = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kCompaction.shuffle[part]));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + n), _mm_shuffle_epi8(source, order));
+    n += static_cast<size_t>(_mm_popcnt_u32(part));
+  }
   return n;
 }
 
@@ -143,14 +158,45 @@ const bool kVector = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("p
 const bool kVector = false;
 #endif
 
-inline bool isAscii(const uint8_t* text) {
-  uint64_t all = 0;
-  for (int i = 0; i < 64; i += 8) {
-    uint64_t word;
-    memcpy(&word, text + i, 8);
-    all |= word;
+// What the characters of the basic plane fold to: looked up once each, not searched for every time.
+class Folds {
+ public:
+  Folds() : entries_(new Entry[0x10000]()) {
+    std::string folded;
+    for (uint32_t point = 0x80; point < 0x10000; point++) {
+      Entry& entry = entries_[point];
+      if (point == 0xFFFD || !isWordChar(point)) continue;
+      folded.clear();
+      appendFolded(point, &folded);
+      entry.length = folded.size() <= sizeof entry.bytes ? static_cast<uint8_t>(folded.size()) : kLong;
+      memcpy(entry.bytes, folded.data(), std::min(folded.size(), sizeof entry.bytes));
+    }
   }
-  return (all & 0x8080808080808080ull) == 0;
+  // Appends to `out`, which has room for 8 bytes, and returns how many; what does not fit goes to `folded`.
+  size_t fold(uint32_t point, uint8_t* out, std::string* folded) const {
+    if (point < 0x10000) {
+      const Entry& entry = entries_[point];
+      memcpy(out, entry.bytes, sizeof entry.bytes);
+      if (entry.length != kLong) return entry.length;
+    } else if (!isWordChar(point)) {
+      return 0;
+    }
+    appendFolded(point, folded);
+    return 0;
+  }
+
+ private:
+  static constexpr uint8_t kLong = 255;
+  struct Entry {
+    uint8_t length;
+    uint8_t bytes[7];
+  };
+  std::unique_ptr<Entry[]> entries_;
+};
+
+const Folds& folds() {
+  static const Folds made;
+  return made;
 }
 
 // Offset of the nth set bit.
@@ -184,64 +230,42 @@ void WindowStream::room(size_t n) {
   order_.resize(text_.size());
 }
 
-size_t WindowStream::asciiBlock(const uint8_t* text, uint64_t* mask) {
-  uint8_t* out = text_.data() + length_;
-#if defined(__x86_64__)
-  if (vector_) return compactAvx2(text, out, mask);
-#endif
-  uint64_t kept = 0;
-  size_t n = 0;
-  for (uint32_t i = 0; i < 64; i++) {
-    const uint8_t folded = kFolding.to[text[i]];
-    out[n] = folded;
-    n += folded != 0;
-    kept |= static_cast<uint64_t>(folded != 0) << i;
-  }
-  *mask = kept;
-  return n;
-}
-
 void WindowStream::normalise(const uint8_t* text, size_t n, uint64_t decoded) {
   size_t i = 0;
   while (i < n) {
     room(64 + 8);
-    if (n - i >= 64 && isAscii(text + i)) {
-      uint64_t mask;
-      const size_t kept = asciiBlock(text + i, &mask);
-      if (kept > 0) places_.push_back({static_cast<uint32_t>(length_), 0, decoded + i, mask});
-      length_ += kept;
-      i += 64;
-      continue;
-    }
-    // A short stretch of ASCII, up to what is not.
-    uint64_t mask = 0;
-    size_t k = 0;
-    const size_t before = length_;
-    for (; k < 64 && i + k < n && text[i + k] < 0x80; k++) {
-      const uint8_t folded = kFolding.to[text[i + k]];
-      if (folded == 0) continue;
-      text_[length_++] = folded;
-      mask |= 1ull << k;
-    }
-    if (mask != 0) places_.push_back({static_cast<uint32_t>(before), 0, decoded + i, mask});
-    i += k;
-    if (k == 64 || i >= n || text[i] < 0x80) continue;
-    uint32_t width;
-    const uint32_t point = readCodePoint(text, n, i, &width);
-    // Han needs no table.
-    const bool han = point >= 0x4E00 && point <= 0x9FFF;
-    if (han || (point != 0xFFFD && isWordChar(point))) {
+    if (text[i] >= 0xC2) {
+      uint32_t width;
+      const uint32_t point = readCodePoint(text, n, i, &width);
       folded_.clear();
-      if (han) folded_.append(reinterpret_cast<const char*>(text + i), width);
-      else appendFolded(point, &folded_);
+      const size_t kept = folds().fold(point, text_.data() + length_, &folded_);
+      const size_t before = length_;
+      length_ += kept;
       if (!folded_.empty()) {
-        room(folded_.size());
-        places_.push_back({static_cast<uint32_t>(length_), width, decoded + i, 0});
+        room(folded_.size() + 8);
         memcpy(text_.data() + length_, folded_.data(), folded_.size());
         length_ += folded_.size();
       }
+      if (length_ > before) places_.push_back({static_cast<uint32_t>(before), width, decoded + i, 0});
+      i += width;
+      continue;
     }
-    i += width;
+    uint64_t mask = 0;
+    size_t taken = 0, kept = 0;
+#if defined(__x86_64__)
+    if (vector_ && n - i >= 64) {
+      kept = compactAvx2(text + i, text_.data() + length_, &mask, &taken);
+    } else
+#endif
+      for (; taken < 64 && i + taken < n && text[i + taken] < 0xC2; taken++) {
+        const uint8_t folded = kFolding.to[text[i + taken]];
+        text_[length_ + kept] = folded;
+        kept += folded != 0;
+        mask |= static_cast<uint64_t>(folded != 0) << taken;
+      }
+    if (mask != 0) places_.push_back({static_cast<uint32_t>(length_), 0, decoded + i, mask});
+    length_ += kept;
+    i += taken;
   }
 }
 

@@ -50,7 +50,6 @@ class WindowStream {
     uint64_t mask;
   };
   void normalise(const uint8_t* text, size_t n, uint64_t decoded);
-  size_t asciiBlock(const uint8_t* text, uint64_t* mask);
   void winnow(WindowSink& sink);
   void decodedRange(uint32_t position, uint64_t* begin, uint64_t* end) const;
   void room(size_t n);

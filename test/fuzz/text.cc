@@ -1,0 +1,47 @@
+// The decoder: any pieces give the same text and offsets, offsets rise, pieces of text do not cut characters.
+#include <cstdio>
+#include <cstdlib>
+
+#include "dlp/text.h"
+
+using namespace sentinel::dlp;
+
+namespace {
+
+class Recorder : public TextSink {
+ public:
+  void text(const uint8_t* utf8, size_t n, const OffsetMap& map) override {
+    if (map.chunkAt != bytes.size() || n == 0) std::abort();
+    for (size_t i = 0; i < n; i++) {
+      const uint64_t at = streamOffset(map.runs, map.count, map.chunkAt + i);
+      if (!offsets.empty() && at < offsets.back()) std::abort();
+      offsets.push_back(at);
+    }
+    bytes.insert(bytes.end(), utf8, utf8 + n);
+    if (streamOffset(map.runs, map.count, map.chunkAt + n) > limit) std::abort();
+  }
+  std::vector<uint8_t> bytes;
+  std::vector<uint64_t> offsets;
+  uint64_t limit = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  Recorder whole, pieces;
+  whole.limit = pieces.limit = size;
+  Decoder decoder;
+  decoder.feed(data, size, true, whole);
+  decoder.reset();
+  uint32_t seed = size > 0 ? data[size - 1] * 2654435761u + 1 : 1;
+  for (size_t at = 0; at < size;) {
+    seed = seed * 1664525u + 1013904223u;
+    const size_t n = 1 + (seed >> 8) % ((seed >> 28) == 0 ? 3000 : 40);
+    const std::vector<uint8_t> piece(data + at, data + at + (n < size - at ? n : size - at));
+    decoder.feed(piece.data(), piece.size(), false, pieces);
+    at += piece.size();
+  }
+  decoder.feed(nullptr, 0, true, pieces);
+  if (whole.bytes != pieces.bytes || whole.offsets != pieces.offsets) std::abort();
+  return 0;
+}

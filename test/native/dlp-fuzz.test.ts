@@ -1,0 +1,14 @@
+/** A few seconds of every fuzz target; `npm run fuzz` runs them for as long as one likes. */
+import { expect, test } from 'vitest';
+import { missingFuzzer, runFuzzer, TARGETS } from '../fuzz/fuzz.ts';
+
+const missing = missingFuzzer();
+if (missing !== undefined) console.warn(`SKIPPED: fuzzing the native DLP code: ${missing}`);
+
+for (const name of Object.keys(TARGETS)) {
+  test.skipIf(missing !== undefined)(`${name}: a short run under ASan and UBSan finds nothing`, () => {
+    const result = runFuzzer(name, { seconds: 3 });
+    expect(result.ok, result.text.split('\n').slice(-60).join('\n')).toBe(true);
+    expect(result.runs).toBeGreaterThan(0);
+  });
+}
