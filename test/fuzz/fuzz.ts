@@ -122,7 +122,7 @@ export function buildFuzzer(name: string): string {
 /** Runs the target; the corpus grows in out/fuzz/NAME/corpus. */
 export function runFuzzer(
   name: string,
-  limits: { runs?: number; seconds?: number },
+  limits: { runs?: number; seconds?: number; maxLength?: number },
 ): { ok: boolean; runs: number; text: string } {
   const binary = buildFuzzer(name);
   const corpus = join(out, name, 'corpus');
@@ -136,7 +136,7 @@ export function runFuzzer(
     [
       corpus,
       `-artifact_prefix=${join(out, name)}/`,
-      '-max_len=4096',
+      `-max_len=${limits.maxLength ?? 4096}`,
       '-timeout=60',
       '-rss_limit_mb=1024',
       '-print_final_stats=1',
@@ -152,13 +152,14 @@ export function runFuzzer(
 function main(): number {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { runs: { type: 'string' }, seconds: { type: 'string' } },
+    options: { runs: { type: 'string' }, seconds: { type: 'string' }, 'max-length': { type: 'string' } },
   });
   const [name] = positionals;
   const missing = missingFuzzer();
   if (missing !== undefined || name === undefined || !TARGETS[name]) {
     console.error(
-      missing ?? `say: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--runs N] [--seconds N]`,
+      missing ??
+        `say: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--runs N] [--seconds N] [--max-length BYTES]`,
     );
     return 2;
   }
