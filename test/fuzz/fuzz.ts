@@ -1,5 +1,5 @@
 /**
- * Builds and runs a fuzz target of the native DLP code under ASan and UBSan: `npm run fuzz -- NAME --runs N`.
+ * Builds and runs a fuzz target of the native DLP code under ASan and UBSan: `node test/fuzz/fuzz.ts NAME --runs N`.
  * Inputs that fail are left in out/fuzz/NAME/.
  */
 import { spawnSync } from 'node:child_process';
@@ -159,7 +159,7 @@ function main(): number {
   if (missing !== undefined || name === undefined || !TARGETS[name]) {
     console.error(
       missing ??
-        `say: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--runs N] [--seconds N] [--max-length BYTES]`,
+        `say: node test/fuzz/fuzz.ts ${Object.keys(TARGETS).join('|')} [--runs N] [--seconds N] [--max-length BYTES]`,
     );
     return 2;
   }

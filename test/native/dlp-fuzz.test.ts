@@ -1,4 +1,4 @@
-/** A few seconds of every fuzz target; `npm run fuzz` runs them for as long as one likes. */
+/** A few seconds of every fuzz target; test/fuzz/fuzz.ts runs them for as long as one likes. */
 import { expect, test } from 'vitest';
 import { missingFuzzer, runFuzzer, TARGETS } from '../fuzz/fuzz.ts';
 
