@@ -78,6 +78,13 @@ const COMMON_NAMES = [
   'MPL-2.0',
 ];
 
+/**
+ * Parts of office documents that are the same in half of the world's: types, relations, styles, themes, settings. They
+ * would make every document of the same program look like a part of a protected one.
+ */
+const STRUCTURE =
+  /\[Content_Types\]\.xml$|\.rels$|(?:^|[^\w-])(?:docProps|customXml|META-INF|_rels|theme|slideMasters|slideLayouts|handoutMasters|notesMasters)\/|(?:^|[^\w-])(?:word|xl|ppt)\/(?:styles|stylesWithEffects|settings|webSettings|fontTable|numbering|calcChain|workbook|presentation|presProps|viewProps|tableStyles)\.xml$|(?:^|[^\w-])(?:settings|styles|meta|manifest)\.xml$/i;
+
 function addonOf(): DlpAddon {
   const native = loadDlp();
   if (native.ok) return native.addon;
@@ -103,7 +110,8 @@ async function readInto(
   }
   try {
     if (!fstatSync(fd).isFile()) return { bytes: 0, problem: 'it is not a regular file' };
-    const onText = async (_member: string, chunk: Buffer, last: boolean): Promise<void> => {
+    const onText = async (member: string, chunk: Buffer, last: boolean): Promise<void> => {
+      if (STRUCTURE.test(member)) return Promise.resolve();
       if (chunk.length > 0) builder.feed(chunk);
       if (last) builder.endStream();
       return Promise.resolve();

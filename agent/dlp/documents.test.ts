@@ -192,6 +192,28 @@ test('licence notices and what three unrelated documents share protect nothing',
   expect(report.common).toBeGreaterThan(5);
 });
 
+test('what all office documents have in common protects nothing', async () => {
+  const types = Buffer.from(`application ${prose(100)}`);
+  const styles = Buffer.from(prose(100));
+  const body = Buffer.from(prose(100));
+  const extract: Extract = async (fd, name, onText, signal) => {
+    if (!name.endsWith('.docx')) return await plain(fd, name, onText, signal);
+    await onText('[Content_Types].xml', types, true);
+    await onText('mail.eml/plan.docx/word/styles.xml', styles, true);
+    await onText('_rels/.rels', styles, true);
+    await onText('word/document.xml', body, true);
+    return { outcome: 'ok', members: 4, bytes: 1000 };
+  };
+  const path = join(folder, 'plan.docx');
+  writeFileSync(path, 'x');
+  const outPath = join(folder, 'office.sdlp');
+  await buildDocumentIndex({ outPath, key, signer, extract, documents: [{ path, name: 'plan.docx' }] });
+  const scanner = new DlpScanner([(await openIndex({ path: outPath, keys: [key] })).source]);
+  expect(await contained(scanner, types)).toEqual({});
+  expect(await contained(scanner, styles)).toEqual({});
+  expect((await contained(scanner, body))[0]!.share).toBe(1);
+});
+
 test('versions of one document do not take each other for boilerplate', async () => {
   const paragraphs = Array.from({ length: 30 }, () => prose(60));
   const versions = Object.fromEntries(
