@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { extract, planted, python } from './test-kit.ts';
+
+// Python, children and a machine that others keep busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 const VALUES = planted(60);
 const LIST = JSON.stringify(VALUES);

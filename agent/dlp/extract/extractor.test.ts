@@ -1,8 +1,11 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { extractFd, extractorWith, type ExtractorOptions } from './extractor.ts';
+
+// Python, children and a machine that others keep busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let directory = '';
 const descriptors: number[] = [];

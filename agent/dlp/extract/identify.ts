@@ -103,13 +103,18 @@ export function identifyHead(head: Buffer): Format[] {
 }
 
 /** Whether a zip's directory ends here, whatever comes before it: self-extracting programs, pictures with archives. */
-export function endsAsZip(tail: Buffer, size: number): boolean {
+export function endsAsZip(tail: Buffer, size: number, source?: Source): boolean {
   for (let at = tail.lastIndexOf('PK\x05\x06', undefined, 'latin1'); at >= 0;) {
     if (at + 22 <= tail.length) {
       const end = size - tail.length + at;
       const directory = tail.readUInt32LE(at + 12);
       const zip64 = at >= 20 && tail.readUInt32LE(at - 20) === 0x07064b50;
-      if (zip64 || (directory <= end && tail.readUInt32LE(at + 16) <= end && directory > 0)) return true;
+      if (zip64) return true;
+      // Not a chance likeness: a directory must be there.
+      if (directory > 0 && directory <= end && tail.readUInt32LE(at + 16) <= end) {
+        if (!source) return true;
+        if (source.read(end - directory, 4).toString('latin1') === 'PK\x01\x02') return true;
+      }
     }
     if (at === 0) return false;
     at = tail.lastIndexOf('PK\x05\x06', at - 1, 'latin1');
@@ -123,7 +128,7 @@ export function identify(source: Source): Format[] {
   // A tar's last member may be a zip, and is read as that.
   if (!found.includes('zip') && !found.includes('tar') && source.size >= 22) {
     const tail = source.read(Math.max(0, source.size - TAIL_BYTES), TAIL_BYTES);
-    if (endsAsZip(tail, source.size)) found.push('zip');
+    if (endsAsZip(tail, source.size, source)) found.push('zip');
   }
   return found;
 }

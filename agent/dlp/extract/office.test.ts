@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { formatOfCode, shownNumber } from './sheet-format.ts';
 import { extract, planted, python } from './test-kit.ts';
+
+// Python, children and a machine that others keep busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 const VALUES = planted(40, 7);
 

@@ -26,6 +26,8 @@ const METHODS: Readonly<Record<number, string>> = {
   95: 'xz',
   98: 'PPMd',
 };
+/** Looked through at once for headers that no directory lists. */
+const WINDOW_BYTES = 64 * 1024;
 const SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
 
 /** Passes bytes on and then tells when they are not what the directory says. */
@@ -115,15 +117,20 @@ async function readGap(
 ): Promise<boolean> {
   let at = from;
   let found = false;
+  let windowAt = from;
+  let window = source.read(from, Math.min(WINDOW_BYTES, to - from));
   while (at + 30 <= to) {
-    const window = source.read(at, Math.min(64 * 1024, to - at));
-    extraction.tick(window.length);
-    const next = window.indexOf(SIGNATURE);
+    const next = at < windowAt + window.length ? window.indexOf(SIGNATURE, at - windowAt) : -1;
     if (next < 0) {
-      at += Math.max(1, window.length - 3);
+      // The next window begins before this one's end: a signature may lie across it.
+      at = Math.max(at, windowAt + Math.max(1, window.length - 3));
+      windowAt = at;
+      window = source.read(at, Math.min(WINDOW_BYTES, to - at));
+      extraction.tick(window.length);
       continue;
     }
-    at += next;
+    at = windowAt + next;
+    extraction.tick(512);
     const local = readLocalHeader(source, at);
     if (!local || local.start > to) {
       at += 4;
