@@ -49,7 +49,8 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     writeFileSync(join(dataDir, 'policies', 'echo.yml'), TEXT, { mode: 0o600 });
     agent = await startAgentProcess({ dataDir, args: ['--scope', `pid:${process.pid}`, '--console', 'on'] });
     api = await connectAgent(socketPathOf(dataDir));
-    browser = await openBrowser();
+    // What fades has another contrast on its way.
+    browser = await openBrowser([], { reducedMotion: 'reduce' });
     page = await browser.newPage();
     await page.goto(agent.consoleUrl!);
     await page.locator('#event-list').waitFor();
@@ -192,8 +193,10 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
     await page.getByRole('button', { name: 'Destinations that may not be reached' }).click();
     const area = page.getByRole('textbox', { name: 'Text' });
     await area.fill((await area.inputValue()).replace('my-policy', 'e2e-new'));
+    const save = page.getByRole('button', { name: 'Save as a draft' });
+    await expect.poll(() => save.isEnabled(), SOON).toBe(true);
     expect(await accessibilityFaults(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Save as a draft' }).click();
+    await save.click();
     await expect.poll(() => page.url(), SOON).toContain('id=e2e-new');
     const { policies } = await api.call('policy.list', {});
     expect(policies.find(({ id }) => id === 'e2e-new')).toMatchObject({ state: 'draft', version: 1 });
@@ -201,6 +204,7 @@ describe.skipIf(browserPath === undefined)('policies (needs Chromium)', { timeou
   });
 
   it('starts a canary and rolls it back with one button that says what it does; the history tells', async () => {
+    await open('e2e-echo');
     await page.getByRole('button', { name: 'Simulate', exact: true }).click();
     await page.getByRole('button', { name: 'Start canary' }).click();
     await page.getByRole('heading', { name: 'Canary' }).waitFor();
