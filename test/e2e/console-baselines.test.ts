@@ -13,6 +13,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectAgent } from '../../agent/api/client.ts';
+import { dataPaths } from '../../agent/data-dir.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { RECORDED, startOnRecord } from './console-record.ts';
 import type { AgentProcess } from './packaged-agent.ts';
@@ -34,7 +36,7 @@ const HIDE = `
   :root { --font-ui: 'Liberation Sans' !important; --font-mono: 'DejaVu Sans Mono' !important; }
   *, *::before, *::after { caret-color: transparent !important; }
   time, .health-head .dim, .health-section .figure > dd, .health-section .fact-row dd,
-  .health-section td.num, .health-section td .small, .new-pill, .facts dd time,
+  .health-section td.num, .health-section td .small, .facts dd time,
   .banner .num, .meter-fill { visibility: hidden !important; }
 `;
 
@@ -86,11 +88,20 @@ const SCREENS: readonly Screen[] = [
     name: 'timeline-paused',
     show: async (page) => {
       // Without an end, so that it could be live; the histogram reaches until now then and is left out.
-      await go(page, `#/timeline?q=${encodeURIComponent('since:2026-03-14T09:00:00Z type:process')}`);
+      const api = await connectAgent(dataPaths(agent.dataDir).socket);
+      const { events } = await api.call('events.query', { query: 'lane:security', limit: 1 });
+      const kinds = `(type:process or (type:decision and id:>${events[0]!.eventId}))`;
+      await go(page, `#/timeline?q=${encodeURIComponent(`since:2026-03-14T09:00:00Z ${kinds}`)}`);
       await rowsOf(page).first().waitFor();
       await page.locator('#event-list').focus();
       await page.keyboard.press('Space');
       await page.getByRole('button', { name: 'Paused' }).waitFor();
+      // Taking back labels that nobody gave: three records more, which wait.
+      const { events: found } = await api.call('events.query', { query: 'type:process', limit: 3 });
+      const eventIds = found.map(({ eventId }) => eventId);
+      await api.call('triage.set', { eventIds, label: 'none' });
+      api.close();
+      await page.locator('.new-pill', { hasText: '3 new' }).waitFor();
       await page.evaluate("document.querySelector('.histogram').style.visibility = 'hidden'");
     },
   },

@@ -1,5 +1,6 @@
 /** The left rail: where one can go, and what the last few settings are. */
 import { DropdownMenu } from 'radix-ui';
+import { useEffect, useRef } from 'react';
 import { menuHost } from '../ui/menu-host.ts';
 import { LOCALES, t } from '../i18n/i18n.ts';
 import { DENSITIES, THEMES, setPrefs, usePrefs } from '../prefs.ts';
@@ -11,11 +12,20 @@ import { IconButton, Kbd } from '../ui/primitives.tsx';
 
 export const LANGUAGE_NAMES = { en: 'English', es: 'Español' } as const;
 
+/** Another language draws the whole frame anew: whoever chose it goes on from the same button. */
+let refocus = false;
+
 function Settings() {
   const prefs = usePrefs();
+  const trigger = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (refocus) trigger.current?.focus();
+    refocus = false;
+  }, []);
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger
+        ref={trigger}
         className="icon-button"
         aria-label={t('settings.label')}
         title={t('settings.label')}
@@ -43,7 +53,10 @@ function Settings() {
             value={prefs.locale}
             options={LOCALES}
             name={(option) => LANGUAGE_NAMES[option]}
-            onChange={(locale) => setPrefs({ locale })}
+            onChange={(locale) => {
+              refocus = locale !== prefs.locale;
+              setPrefs({ locale });
+            }}
           />
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
