@@ -221,6 +221,7 @@ async function compose(
     core: core.ok ? core.addon : undefined,
     pipeline,
     tier: sensor.tier,
+    enforcer: guardians,
     open: dlpOpener(dataDir, settings['dlp.keys'], settings['dlp.trust'], {
       maxOutputBytes: settings['dlp.unpackedBytes'],
       maxRatio: settings['dlp.unpackedRatio'],

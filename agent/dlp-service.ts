@@ -6,7 +6,7 @@
  * other threads, and what comes of it is submitted as an event of its own. While there is no index, nothing is listened
  * to and the engine is not loaded.
  */
-import { statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigValues } from './config-options.ts';
 import { dlpEvent, skippedEvent } from './dlp-events.ts';
@@ -18,7 +18,8 @@ import { lookAt, type Looked } from './dlp/looker.ts';
 import { MountTable } from './dlp/mounts.ts';
 import { ScanQueue, type QueuedFile } from './dlp/queue.ts';
 import { ProtectedReads } from './dlp/reads.ts';
-import type { FileVerdict } from './dlp/types.ts';
+import { contentIdentity } from './dlp/open-file.ts';
+import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import { VerdictCache } from './dlp/verdict-cache.ts';
 import { entityId, type DlpSource, type EventType, type SentinelEvent } from './event.ts';
 import type { PipelineListener } from './pipeline.ts';
@@ -33,6 +34,8 @@ export interface DlpServiceParts {
   listen: (listener: PipelineListener | undefined) => void;
   nowNs: () => bigint;
   onProblem: (problem: string) => void;
+  /** Other indexes or rules are in force. */
+  onIndexes?: () => void;
 }
 
 interface Cause {
@@ -42,6 +45,8 @@ interface Cause {
   attempts: number;
 }
 
+/** Below the deadline of the guard, which then answers as the policy fails. */
+const OPEN_DEADLINE_MS = 900;
 const SETTLE_MS = 60;
 const PARALLEL = 2;
 const SKIP_STATED_MS = 5000;
@@ -152,6 +157,22 @@ export class DlpService implements PipelineListener {
     const limits = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'], ...rest };
     const file = inode === undefined ? { paths: [path] } : { paths: [path], inode };
     return this.indexes.using((engine) => lookAt(engine, this.cache, file, limits));
+  }
+
+  /**
+   * Looks into a file that somebody waits to open. Undefined when there is nothing to look for or it cannot be looked at.
+   * The descriptor stays the caller's.
+   */
+  async lookInto(fd: number, path: string): Promise<readonly DlpMatch[] | undefined> {
+    const { settings } = this.#parts;
+    const identity = contentIdentity(fstatSync(fd, { bigint: true }));
+    const known = this.cache.get(identity);
+    const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: OPEN_DEADLINE_MS };
+    const verdict = known ?? (await this.indexes.using((engine) => engine.scanFd(fd, path, options)));
+    if (verdict === undefined || verdict.verdict === 'unscannable') return undefined;
+    if (known === undefined && contentIdentity(fstatSync(fd, { bigint: true })) === identity)
+      this.cache.set(identity, verdict);
+    return verdict.matches;
   }
 
   /** Where a file lies, as far as data that leaves is concerned. */
@@ -311,6 +332,7 @@ export class DlpService implements PipelineListener {
 
   #indexesChanged(): void {
     this.cache.forget();
+    this.#parts.onIndexes?.();
     this.#protected.clear();
     const wanted = this.indexes.engine !== undefined;
     if (wanted) this.#listen();

@@ -4,6 +4,7 @@ import type { ConfigValues } from './config-options.ts';
 import { DlpQuarantine } from './dlp-quarantine.ts';
 import { DlpScans } from './dlp-scans.ts';
 import { DlpService } from './dlp-service.ts';
+import type { GuardianEnforcer } from './enforce/enforcer.ts';
 import type { EngineOpener } from './dlp-indexes.ts';
 import { wallNowNs } from './host-info.ts';
 import type { Identity } from './identity/identity.ts';
@@ -29,8 +30,9 @@ export function openDlp(parts: {
   tier: SensorTier;
   open: EngineOpener;
   log: Log;
+  enforcer: Pick<GuardianEnforcer, 'useLook' | 'forgetLooks'>;
 }): Dlp {
-  const { dataDir, settings, identity, core, pipeline, tier, open, log } = parts;
+  const { dataDir, settings, identity, core, pipeline, tier, open, log, enforcer } = parts;
   const submit: Pipeline['submit'] = (event) => pipeline.submit(event);
   const service = new DlpService({
     dataDir,
@@ -40,7 +42,9 @@ export function openDlp(parts: {
     listen: (listener) => pipeline.useListener(listener),
     nowNs: wallNowNs,
     onProblem: (problem) => log.warn({}, problem),
+    onIndexes: () => enforcer.forgetLooks(),
   });
+  enforcer.useLook((fd, path) => service.lookInto(fd, path));
   const tells = tier === 'lsm' || tier === 'tracepoint' || tier === 'replay';
   return {
     service,

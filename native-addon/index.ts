@@ -58,6 +58,8 @@ export interface GuardedPath {
   handle: number;
   /** What is not judged by the deadline is refused, instead of let pass. */
   closed: boolean;
+  /** Only files whose content is forbidden, which somebody has to look into first. */
+  content: boolean;
   /** Resolved executables that may open it all the same. */
   except: string[];
 }
@@ -73,6 +75,15 @@ export interface GuardedAct {
   executable: string;
 }
 
+/** A file that waits to be looked into; the descriptor is to be closed by whoever takes it. */
+export interface GuardedAsk {
+  id: number;
+  fd: number;
+  path: string;
+  /** One for each state of its content. */
+  identity: string;
+}
+
 /** fanotify permission events, answered on threads of their own; see src/linux/file_guard.cc. */
 export interface NativeFileGuard {
   /** Replaces what is guarded; returns what could not be. */
@@ -83,7 +94,11 @@ export interface NativeFileGuard {
    * What was done since the last call; `dropped`: refused all the same, but not told; `late`: not
    * judged in time, since the start.
    */
-  take(): { acts: GuardedAct[]; dropped: number; late: number };
+  take(): { acts: GuardedAct[]; asks: GuardedAsk[]; dropped: number; late: number };
+  /** An ask was looked into: the rules of these handles forbid what is in the file. Remembered for its content. */
+  answer(id: number, identity: string, handles: readonly number[]): void;
+  /** What is looked for has changed. */
+  forget(): void;
   /** From here on everybody may open everything. */
   close(): void;
 }

@@ -23,7 +23,7 @@ import type { CgroupFreezer } from './cgroup-freezer.ts';
 import { ConsoleHosts } from './console-host.ts';
 import { attempted } from './attempted.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
-import type { OpenGuard } from './open-guard.ts';
+import type { ContentLook, OpenGuard } from './open-guard.ts';
 import { runningProcesses } from './running.ts';
 import { type KernelReach, reachOf, TRIAL_HANDLE } from './reach.ts';
 
@@ -132,6 +132,16 @@ export class GuardianEnforcer implements Enforcer {
     if (sets.executables.some(({ by }) => by === 'sha256' || by === 'blake3'))
       this.#parts.known?.((identity, hashes) => this.learned(identity, hashes));
     return { refused };
+  }
+
+  /** Who looks into files that may only be opened without protected data in them. */
+  useLook(look: ContentLook): void {
+    this.#parts.opens?.useLook(look);
+  }
+
+  /** What is looked for in files has changed. */
+  forgetLooks(): void {
+    this.#parts.opens?.forget();
   }
 
   /** Ends what holds the kernel's attention; before the sensor stops. */

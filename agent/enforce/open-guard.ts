@@ -6,9 +6,10 @@
  * answered as its policy fails. When the agent is killed the kernel lets everybody pass, those who wait included: no
  * policy can make that fail closed. While it is frozen, whoever opens something there waits with it.
  */
-import type { CoreAddon, NativeFileGuard } from '../../native-addon/index.ts';
+import { closeSync } from 'node:fs';
+import type { CoreAddon, GuardedAsk, NativeFileGuard } from '../../native-addon/index.ts';
 import type { SentinelEvent } from '../event.ts';
-import type { KernelOpen } from '../policy/types.ts';
+import type { KernelOpen, OpenContent } from '../policy/types.ts';
 
 /** Whoever opens a guarded file waits no longer than this for an answer. */
 const DEADLINE_MS = 1000;
@@ -16,8 +17,33 @@ const DEADLINE_MS = 1000;
 /** Everything opens files there all the time, and the guard itself reads some of them. */
 const NEVER = ['/', '/proc/', '/sys/', '/dev/'];
 
+/** What was found in a file: one for each kind. */
+export interface ContentFinding {
+  index: string;
+  rule: string;
+  count: number;
+  /** 0 to 1. */
+  confidence: number;
+}
+
+/** Looks into an open file; undefined when it cannot be looked at. The descriptor stays the caller's. */
+export type ContentLook = (fd: number, path: string) => Promise<readonly ContentFinding[] | undefined>;
+
+function isForbidden(content: OpenContent, found: readonly ContentFinding[]): boolean {
+  if (found.length === 0) return false;
+  const { indexes, rules, confidence, count } = content;
+  return (
+    indexes.every((name) => found.some(({ index }) => index === name)) &&
+    rules.every((name) => found.some(({ rule }) => rule === name)) &&
+    100 * Math.max(...found.map((each) => each.confidence)) >= confidence &&
+    found.reduce((sum, each) => sum + each.count, 0) >= count
+  );
+}
+
 export class OpenGuard {
   readonly #native: NativeFileGuard;
+  #look: ContentLook | undefined;
+  #contents: { handle: number; content: OpenContent }[] = [];
   /** Refused and not told, because too many were at once. */
   dropped = 0;
   /** Opens of guarded files that were answered at the deadline. */
@@ -36,7 +62,8 @@ export class OpenGuard {
   ) {
     const native = new core.NativeFileGuard(
       () => {
-        const { acts, dropped, late } = native.take();
+        const { acts, asks, dropped, late } = native.take();
+        for (const ask of asks) void this.#lookInto(ask);
         this.dropped += dropped;
         this.late = late;
         for (const { pid, startNs, handle, outcome, path, executable } of acts) {
@@ -59,6 +86,33 @@ export class OpenGuard {
     this.#native = native;
   }
 
+  /** Who looks into files for protected data; without anybody such a file is let pass. */
+  useLook(look: ContentLook): void {
+    this.#look = look;
+  }
+
+  /** What is looked for has changed: everything is looked into again. */
+  forget(): void {
+    this.#native.forget();
+  }
+
+  async #lookInto({ id, fd, path, identity }: GuardedAsk): Promise<void> {
+    try {
+      const found = await this.#look?.(fd, path);
+      const handles = this.#contents.filter(({ content }) => found && isForbidden(content, found));
+      // What could not be looked at is not remembered.
+      this.#native.answer(
+        id,
+        found === undefined ? '' : identity,
+        handles.map(({ handle }) => handle),
+      );
+    } catch {
+      this.#native.answer(id, '', []);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   /** Guards these and nothing else. */
   apply(opens: readonly KernelOpen[]): { handle: number; reason: string }[] {
     const refused: { handle: number; reason: string }[] = [];
@@ -68,13 +122,17 @@ export class OpenGuard {
       refused.push({ handle: policy.handle, reason: `${below} holds what every program opens all the time` });
       return false;
     });
-    const rules = guarded.map(({ policy, by, value, exceptExecutables }) => ({
+    const rules = guarded.map(({ policy, by, value, exceptExecutables, content }) => ({
       path: by === 'directory' && !value.endsWith('/') ? `${value}/` : value,
       directory: by === 'directory',
       handle: policy.handle,
       closed: policy.failMode === 'closed',
+      content: content !== undefined,
       except: [...exceptExecutables],
     }));
+    this.#contents = guarded.flatMap(({ policy, content }) =>
+      content === undefined ? [] : [{ handle: policy.handle, content }],
+    );
     return [...refused, ...this.#native.set(rules)];
   }
 

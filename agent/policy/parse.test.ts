@@ -173,6 +173,27 @@ describe('what the kernel can decide', () => {
     });
   });
 
+  it('guards files by what has to be found in them', () => {
+    const where = 'event.action == "open" && file.path.startsWith("/srv/share/")';
+    const text = `${where} && dlp.verdict == "match" && "customers" in dlp.index && dlp.confidence >= 90`;
+    expect(reduced(text, 'deny_open')).toMatchObject({
+      ok: true,
+      sets: {
+        opens: [
+          {
+            by: 'directory',
+            value: '/srv/share/',
+            content: { indexes: ['customers'], rules: [], confidence: 90, count: 1 },
+          },
+        ],
+      },
+    });
+    expect(reduced(where, 'deny_open')).not.toHaveProperty('sets.opens.0.content');
+    expect(reduced(`${where} && dlp.verdict == "clean"`, 'deny_open').ok).toBe(false);
+    expect(reduced(`${where} && !("customers" in dlp.index)`, 'deny_open').ok).toBe(false);
+    expect(reduced('dlp.verdict == "match"', 'deny_open').ok).toBe(false);
+  });
+
   it('files with the programs that may open them', () => {
     const text =
       'file.path == "/etc/shadow" && !(process.executable in ["/usr/bin/passwd"]) && Image != "/usr/sbin/sshd"';

@@ -63,6 +63,7 @@ interface Selection {
   executables?: Without<KernelExecutable>[];
   opens?: { by: 'path' | 'directory'; value: string }[];
   except: string[];
+  content?: { indexes: string[]; rules: string[]; confidence: number; count: number };
   cidrs?: string[];
   ports?: { from: number; to: number }[];
   protocol?: 'tcp' | 'udp';
@@ -88,7 +89,9 @@ function add(sets: Reduced, parts: readonly Part[], text: string, action: Action
     sets.executables.push(...selection.executables);
   } else if (action === 'deny_open') {
     if (!selection.opens) throw new Irreducible('an alternative names no file.path');
-    for (const open of selection.opens) sets.opens.push({ ...open, exceptExecutables: selection.except });
+    const content = selection.content === undefined ? {} : { content: selection.content };
+    for (const open of selection.opens)
+      sets.opens.push({ ...open, exceptExecutables: selection.except, ...content });
   } else {
     if (!selection.cidrs && !selection.ports) throw new Irreducible('an alternative names no destination');
     for (const cidr of selection.cidrs ?? ['0.0.0.0/0', '::/0'].map((any) => normalCidr(any) as string))
@@ -120,6 +123,7 @@ function take(selection: Selection, { node, not }: Part, action: Action): boolea
     selection.except.push(...values);
     return true;
   }
+  if (action === 'deny_open' && takeContent(selection, node, path, left, right)) return true;
   if (path === 'event.type') return values?.length === 1 && values[0] === subject?.type;
   if (path === 'event.action') {
     if (!values || !subject || !values.every((value) => subject.actions.includes(value))) return false;
@@ -128,6 +132,30 @@ function take(selection: Selection, { node, not }: Part, action: Action): boolea
   if (path === 'destination.port') return takePort(selection, node, right, action);
   if (!values) return false;
   return takeValues(selection, path, values, action);
+}
+
+/** What a look into the file has to find: `dlp.verdict == "match"`, `"x" in dlp.index`, `dlp.confidence >= 90`. */
+function takeContent(selection: Selection, node: Node, path: string, left: Node, right: Node): boolean {
+  const content = selection.content ?? { indexes: [], rules: [], confidence: 0, count: 1 };
+  const value = literal(right);
+  if (node.op === '==' && path === 'dlp.verdict' && value === 'match') {
+    selection.content = content;
+    return true;
+  }
+  if (node.op === 'in') {
+    const name = literal(left);
+    const list = { 'dlp.index': content.indexes, 'dlp.rule': content.rules }[pathOf(right) ?? ''];
+    if (list === undefined || typeof name !== 'string') return false;
+    list.push(name);
+    selection.content = content;
+    return true;
+  }
+  if (node.op !== '>=' || (typeof value !== 'bigint' && typeof value !== 'number')) return false;
+  if (path === 'dlp.confidence') content.confidence = Math.max(content.confidence, Number(value));
+  else if (path === 'dlp.count') content.count = Math.max(content.count, Number(value));
+  else return false;
+  selection.content = content;
+  return true;
 }
 
 /** Connections are TCP, datagrams are `send`: naming one of them says which. */

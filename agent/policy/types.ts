@@ -187,6 +187,16 @@ export interface KernelDestination {
   protocol: 'tcp' | 'udp' | 'any';
 }
 
+/** What has to be found in a file for it to be forbidden. */
+export interface OpenContent {
+  /** Each of these has to be found; empty: any. */
+  indexes: readonly string[];
+  rules: readonly string[];
+  /** Percent; hits. */
+  confidence: number;
+  count: number;
+}
+
 /** A file that may not be opened. */
 export interface KernelOpen {
   policy: KernelPolicyRef;
@@ -194,6 +204,8 @@ export interface KernelOpen {
   value: string;
   /** Resolved paths of the executables that may open it all the same. */
   exceptExecutables: readonly string[];
+  /** Only files with protected data; absent: whatever is in them. */
+  content?: OpenContent;
 }
 
 /** All that active policies reduce to. Replaced as a whole; an enforcer puts the difference into its maps. */

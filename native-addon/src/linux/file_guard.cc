@@ -26,6 +26,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -45,12 +46,16 @@ constexpr size_t kMaxActs = 1024;
 constexpr uint64_t kMask = FAN_OPEN_PERM | FAN_EVENT_ON_CHILD;
 constexpr uint64_t kTickNs = 10000000;
 constexpr size_t kMaxJobs = 4096;
+constexpr size_t kMaxAsks = 256;
+constexpr size_t kMaxLooked = 8192;
 
 class FileGuard : public Napi::ObjectWrap<FileGuard> {
  public:
   static void Register(Napi::Env env, Napi::Object exports) {
     exports.Set("NativeFileGuard", DefineClass(env, "NativeFileGuard",
                                                {InstanceMethod("set", &FileGuard::Set),
+                                                InstanceMethod("answer", &FileGuard::AnswerAsk),
+                                                InstanceMethod("forget", &FileGuard::Forget),
                                                 InstanceMethod("refresh", &FileGuard::Refresh),
                                                 InstanceMethod("take", &FileGuard::TakeActs),
                                                 InstanceMethod("close", &FileGuard::Close)}));
@@ -90,6 +95,10 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
   std::deque<std::shared_ptr<Job>> waiting_;  // not answered, oldest first; answered ones leave from the front
   std::vector<Act> acts_;
   uint64_t dropped_ = 0, late_ = 0;
+  std::vector<Ask> asks_;                                // not taken yet
+  std::map<uint64_t, std::shared_ptr<Job>> asking_;      // until somebody has looked
+  std::map<std::string, std::vector<uint32_t>> looked_;  // by content: the rules that forbid it
+  uint64_t asked_ = 0;
   std::set<std::string> marked_;  // main thread only
 
   void Stop() {
@@ -100,6 +109,8 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       todo_.clear();
+      for (const Ask &ask : asks_) close(ask.fd);
+      asks_.clear();
     }
     work_.notify_all();
     // It may hang where a job did; what waits was let pass, and the process is about to end.
@@ -126,6 +137,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       rule.directory = item.Get("directory").As<Napi::Boolean>().Value();
       rule.handle = item.Get("handle").As<Napi::Number>().Uint32Value();
       rule.closed = item.Get("closed").As<Napi::Boolean>().Value();
+      rule.content = item.Get("content").As<Napi::Boolean>().Value();
       Napi::Array except = item.Get("except").As<Napi::Array>();
       for (uint32_t j = 0; j < except.Length(); j++) rule.except.push_back(except.Get(j).As<Napi::String>());
       rules.push_back(std::move(rule));
@@ -133,6 +145,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       rules_ = std::make_shared<const Rules>(rules);
+      looked_.clear();
     }
     return Mark(info.Env(), rules);
   }
@@ -184,14 +197,75 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     return failed;
   }
 
-  // take() -> {acts, dropped, late}
+  // answer(id, identity, handles): somebody has looked; these rules forbid what is in the file.
+  Napi::Value AnswerAsk(const Napi::CallbackInfo &info) {
+    const uint64_t id = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+    const std::string identity = info[1].As<Napi::String>();
+    Napi::Array list = info[2].As<Napi::Array>();
+    std::vector<uint32_t> handles;
+    for (uint32_t i = 0; i < list.Length(); i++) handles.push_back(list.Get(i).As<Napi::Number>().Uint32Value());
+    bool told = false;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      const auto found = asking_.find(id);
+      if (found == asking_.end()) return info.Env().Undefined();
+      const std::shared_ptr<Job> job = found->second;
+      asking_.erase(found);
+      if (looked_.size() >= kMaxLooked) looked_.clear();
+      // Of the rules that were asked about; others may be in force by now.
+      if (!identity.empty() && job->rules == rules_) looked_[identity] = handles;
+      if (!job->answered) {
+        const Rule *rule = Forbidding(*job, handles);
+        if (rule) Tell(*job, *rule, kApplied, job->start_ns, job->executable);
+        told = rule;
+        Settle(job.get(), rule);
+      }
+    }
+    if (told) notify_.NonBlockingCall();
+    return info.Env().Undefined();
+  }
+
+  // What is looked for has changed.
+  Napi::Value Forget(const Napi::CallbackInfo &info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    looked_.clear();
+    return info.Env().Undefined();
+  }
+
+  static const Rule *Forbidding(const Job &job, const std::vector<uint32_t> &handles) {
+    for (const Rule &rule : *job.rules)
+      if (rule.content && AboutWho(rule, job.path, job.executable) &&
+          std::find(handles.begin(), handles.end(), rule.handle) != handles.end())
+        return &rule;
+    return nullptr;
+  }
+
+  // With the mutex held. True when the job waits for somebody's look; otherwise `rule` says what forbids it, if any does.
+  bool LookFirst(const std::shared_ptr<Job> &job, const Rule **rule) {
+    const std::string identity = ContentIdentity(job->fd);
+    if (identity.empty()) return false;
+    const auto known = looked_.find(identity);
+    if (known != looked_.end()) {
+      *rule = Forbidding(*job, known->second);
+      return false;
+    }
+    const int fd = asks_.size() < kMaxAsks ? fcntl(job->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (fd < 0) return true;  // the deadline answers
+    asking_[++asked_] = job;
+    asks_.push_back({asked_, fd, job->path, identity});
+    return true;
+  }
+
+  // take() -> {acts, asks, dropped, late}
   Napi::Value TakeActs(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<Act> acts;
+    std::vector<Ask> asks;
     uint64_t dropped, late;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       acts.swap(acts_);
+      asks.swap(asks_);
       dropped = dropped_;
       dropped_ = 0;
       late = late_;
@@ -207,8 +281,18 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       item.Set("executable", acts[i].executable);
       list.Set(i, item);
     }
+    Napi::Array asked = Napi::Array::New(env, asks.size());
+    for (uint32_t i = 0; i < asks.size(); i++) {
+      Napi::Object item = Napi::Object::New(env);
+      item.Set("id", Napi::Number::New(env, static_cast<double>(asks[i].id)));
+      item.Set("fd", Napi::Number::New(env, asks[i].fd));
+      item.Set("path", asks[i].path);
+      item.Set("identity", asks[i].identity);
+      asked.Set(i, item);
+    }
     Napi::Object result = Napi::Object::New(env);
     result.Set("acts", list);
+    result.Set("asks", asked);
     result.Set("dropped", Napi::Number::New(env, static_cast<double>(dropped)));
     result.Set("late", Napi::Number::New(env, static_cast<double>(late)));
     return result;
@@ -252,17 +336,29 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       const bool in_scope = InCgroup(job->pid, scope_);
       const std::string executable = ReadLink("/proc/" + std::to_string(job->pid) + "/exe");
       const Rule *matched = nullptr;
-      for (const Rule &rule : *job->rules)
-        if (in_scope && !matched && About(rule, job->path) &&
-            std::find(rule.except.begin(), rule.except.end(), executable) == rule.except.end())
+      bool by_content = false;
+      for (const Rule &rule : *job->rules) {
+        if (!in_scope || matched || !AboutWho(rule, job->path, executable)) continue;
+        if (rule.content)
+          by_content = true;
+        else
           matched = &rule;
+      }
       Protection protection;
-      if (matched) protection = ProtectionOf(job->pid);
+      if (matched || by_content) protection = ProtectionOf(job->pid);
       const bool spared = !protection.why.empty() && !protection.life_only;
-      const uint64_t start_ns = matched ? StartTicks(job->pid) * kTickNs : 0;
+      const uint64_t start_ns = matched || by_content ? StartTicks(job->pid) * kTickNs : 0;
       bool told = false;
       {
         std::lock_guard<std::mutex> lock(mutex_);
+        if (!matched && by_content && !spared && !job->answered) {
+          job->start_ns = start_ns;
+          job->executable = executable;
+          if (LookFirst(job, &matched)) {
+            notify_.NonBlockingCall();
+            continue;
+          }
+        }
         if (!job->answered && matched) {
           Tell(*job, *matched, spared ? kProtected : kApplied, start_ns, executable);
           told = true;

@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +22,7 @@ struct Rule {
   bool directory = false;
   uint32_t handle = 0;
   bool closed = false;              // what is not judged in time is refused
+  bool content = false;             // only what a look into the file forbids
   std::vector<std::string> except;  // executables
 };
 using Rules = std::vector<Rule>;
@@ -33,7 +36,16 @@ struct Job {
   std::string path;
   std::shared_ptr<const Rules> rules;
   uint64_t deadline_ns;
+  uint64_t start_ns = 0;
+  std::string executable;
   bool answered = false;
+};
+
+// A file that somebody has to look into before it may be opened. The descriptor is whose takes it.
+struct Ask {
+  uint64_t id;
+  int fd;
+  std::string path, identity;
 };
 
 struct Act {
@@ -54,10 +66,24 @@ inline bool About(const Rule &rule, const std::string &path) {
   return rule.directory ? path.compare(0, rule.path.size(), rule.path) == 0 : path == rule.path;
 }
 
+// Whether a rule is about an open of this path by this executable.
+inline bool AboutWho(const Rule &rule, const std::string &path, const std::string &executable) {
+  return About(rule, path) && std::find(rule.except.begin(), rule.except.end(), executable) == rule.except.end();
+}
+
 inline std::string ReadLink(const std::string &path) {
   char text[PATH_MAX];
   ssize_t n = readlink(path.c_str(), text, sizeof text);
   return n > 0 ? std::string(text, static_cast<size_t>(n)) : std::string();
+}
+
+// One text for each state of a file's content, as agent/dlp/open-file.ts has it.
+inline std::string ContentIdentity(int fd) {
+  struct stat s;
+  if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) return std::string();
+  const auto ns = [](const timespec &t) { return std::to_string(int64_t{t.tv_sec} * 1000000000 + t.tv_nsec); };
+  return std::to_string(s.st_dev) + ":" + std::to_string(s.st_ino) + ":" + std::to_string(s.st_size) + ":" +
+         ns(s.st_mtim) + ":" + ns(s.st_ctim);
 }
 
 // Whether a process is in a cgroup, as /proc/PID/cgroup has it; every process is in "".
