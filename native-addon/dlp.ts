@@ -193,6 +193,8 @@ export interface DlpAddon {
   /** Reads and checks every byte, on the pool. */
   openIndex(path: string, key: Uint8Array): Promise<NativeOpenedIndex>;
   buildIndex(options: NativeIndexBuild): NativeBuilding;
+  /** Completes a signed header of 256 bytes, so that no bit of it can be changed without the key. */
+  sealIndexHeader(header: Uint8Array, key: Uint8Array): void;
   /** First 8 bytes of a hash of the key, hex. */
   keyId(key: Uint8Array): string;
   /** `key` and `salt` have 32 bytes. */

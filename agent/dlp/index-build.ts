@@ -132,7 +132,9 @@ export async function buildIndex(options: BuildIndexOptions): Promise<BuildRepor
     if (error) throw new BuildRefused(`${csvPath}: ${error}`, remedy, report);
     const header = Buffer.alloc(256);
     readSync(outFd, header, 0, header.length, 0);
-    writeSync(outFd, signHeader(header, signer), 0, header.length, 0);
+    const signed = signHeader(header, signer);
+    native.addon.sealIndexHeader(signed, options.key);
+    writeSync(outFd, signed, 0, signed.length, 0);
     fsyncSync(outFd);
     const bytes = fstatSync(outFd).size;
     renameSync(building, outPath);

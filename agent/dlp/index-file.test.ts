@@ -71,7 +71,29 @@ describe('an index file', () => {
   });
 
   it('is refused when a bit of it was flipped, wherever', async () => {
-    const places = [0, 5, 8, 17, 30, 60, 66, 80, 110, 256, 300, 768, 900, bytes.length - 1];
+    const places = [
+      0,
+      5,
+      8,
+      17,
+      30,
+      60,
+      66,
+      80,
+      110,
+      136,
+      150,
+      207,
+      208,
+      239,
+      240,
+      255,
+      256,
+      300,
+      768,
+      900,
+      bytes.length - 1,
+    ];
     for (let n = 0; n < 20; n++) places.push(256 + from.below(bytes.length - 256));
     for (const place of places) {
       const flipped = Buffer.from(bytes);

@@ -201,11 +201,23 @@ Napi::Value startBuild(const Napi::CallbackInfo &info) {
 
 Napi::Value keyId(const Napi::CallbackInfo &info) { return Napi::String::New(info.Env(), keyIdOf(keyOf(info[0]))); }
 
+// The last thing that is written into a header.
+Napi::Value sealHeader(const Napi::CallbackInfo &info) {
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().ByteLength() != kHeaderBytes) throw Napi::TypeError::New(info.Env(), "not a header");
+  uint8_t *header = info[0].As<Napi::Uint8Array>().Data();
+  IndexKeys keys = deriveKeys(keyOf(info[1]), header + 24);
+  const Digest seal = macOf(keys, header, kHeaderSealAt);
+  memcpy(header + kHeaderSealAt, seal.bytes, 32);
+  explicit_bzero(&keys, sizeof keys);
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void registerEdm(Napi::Env env, Napi::Object exports) {
   exports.Set("openIndex", Napi::Function::New(env, openIndex, "openIndex"));
   exports.Set("buildIndex", Napi::Function::New(env, startBuild, "buildIndex"));
+  exports.Set("sealIndexHeader", Napi::Function::New(env, sealHeader, "sealIndexHeader"));
   exports.Set("keyId", Napi::Function::New(env, keyId, "keyId"));
 }
 

@@ -68,6 +68,8 @@ IndexKeys deriveKeys(const Key &master, const uint8_t salt[32]) {
   return keys;
 }
 
+Digest macOf(const IndexKeys &keys, const uint8_t *bytes, size_t n) { return keyedHash(keys.mac, bytes, n); }
+
 uint64_t fastHash(const IndexKeys &keys, const Block &block) {
   const uint8_t *at = block.bytes;
   uint64_t hash = multiply(load(at) ^ keys.seeds[0], load(at + 8) ^ keys.seeds[1]);

@@ -37,6 +37,9 @@ struct IndexKeys {
 std::string keyIdOf(const Key &master);
 IndexKeys deriveKeys(const Key &master, const uint8_t salt[32]);
 
+// MAC of n bytes.
+Digest macOf(const IndexKeys &keys, const uint8_t *bytes, size_t n);
+
 uint64_t fastHash(const IndexKeys &keys, const Block &block);
 
 // Keyed BLAKE3 of each 64-byte block; n at most kBatch.

@@ -165,7 +165,10 @@ std::shared_ptr<Index> Index::open(int fd, const Key &master, OpenError *error, 
   blake3_hasher_update(&hasher, header, kHeaderMacAt);
   blake3_hasher_finalize(&hasher, mac, sizeof mac);
   *error = OpenError::kCorrupt;
-  if (memcmp(mac, header + kHeaderMacAt, 32) != 0) return *detail = "its header was changed", nullptr;
+  const Digest seal = macOf(index->keys_, header, kHeaderSealAt);
+  const uint8_t *rest = header + kHeaderSealAt + 32;
+  const bool sealed = memcmp(seal.bytes, header + kHeaderSealAt, 32) == 0 && std::all_of(rest, static_cast<const uint8_t *>(header + kHeaderBytes), [](uint8_t b) { return b == 0; });
+  if (!sealed || memcmp(mac, header + kHeaderMacAt, 32) != 0) return *detail = "its header was changed", nullptr;
   blake3_hasher_init(&hasher);
   std::unique_ptr<uint8_t[]> buffer(new uint8_t[kReadBytes]);
   for (uint64_t at = kHeaderBytes; at < size;) {

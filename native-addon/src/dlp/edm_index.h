@@ -2,7 +2,8 @@
 //
 //   header, 256 bytes, plain: magic[8] version u32 reserved u32 keyId[8] salt[32] createdMs u64 fileBytes u64
 //     bodyHash[32] (BLAKE3 of everything after the header) mac[32] (keyed, of what stands before it) signerId[8]
-//     signature[64] (Ed25519 of "sentinel dlp index v1\0" and what stands before it) zeros
+//     signature[64] (Ed25519 of "sentinel dlp index v1\0" and what stands before it) seal[32] (keyed, of what stands
+//     before it, so that a false signature is no stranger's) zeros
 //   body, XORed with a keystream of the key and the salt: prologue (64 u64: sizes and places of the sections), then
 //     meta       name, fields, rule, shapes of the values
 //     bloom      split-block Bloom filter over lone primaries, 32-byte blocks, about 12 bits per value
@@ -31,8 +32,7 @@ namespace sentinel::dlp {
 
 constexpr size_t kHeaderBytes = 256;
 constexpr size_t kHeaderMacAt = 104;
-constexpr size_t kHeaderSignerAt = 136;
-constexpr size_t kHeaderSignatureAt = 144;
+constexpr size_t kHeaderSealAt = 208;
 constexpr size_t kPrologueBytes = 512;
 constexpr uint32_t kIndexVersion = 1;
 constexpr size_t kMaxFields = 16;
