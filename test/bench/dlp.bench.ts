@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { builtIndex, KEY, scanPieces, schemaOf, type BuiltIndex } from '../dlp/built-index.ts';
 import type { NativeDlpScanner } from '../../native-addon/dlp.ts';
 import { writeCorpora, writeTable, type Corpus } from './dlp-corpora.ts';
+import { documentFigures } from './dlp-documents.ts';
 import { hyperscan, installPeers, limits, ripgrep, yara, type Speeds } from './dlp-peers.ts';
 import type { BenchOptions, Figure } from './figure.ts';
 
@@ -271,6 +272,9 @@ export async function run({ quick }: BenchOptions): Promise<Figure[]> {
       built.remove();
       rmSync(csvPath);
     }
+    figures.push(
+      ...(await documentFigures(dir, corpora, quick ? 100_000 : 1_000_000, quick ? 2 : 5, speedOf)),
+    );
     for (const name of missing) {
       figures.push({
         bench: BENCH,
