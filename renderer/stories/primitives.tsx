@@ -1,7 +1,11 @@
 /** The parts of `ui/`, each in every form it has. */
+import { DropdownMenu } from 'radix-ui';
 import { useState } from 'react';
 import { State } from '../src/health/section.tsx';
 import { Icon, ICON_NAMES } from '../src/ui/icon.tsx';
+import { FailureNotice } from '../src/ui/failure-notice.tsx';
+import { menuHost } from '../src/ui/menu-host.ts';
+import { MenuCheck, MenuChoice, stay } from '../src/ui/menu-choice.tsx';
 import { CodeLine, CopyButton, IconButton, Kbd, Meter, Modal, Notice } from '../src/ui/primitives.tsx';
 import { ResizeHandle } from '../src/ui/resize-handle.tsx';
 import { SEVERITY_ORDER } from '../src/ui/severity-order.ts';
@@ -64,6 +68,35 @@ function Dialog() {
         <p>Focus stays inside; Escape closes it.</p>
       </Modal>
     </>
+  );
+}
+
+function Settings() {
+  const [size, setSize] = useState<'small' | 'large'>('small');
+  const [marked, setMarked] = useState(true);
+  return (
+    <DropdownMenu.Root modal={false}>
+      <DropdownMenu.Trigger className="button">Settings</DropdownMenu.Trigger>
+      <DropdownMenu.Portal container={menuHost()}>
+        <DropdownMenu.Content className="menu" sideOffset={4}>
+          <MenuChoice
+            title="Size"
+            value={size}
+            options={['small', 'large']}
+            name={(option) => option}
+            onChange={setSize}
+          />
+          <DropdownMenu.CheckboxItem
+            className="menu-item"
+            checked={marked}
+            onCheckedChange={setMarked}
+            onSelect={stay}
+          >
+            <MenuCheck /> Marked
+          </DropdownMenu.CheckboxItem>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
   );
 }
 
@@ -220,6 +253,13 @@ export const PRIMITIVES: readonly Story[] = [
     ),
   },
   { name: 'Dialog', show: Dialog },
+  { name: 'Settings in a menu', show: Settings },
+  {
+    name: 'Failure',
+    show: () => (
+      <FailureNotice title="Policies could not be read" message="The agent is busy" again={nothing} />
+    ),
+  },
   {
     name: 'Notice',
     show: () => (
