@@ -41,7 +41,8 @@ describe.skipIf(browserPath === undefined)('the process tree (needs Chromium)', 
   beforeAll(async () => {
     session = await openConsole();
     ({ agent, api, page } = session);
-    parent = spawn('/bin/bash', ['-c', SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
+    // A shell whose input is a socket may read a start-up file, with children of its own.
+    parent = spawn('/bin/bash', ['--norc', '-c', SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
     await once(parent.stdout!, 'data');
   }, 60_000);
   afterAll(async () => {
