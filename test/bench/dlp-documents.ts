@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import { createPatternSource } from '../../agent/dlp/patterns.ts';
 import { parsePatternRules } from '../../agent/dlp/rules.ts';
 import { loadDlp } from '../../native-addon/index.ts';
-import type { DlpSource, NativeDlpScanner } from '../../native-addon/dlp.ts';
+import type { DlpSource } from '../../native-addon/dlp.ts';
 import type { Corpus } from './dlp-corpora.ts';
+import { bestSpeed } from './dlp-rates.ts';
 import type { Figure } from './figure.ts';
-
-type SpeedOf = (scanner: NativeDlpScanner, corpus: Corpus, rounds: number) => Promise<number>;
 
 /** Letters and digits for each fingerprint, nearly: one of 64 is chosen, twice as often as that by chance. */
 const CHARACTERS_PER_WINDOW = 33;
@@ -44,7 +43,6 @@ export async function documentFigures(
   corpora: readonly Corpus[],
   windows: number,
   rounds: number,
-  speedOf: SpeedOf,
 ): Promise<Figure[]> {
   const native = loadDlp();
   if (!native.ok) throw new Error(native.reason);
@@ -57,7 +55,7 @@ export async function documentFigures(
   for (const [name, source] of kinds) {
     const scanner = new DlpScanner([source]);
     for (const corpus of corpora) {
-      const value = Math.round(await speedOf(scanner, corpus, rounds));
+      const value = Math.round(await bestSpeed(scanner, corpus, rounds));
       figures.push({
         bench: 'dlp',
         metric: `${corpus.name}, ${name}`,

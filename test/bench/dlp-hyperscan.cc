@@ -1,12 +1,16 @@
-// Peer of the DLP bench: Hyperscan with the protected values as literals. Prints the seconds of the compilation, then
-// the CPU seconds for each file. Usage: dlp-hyperscan VALUES FILE...
+// Peer of the DLP bench: Hyperscan with the protected values as literals. Usage: dlp-hyperscan VALUES
+// Prints the CPU seconds of the compilation and the resident KiB after it; then for each path on a line of standard input
+// the CPU seconds of one scan of that file, which is kept in memory.
 #include <hs/hs.h>
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,13 +25,13 @@ static int onMatch(unsigned, unsigned long long, unsigned long long, unsigned, v
   return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int, char **argv) {
   std::ifstream list(argv[1]);
   std::vector<std::string> values;
   for (std::string line; std::getline(list, line);) values.push_back(line);
   std::vector<const char *> texts;
   std::vector<size_t> lengths;
-  std::vector<unsigned> flags(values.size(), HS_FLAG_SINGLEMATCH), ids;
+  std::vector<unsigned> flags(values.size(), 0), ids;
   for (const std::string &value : values) {
     texts.push_back(value.c_str());
     lengths.push_back(value.size());
@@ -41,15 +45,23 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s\n", error->message);
     return 1;
   }
-  printf("%f\n", cpuSeconds() - before);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf("%f %ld\n", cpuSeconds() - before, usage.ru_maxrss);
+  fflush(stdout);
   hs_scratch_t *scratch = nullptr;
   hs_alloc_scratch(database, &scratch);
-  for (int i = 2; i < argc; ++i) {
-    std::ifstream file(argv[i], std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::map<std::string, std::string> files;
+  for (std::string path; std::getline(std::cin, path);) {
+    std::string &text = files[path];
+    if (text.empty()) {
+      std::ifstream file(path, std::ios::binary);
+      text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
     unsigned long count = 0;
     const double started = cpuSeconds();
     hs_scan(database, text.data(), static_cast<unsigned>(text.size()), 0, scratch, onMatch, &count);
     printf("%f\n", cpuSeconds() - started);
+    fflush(stdout);
   }
 }

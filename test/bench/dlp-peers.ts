@@ -1,7 +1,8 @@
 /** What else could look for known values: Hyperscan, yara, ripgrep; and the limits: BLAKE3, reading memory. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { loadCore } from '../../native-addon/index.ts';
 import type { Corpus } from './dlp-corpora.ts';
 
@@ -38,29 +39,45 @@ function cpuOf(command: string, args: string[], file: string): number {
   return Math.max(time(file) - time('/dev/null'), 0.001);
 }
 
-export type Speeds = Map<Corpus['name'], number>;
+/** A running Hyperscan with the values of a list; it compiles once and is asked for one scan at a time. */
+export interface Hyperscan {
+  /** CPU seconds of the compilation, and memory after it. */
+  compileSeconds: number;
+  residentBytes: number;
+  /** MB per CPU second of one scan of a file that is in its memory. */
+  speed(corpus: Corpus): Promise<number>;
+  end(): void;
+}
 
-/** Hyperscan in MB/s by corpus, and what its compilation took. */
-export function hyperscan(
+/** Undefined when it cannot be built, or does not get ready in time. */
+export async function startHyperscan(
   dir: string,
   listPath: string,
-  corpora: readonly Corpus[],
-): { speeds: Speeds; compileSeconds: number } | undefined {
+  readyWithinMs: number,
+): Promise<Hyperscan | undefined> {
   const program = join(dir, 'dlp-hyperscan');
   const source = join(import.meta.dirname, 'dlp-hyperscan.cc');
   if (spawnSync('g++', ['-O2', '-o', program, source, '-lhs'], { stdio: 'ignore' }).status !== 0)
     return undefined;
-  const { stdout, status } = spawnSync(program, [listPath, ...corpora.map(({ path }) => path)], {
-    encoding: 'utf8',
-    timeout: 600_000,
-  });
-  if (status !== 0) return undefined;
-  const [compileSeconds = 0, ...seconds] = stdout.trim().split('\n').map(Number);
+  const child = spawn(program, [listPath], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const timer = setTimeout(() => child.kill('SIGKILL'), readyWithinMs);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<number[] | undefined> => {
+    const { value, done } = await lines.next();
+    return done ? undefined : value.split(' ').map(Number);
+  };
+  const ready = await next();
+  clearTimeout(timer);
+  if (ready === undefined) return undefined;
   return {
-    speeds: new Map(
-      corpora.map(({ name, bytes }, nth) => [name, bytes / 1e6 / Math.max(seconds[nth] ?? 0, 1e-6)]),
-    ),
-    compileSeconds,
+    compileSeconds: ready[0] ?? 0,
+    residentBytes: (ready[1] ?? 0) * 1024,
+    async speed(corpus) {
+      child.stdin.write(`${corpus.path}\n`);
+      const [seconds = 0] = (await next()) ?? [];
+      return seconds > 0 ? corpus.bytes / 1e6 / seconds : 0;
+    },
+    end: () => void child.kill('SIGKILL'),
   };
 }
 
@@ -84,11 +101,12 @@ function cpuSpeed(bytes: Buffer, call: () => void): number {
   return bytes.length / Math.max(user + system, 1);
 }
 
-export function limits(bytes: Buffer): { blake3: number; memory: number } {
+export function blake3Speed(bytes: Buffer): number {
   const core = loadCore();
-  const zeros = Buffer.alloc(bytes.length);
-  return {
-    blake3: core.ok ? cpuSpeed(bytes, () => void core.addon.blake3(bytes)) : 0,
-    memory: cpuSpeed(zeros, () => void zeros.indexOf(1)),
-  };
+  return core.ok ? cpuSpeed(bytes, () => void core.addon.blake3(bytes)) : 0;
+}
+
+/** Searching ones for a zero: as fast as memory is read. */
+export function memorySpeed(ones: Buffer): number {
+  return cpuSpeed(ones, () => void ones.indexOf(0));
 }

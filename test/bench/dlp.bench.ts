@@ -4,7 +4,7 @@
  * per second of CPU time, because the machine is shared.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ import { builtIndex, KEY, scanPieces, schemaOf, type BuiltIndex } from '../dlp/b
 import type { NativeDlpScanner } from '../../native-addon/dlp.ts';
 import { writeCorpora, writeTable, type Corpus } from './dlp-corpora.ts';
 import { documentFigures } from './dlp-documents.ts';
-import { hyperscan, installPeers, limits, ripgrep, yara, type Speeds } from './dlp-peers.ts';
+import { installPeers, startHyperscan } from './dlp-peers.ts';
+import { rates, round, scanFile, size } from './dlp-rates.ts';
 import type { BenchOptions, Figure } from './figure.ts';
 
 const BENCH = 'dlp';
@@ -25,34 +26,8 @@ const SCHEMA = schemaOf({
   ],
 });
 
-const LIMITS = { maxBytes: 0, deadlineMs: 0, maxHits: 1000 };
-
-function size(fingerprints: number): string {
-  return fingerprints >= 1_000_000 ? `${fingerprints / 1_000_000}M` : `${fingerprints / 1000}k`;
-}
-
-async function scanFile(scanner: NativeDlpScanner, path: string): Promise<{ hits: number; ms: number }> {
-  const fd = openSync(path, 'r');
-  try {
-    const startedMs = performance.now();
-    const { hits } = await scanner.scanFd(fd, LIMITS);
-    return { hits: hits.length, ms: performance.now() - startedMs };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** MB per CPU second, the best of some rounds: what disturbs only ever makes it slower. */
-async function speedOf(scanner: NativeDlpScanner, corpus: Corpus, rounds: number): Promise<number> {
-  let best = 0;
-  for (let round = 0; round < rounds; round++) {
-    const before = process.cpuUsage();
-    await scanFile(scanner, corpus.path);
-    const { user, system } = process.cpuUsage(before);
-    best = Math.max(best, corpus.bytes / Math.max(user + system, 1));
-  }
-  return best;
-}
+/** Most that the whole bench waits for a peer to get ready. */
+const HYPERSCAN_READY_MS = 900_000;
 
 function percentile(samples: readonly number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
@@ -105,57 +80,6 @@ async function latencies(
     );
   }
   return figures;
-}
-
-const round = (value: number): number => Math.round(value * 100) / 100;
-
-async function speeds(
-  built: BuiltIndex,
-  fingerprints: number,
-  corpora: readonly Corpus[],
-  rounds: number,
-  peers: { name: string; speeds: Speeds } | undefined,
-): Promise<Figure[]> {
-  const floors: Partial<Record<Corpus['name'], number>> =
-    fingerprints === 1_000_000 ? { prose: 1500, CSV: 700 } : {};
-  const figures: Figure[] = [];
-  for (const corpus of corpora) {
-    const value = await speedOf(built.scanner, corpus, rounds);
-    const floor = floors[corpus.name];
-    const peer = peers?.speeds.get(corpus.name);
-    const ratio = peer === undefined ? undefined : value / peer;
-    const mustBeat = corpus.name === 'prose' && fingerprints === 1_000_000 && ratio !== undefined;
-    const budget = [
-      floor === undefined ? '' : `at least ${floor} MB/s of a core`,
-      mustBeat ? 'at least 5x Hyperscan' : '',
-    ].filter(Boolean);
-    figures.push({
-      bench: BENCH,
-      metric: `${corpus.name}, ${size(fingerprints)} fingerprints`,
-      value: Math.round(value),
-      unit: 'MB/s of a core',
-      ...(peer !== undefined && { peer: peers?.name ?? '', ratio: ratio ?? 0 }),
-      ...(budget.length > 0 && { budget: budget.join(', ') }),
-      ok: (floor === undefined || value >= floor) && (!mustBeat || (ratio ?? 0) >= 5),
-    });
-  }
-  return figures;
-}
-
-/** Two files at once against one, by the clock. */
-async function twoThreads(built: BuiltIndex, prose: Corpus): Promise<Figure> {
-  const alone = (await scanFile(built.scanner, prose.path)).ms;
-  const startedMs = performance.now();
-  await Promise.all([scanFile(built.scanner, prose.path), scanFile(built.scanner, prose.path)]);
-  const both = performance.now() - startedMs;
-  return {
-    bench: BENCH,
-    metric: 'two files on two threads',
-    value: round((2 * alone) / both),
-    unit: 'x one thread',
-    ok: true,
-    note: 'by the clock, on whatever else the machine does',
-  };
 }
 
 function resident(built: BuiltIndex, fingerprints: number, prose: Corpus): Figure[] {
@@ -225,40 +149,32 @@ async function nothingFound(
 export async function run({ quick }: BenchOptions): Promise<Figure[]> {
   const dir = mkdtempSync(join(tmpdir(), 'sentinel-dlp-bench-'));
   const figures: Figure[] = [];
+  const rounds = quick ? 3 : 5;
   try {
     const missing = installPeers();
     const corpora = writeCorpora(dir, quick ? 16 << 20 : 64 << 20);
     const prose = corpora.find(({ name }) => name === 'prose') as Corpus;
-    const { blake3, memory } = limits(readFileSync(prose.path));
-    figures.push(
-      {
-        bench: BENCH,
-        metric: 'limit: reading memory',
-        value: Math.round(memory),
-        unit: 'MB/s of a core',
-        ok: true,
-      },
-      { bench: BENCH, metric: 'limit: BLAKE3', value: Math.round(blake3), unit: 'MB/s of a core', ok: true },
-    );
     for (const fingerprints of quick ? [10_000, 1_000_000] : [10_000, 1_000_000, 10_000_000]) {
       const { csvPath, listPath } = writeTable(dir, fingerprints);
       const startedMs = performance.now();
       const built = await builtIndex(SCHEMA, { csvPath });
       const perSecond = built.report.rows / ((performance.now() - startedMs) / 1000);
-      // Hyperscan needs a minute to compile a million literals: only the whole bench waits for it.
-      const withPeer = !missing.includes('libhyperscan-dev') && fingerprints <= (quick ? 10_000 : 1_000_000);
-      const peer = withPeer ? hyperscan(dir, listPath, corpora) : undefined;
-      const peers = peer && {
-        name: `Hyperscan, ${round(peer.compileSeconds)} s to compile`,
-        speeds: peer.speeds,
-      };
-      figures.push(...(await speeds(built, fingerprints, corpora, quick ? 3 : 5, peers)));
-      if (fingerprints === 10_000) {
-        if (!missing.includes('ripgrep')) figures.push(peerFigure('ripgrep -F', ripgrep(listPath, prose)));
-        if (!missing.includes('yara')) figures.push(peerFigure('yara', yara(dir, listPath, prose)));
+      // Hyperscan takes a minute and 2 GB to compile a million literals: only the whole bench waits for it.
+      const wanted = !missing.includes('libhyperscan-dev') && fingerprints <= (quick ? 10_000 : 1_000_000);
+      const hyperscan = wanted ? await startHyperscan(dir, listPath, HYPERSCAN_READY_MS) : undefined;
+      if (wanted && hyperscan === undefined)
+        figures.push(peerFigure(`Hyperscan, ${size(fingerprints)} values`, 0, 'not ready in time', 'none'));
+      const lines = fingerprints === 10_000 ? { listPath, dir, missing } : undefined;
+      figures.push(...(await rates({ built, fingerprints, corpora, rounds, hyperscan, lines })));
+      if (hyperscan) {
+        const { compileSeconds, residentBytes } = hyperscan;
+        const name = `Hyperscan, ${size(fingerprints)} values`;
+        figures.push(peerFigure(`${name}, to compile`, compileSeconds, 's of a core'));
+        figures.push(peerFigure(`${name}, memory`, residentBytes / MB, 'MB'));
+        hyperscan.end();
       }
       if (fingerprints === 1_000_000) {
-        figures.push(await twoThreads(built, prose), ...(await latencies(built.scanner, dir, prose, quick)));
+        figures.push(...(await latencies(built.scanner, dir, prose, quick)));
         figures.push(await nothingFound(built, corpora, quick ? 128 * MB : 1000 * MB));
         figures.push({
           bench: BENCH,
@@ -272,31 +188,14 @@ export async function run({ quick }: BenchOptions): Promise<Figure[]> {
       built.remove();
       rmSync(csvPath);
     }
-    figures.push(
-      ...(await documentFigures(dir, corpora, quick ? 100_000 : 1_000_000, quick ? 2 : 5, speedOf)),
-    );
-    for (const name of missing) {
-      figures.push({
-        bench: BENCH,
-        metric: `peer ${name}`,
-        value: 0,
-        unit: 'not installed',
-        ok: true,
-        note: 'not measured',
-      });
-    }
+    figures.push(...(await documentFigures(dir, corpora, quick ? 100_000 : 1_000_000, quick ? 2 : 5)));
+    for (const name of missing) figures.push(peerFigure(`peer ${name}`, 0, 'not installed', 'not measured'));
     return figures;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-function peerFigure(name: string, value: number): Figure {
-  return {
-    bench: BENCH,
-    metric: `peer ${name}, prose, 10k values`,
-    value: Math.round(value),
-    unit: 'MB/s of a core',
-    ok: true,
-  };
+function peerFigure(metric: string, value: number, unit: string, note?: string): Figure {
+  return { bench: BENCH, metric, value: round(value), unit, ok: true, ...(note && { note }) };
 }
