@@ -315,7 +315,22 @@ export function loadBpf(): Loaded<BpfAddon> {
   return load<BpfAddon>('sentinel_bpf');
 }
 
-/** The DLP scanner. Loaded when something is to be scanned, never at the agent's start. */
+/** Options of Node with which it writes its memory to files, at a signal or when memory is short. */
+const WRITES_MEMORY = /--(heapsnapshot-signal|heapsnapshot-near-heap-limit|heap-prof)\b/;
+
+/**
+ * The DLP scanner. Loaded when something is to be scanned, never at the agent's start. From then on nothing of this
+ * process' memory is written anywhere: no core dumps (src/dlp/binding.cc), no reports of Node, and not with options that
+ * ask for more.
+ */
 export function loadDlp(): Loaded<DlpAddon> {
+  const [option] =
+    WRITES_MEMORY.exec([...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ')) ?? [];
+  if (option !== undefined) {
+    const reason = `with ${option} Node writes memory to files, and what is scanned is in it: start without it`;
+    return { ok: false, reason };
+  }
+  const { report } = process;
+  report.reportOnFatalError = report.reportOnSignal = report.reportOnUncaughtException = false;
   return load<DlpAddon>('sentinel_dlp');
 }

@@ -1,5 +1,7 @@
 // sentinel_dlp: the scanner for JavaScript. Everything that reads content runs on the libuv pool.
 #include <napi.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <string>
@@ -186,9 +188,18 @@ class DlpScanner final : public Napi::ObjectWrap<DlpScanner> {
   Sources sources_;
 };
 
+// What is looked at is in this process' memory, which must not be written anywhere: no core file, and none for a program
+// that collects cores either, which a limit alone does not stop. Children start anew at exec, but keep the limit.
+void keepMemoryFromDumps() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 }  // namespace
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  keepMemoryFromDumps();
   exports.Set("abi", Napi::Number::New(env, 1));
   exports.Set("DlpScanner", DlpScanner::define(env));
   definePatterns(env, exports);
