@@ -1,6 +1,6 @@
 /** Gathers the health snapshot from the parts of a running agent. */
 import { statfsSync } from 'node:fs';
-import type { HealthSnapshot, PolicyActsJson, WalJson } from './api/contract.ts';
+import type { DlpHealthJson, HealthSnapshot, PolicyActsJson, WalJson } from './api/contract.ts';
 import type { EnforcementStatus } from './enforce/enforcer.ts';
 import type { ErrorCounters } from './errors.ts';
 import { levelOf, problemsOf, RateMeter, sentenceOf, type HealthFacts } from './health.ts';
@@ -32,6 +32,7 @@ export interface HealthSources {
   errors: ErrorCounters;
   enforcement: () => EnforcementStatus;
   policyActs: () => PolicyActsJson;
+  dlp: () => DlpHealthJson;
   rules: () => RulesInForce;
   timeline: {
     running: boolean;
@@ -100,6 +101,7 @@ export class HealthBuilder {
     const lane = s.observability.stats();
     const rules = s.rules();
     const enforcement = s.enforcement();
+    const dlp = s.dlp();
     const own = s.metrics.own();
     const memory = process.memoryUsage();
     const api = s.api();
@@ -122,10 +124,12 @@ export class HealthBuilder {
       rulesFailed: rules.failed.length,
       enforcementTroubles: enforcement.troubles,
       rulesLoaded: rules.loaded,
+      dlp,
     };
     const problems = problemsOf(facts);
     const { cursors } = s.timeline;
     return {
+      dlp,
       level: levelOf(problems),
       sentence: sentenceOf(facts),
       version: VERSION,

@@ -21,6 +21,7 @@ import { eventToJson } from './event-json.ts';
 import { eventIdOf, type GapInfo, type SentinelEvent } from './event.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { createEnforcer, tamperEvent } from './enforcement.ts';
+import { dlpHealth } from './dlp-health.ts';
 import { openDlp } from './open-dlp.ts';
 import { dlpOpener } from './dlp-open.ts';
 import { openPolicies } from './open-policies.ts';
@@ -276,6 +277,7 @@ async function compose(
     errors,
     enforcement: () => guardians.status(),
     policyActs: () => policies.acts.latest(),
+    dlp: () => dlpHealth(dlp),
     rules: () => rules.inForce(),
     timeline: timelineState,
     api: () => api?.counters() ?? { clients: 0, shed: 0, refused: 0 },

@@ -48,8 +48,12 @@ export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['b
   return {
     'dlp.indexes': async () => {
       const { indexes } = service;
-      const result = { indexes: indexesOf(parts.dlp), coverage: coverageOf(parts.dlp) };
-      return indexes.problem === '' ? result : { ...result, problem: indexes.problem };
+      return {
+        indexes: indexesOf(parts.dlp),
+        ruleFiles: indexes.rules.map(({ file }) => file),
+        problems: [...indexes.problems],
+        coverage: coverageOf(parts.dlp),
+      };
     },
     'dlp.hits': (params) => page('type:dlp action:match', params),
     'dlp.unscannable': (params) => page('type:dlp (action:unscannable or action:skipped)', params),
@@ -72,9 +76,10 @@ export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['b
 
 function indexesOf({ service }: Dlp): DlpIndexJson[] {
   return (service.indexes.engine?.info() ?? []).map(
-    ({ path, name, bytes, rows, entries, createdMs, keyId, signature, prefilterRate, fields }) => ({
+    ({ path, name, format, bytes, rows, entries, createdMs, keyId, signature, prefilterRate, fields }) => ({
       file: path,
       name,
+      format: format ?? 'rows',
       bytes,
       rows,
       entries,

@@ -3,15 +3,28 @@
  * that one that is replaced (atomically, as the builder does) takes effect without a restart. Without any, the engine is
  * not even loaded.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeError } from './errors.ts';
+import { describeError, SentinelError } from './errors.ts';
 import type { DlpEngine } from './dlp/types.ts';
 
 export interface IndexFile {
   file: string;
   bytes: number;
   changedMs: number;
+}
+
+/** What keeps an index or a file of rules from being in force, and what to do about it. */
+export interface IndexProblem {
+  what: string;
+  remedy: string;
+}
+
+/** An error as a problem. */
+export function indexProblem(error: unknown): IndexProblem {
+  return error instanceof SentinelError
+    ? { what: error.message, remedy: error.remedy }
+    : { what: describeError(error), remedy: '' };
 }
 
 /**
@@ -21,7 +34,7 @@ export interface IndexFile {
 export type EngineOpener = (
   indexes: readonly string[],
   rules: readonly string[],
-) => Promise<{ engine?: DlpEngine; problems: readonly string[] }>;
+) => Promise<{ engine?: DlpEngine; problems: readonly IndexProblem[] }>;
 
 export interface IndexesParts {
   folder: string;
@@ -43,8 +56,9 @@ export class DlpIndexes {
   #users = 0;
   #retired: DlpEngine[] = [];
   #closed = false;
+  #rules: IndexFile[] = [];
   /** Why the newest files are not in force; empty when they are. */
-  problem = '';
+  problems: readonly IndexProblem[] = [];
 
   constructor(parts: IndexesParts) {
     this.#parts = parts;
@@ -52,6 +66,16 @@ export class DlpIndexes {
 
   get files(): readonly IndexFile[] {
     return this.#files;
+  }
+
+  /** Files with rules that are in force. */
+  get rules(): readonly IndexFile[] {
+    return this.#rules;
+  }
+
+  /** The problems on one line; empty when there are none. */
+  get problem(): string {
+    return this.problems.map(({ what, remedy }) => (remedy === '' ? what : `${what}; ${remedy}`)).join('; ');
   }
 
   /** The engine in force; undefined while there is no index and no rule. */
@@ -75,13 +99,14 @@ export class DlpIndexes {
   /** Looks whether the files changed, and opens them anew if so. */
   async refresh(): Promise<void> {
     if (this.#opening !== undefined) return this.#opening;
-    const { files, rules } = this.#list();
-    const stamp = [...files, ...rules]
-      .map(({ file, bytes, changedMs }) => `${file}:${bytes}:${changedMs}`)
-      .join('\n');
+    const { files, rules, missing } = this.#list();
+    const stamp = [
+      ...[...files, ...rules].map(({ file, bytes, changedMs }) => `${file}:${bytes}:${changedMs}`),
+      ...missing.map(({ what }) => what),
+    ].join('\n');
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
-    this.#opening = this.#reopen(files, rules).finally(() => (this.#opening = undefined));
+    this.#opening = this.#reopen(files, rules, missing).finally(() => (this.#opening = undefined));
     return this.#opening;
   }
 
@@ -91,22 +116,33 @@ export class DlpIndexes {
     this.#engine = undefined;
   }
 
-  #list(): { files: IndexFile[]; rules: IndexFile[] } {
+  #list(): { files: IndexFile[]; rules: IndexFile[]; missing: IndexProblem[] } {
     const { folder, more, rules } = this.#parts;
-    return { files: [folder, ...more].flatMap(indexFiles), rules: rules.flatMap((path) => fileAt(path)) };
+    const missing = [
+      ...more.filter((path) => !existsSync(path)).map((path) => notThere('dlp.indexes', path)),
+      ...rules.filter((path) => fileAt(path).length === 0).map((path) => notThere('dlp.rules', path)),
+    ];
+    return {
+      files: [folder, ...more].flatMap(indexFiles),
+      rules: rules.flatMap((path) => fileAt(path)),
+      missing,
+    };
   }
 
-  async #reopen(files: IndexFile[], rules: IndexFile[]): Promise<void> {
+  async #reopen(files: IndexFile[], rules: IndexFile[], missing: readonly IndexProblem[]): Promise<void> {
     const { open, onChange, onProblem } = this.#parts;
+    const tell = ({ what, remedy }: IndexProblem): void =>
+      onProblem(`not in force for protected data: ${remedy === '' ? what : `${what}; ${remedy}`}`);
     let engine: DlpEngine | undefined;
-    this.problem = '';
+    this.problems = missing;
+    missing.forEach(tell);
     if (files.length + rules.length > 0) {
       const opened = await open(
         files.map(({ file }) => file),
         rules.map(({ file }) => file),
-      ).catch((error: unknown) => ({ problems: [describeError(error)], engine: undefined }));
-      this.problem = opened.problems.join('; ');
-      for (const problem of opened.problems) onProblem(`not in force for protected data: ${problem}`);
+      ).catch((error: unknown) => ({ problems: [indexProblem(error)], engine: undefined }));
+      this.problems = [...missing, ...opened.problems];
+      opened.problems.forEach(tell);
       engine = opened.engine;
       if (engine === undefined) return;
     }
@@ -117,10 +153,15 @@ export class DlpIndexes {
     const old = this.#engine;
     this.#engine = engine;
     this.#files = files;
+    this.#rules = rules;
     if (old !== undefined && this.#users > 0) this.#retired.push(old);
     else old?.close();
     onChange();
   }
+}
+
+function notThere(setting: string, path: string): IndexProblem {
+  return { what: `${path} of ${setting} is not there`, remedy: `put the file there, or correct ${setting}` };
 }
 
 function fileAt(file: string): IndexFile[] {

@@ -4,8 +4,7 @@
  */
 import type { NamedSource } from './dlp/engine.ts';
 import type { ExtractLimits } from './dlp/extract/limits.ts';
-import type { EngineOpener } from './dlp-indexes.ts';
-import { describeError } from './errors.ts';
+import { indexProblem, type EngineOpener, type IndexProblem } from './dlp-indexes.ts';
 
 /**
  * An opener for the agent of `dataDir`: indexes are opened with the device's key and `keys`, and have to be signed by
@@ -36,12 +35,12 @@ export function dlpOpener(
       import('./cli/read-text.ts'),
     ]);
     const sources: NamedSource[] = [];
-    const problems: string[] = [];
+    const problems: IndexProblem[] = [];
     const attempt = async (work: () => NamedSource | Promise<NamedSource>): Promise<void> => {
       try {
         sources.push(await work());
       } catch (error) {
-        problems.push(describeError(error));
+        problems.push(indexProblem(error));
       }
     };
     for (const path of indexes)

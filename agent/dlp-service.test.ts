@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OPTIONS, type ConfigValues } from './config-options.ts';
+import { dlpHealth } from './dlp-health.ts';
 import { DlpScans } from './dlp-scans.ts';
 import { DlpService } from './dlp-service.ts';
 import type { DlpEngine, FileVerdict } from './dlp/types.ts';
@@ -198,6 +199,26 @@ describe('data loss prevention', () => {
     tell(path, 'write');
     await until(() => service.totals.clean === 2);
     expect(scans).toBe(2);
+  });
+
+  it('says of a file of rules or an index from the settings that it is not there, and takes it once it is', async () => {
+    const rules = join(home, 'payments.yml');
+    const index = join(home, 'elsewhere.sdlp');
+    await start({ 'dlp.rules': [rules], 'dlp.indexes': [index] });
+    expect(service.indexes.problems).toMatchObject([
+      { what: `${index} of dlp.indexes is not there` },
+      { what: `${rules} of dlp.rules is not there` },
+    ]);
+    const parts = { service, settings: settings() };
+    expect(dlpHealth(parts)).toMatchObject({ state: 'failed', indexes: 0, ruleFiles: 0 });
+    writeFileSync(rules, 'x');
+    writeFileSync(index, 'x');
+    await service.tick();
+    expect(service.indexes.problems).toEqual([]);
+    expect(dlpHealth(parts)).toMatchObject({ state: 'watching', ruleFiles: 1, problems: [] });
+    write(join(outbox, 'a.csv'), SECRET);
+    await until(() => events.length === 1);
+    expect(dlpHealth(parts)).toMatchObject({ bytes: SECRET.length, tookMs: 1, lastLookNs: String(NOW) });
   });
 
   it('says what it could not look at, with the reason', async () => {

@@ -73,6 +73,8 @@ export class DlpService implements PipelineListener {
     skipped: 0,
     cached: 0,
   };
+  /** What looking costs, and when it was done last (ns since the epoch; 0: not yet). What the cache knew costs nothing. */
+  readonly cost = { bytes: 0, tookMs: 0, lastLookNs: 0n, lastSkippedNs: 0n };
   readonly #parts: DlpServiceParts;
   readonly #places: DestinationOptions;
   readonly #queue: ScanQueue<Cause>;
@@ -151,12 +153,25 @@ export class DlpService implements PipelineListener {
   }
 
   /** Looks at a file by itself; undefined when it is gone or there is nothing to look for. */
-  look(path: string, options: { signal?: AbortSignal; inode?: string } = {}): Promise<Looked | undefined> {
+  async look(
+    path: string,
+    options: { signal?: AbortSignal; inode?: string } = {},
+  ): Promise<Looked | undefined> {
     const { settings } = this.#parts;
     const { inode, ...rest } = options;
     const limits = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'], ...rest };
     const file = inode === undefined ? { paths: [path] } : { paths: [path], inode };
-    return this.indexes.using((engine) => lookAt(engine, this.cache, file, limits));
+    const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, file, limits));
+    this.#account(looked);
+    return looked;
+  }
+
+  #account(looked: Looked | undefined): void {
+    if (looked === undefined) return;
+    this.cost.lastLookNs = this.#parts.nowNs();
+    if (looked.cached) return;
+    this.cost.bytes += looked.verdict.bytes;
+    this.cost.tookMs += looked.verdict.tookMs;
   }
 
   /**
@@ -258,6 +273,7 @@ export class DlpService implements PipelineListener {
     const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'] };
     const expected = inode === undefined ? { paths } : { paths, inode };
     const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, expected, options));
+    this.#account(looked);
     if (looked === undefined) {
       this.totals.gone += 1;
       return;
@@ -349,6 +365,7 @@ export class DlpService implements PipelineListener {
     if (this.#skipped.size === 0) this.#skippedFromNs = this.#parts.nowNs();
     this.#skipped.set(destination, (this.#skipped.get(destination) ?? 0) + 1);
     this.totals.skipped += 1;
+    this.cost.lastSkippedNs = this.#parts.nowNs();
   }
 
   /** What was not looked at is on record, at most every few seconds. */

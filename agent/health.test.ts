@@ -130,3 +130,37 @@ it('measures a rate over its span only', () => {
   expect(meter.sample(1000, 11_000)).toBeLessThan(100);
   expect(meter.sample(1000, 17_000)).toBe(0);
 });
+
+describe('protected data', () => {
+  const totals = { seen: 9, looked: 9, clean: 8, matched: 1, unscannable: 0, gone: 0, skipped: 0, cached: 0 };
+  const dlp: NonNullable<HealthFacts['dlp']> = {
+    state: 'watching',
+    indexes: 1,
+    ruleFiles: 0,
+    problems: [],
+    queue: { waiting: 0, running: 0, max: 10 },
+    totals,
+    bytes: 1,
+    tookMs: 1,
+  };
+
+  it('is no problem while it is off or everything is in force', () => {
+    expect(problemsOf({ ...good, dlp })).toEqual([]);
+    expect(problemsOf({ ...good, dlp: { ...dlp, state: 'off' } })).toEqual([]);
+  });
+
+  it('says what is not in force, what that means and what to do', () => {
+    const problems = [{ what: 'the index a.sdlp is cut off', remedy: 'copy it again' }];
+    const [some] = problemsOf({ ...good, dlp: { ...dlp, problems } });
+    expect(some).toMatchObject({ level: 'degraded', remedy: 'copy it again' });
+    expect(some?.what).toContain('a.sdlp is cut off');
+    const [all] = problemsOf({ ...good, dlp: { ...dlp, state: 'failed', problems } });
+    expect(all?.meaning).toBe('no protected data is looked for');
+  });
+
+  it('tells for an hour of files that were left out', () => {
+    const skipping = { ...dlp, totals: { ...totals, skipped: 3 }, lastSkippedNs: '1' };
+    expect(problemsOf({ ...good, dlp: skipping })[0]?.what).toMatch(/^3 files were not looked at/);
+    expect(problemsOf({ ...good, dlp: skipping, nowNs: 3_700_000_000_000n })).toEqual([]);
+  });
+});

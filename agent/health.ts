@@ -2,7 +2,7 @@
  * The agent's state in one snapshot. The state sentence is the first thing a person reads, so it is derived here, in
  * one place, from the facts below it; it never says more than they do.
  */
-import type { HealthLevel, HealthSnapshot } from './api/contract.ts';
+import type { DlpHealthJson, HealthLevel, HealthSnapshot } from './api/contract.ts';
 
 type Problem = HealthSnapshot['problems'][number];
 
@@ -35,6 +35,7 @@ export interface HealthFacts {
   /** What somebody did to the kernel's side of enforcement. */
   enforcementTroubles?: readonly { kind: string; detail: string }[] | undefined;
   rulesLoaded: number;
+  dlp?: DlpHealthJson | undefined;
 }
 
 /** A hook for something the kernel was built without misses nothing. */
@@ -182,6 +183,32 @@ function enforcementProblems({ enforcementTroubles = [] }: HealthFacts): Problem
   });
 }
 
+/** Files that were left out are a matter for as long. */
+const SKIPPED_MEMORY_NS = 3_600_000_000_000n;
+
+function dlpProblems({ dlp, nowNs }: HealthFacts): Problem[] {
+  if (dlp === undefined) return [];
+  const problems = dlp.problems.map(({ what, remedy }): Problem => ({
+    level: 'degraded',
+    what: `not in force for protected data: ${what}`,
+    meaning:
+      dlp.state === 'failed'
+        ? 'no protected data is looked for'
+        : 'what it holds may not be looked for; the other indexes and rules are in force',
+    remedy: remedy === '' ? 'build it again with sentinel dlp index build' : remedy,
+  }));
+  if (dlp.lastSkippedNs !== undefined && nowNs - BigInt(dlp.lastSkippedNs) < SKIPPED_MEMORY_NS) {
+    problems.push({
+      level: 'degraded',
+      what: `${dlp.totals.skipped.toLocaleString('en')} ${dlp.totals.skipped === 1 ? 'file was' : 'files were'} not looked at for protected data: too many waited`,
+      meaning: 'data may have left in them; how many, and where to, is on record',
+      remedy:
+        'sentinel events "type:dlp action:skipped" lists them; raise dlp.queueFiles, or scan the folder now',
+    });
+  }
+  return problems;
+}
+
 /** Everything that keeps the level from being ok, worst first. */
 export function problemsOf(facts: HealthFacts): Problem[] {
   const problems = [
@@ -189,6 +216,7 @@ export function problemsOf(facts: HealthFacts): Problem[] {
     ...enforcementProblems(facts),
     ...surroundingProblems(facts),
     ...sensorProblems(facts),
+    ...dlpProblems(facts),
   ];
   if (!facts.timelineRunning) {
     problems.push({

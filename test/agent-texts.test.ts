@@ -60,6 +60,29 @@ const CASES: readonly HealthFacts[] = [
   facts({ gaps24h: { count: 1, lostRecords: 1 }, rulesFailed: 3 }),
   facts({ lastRefusal: { inLastMinute: 500, reason: 'bad_host', tsNs: String(NOW) } }),
   facts({
+    dlp: {
+      state: 'watching',
+      problems: [
+        {
+          what: 'the index a.sdlp was made with another key (the key 12ab)',
+          remedy: 'give that key with --key',
+        },
+        { what: 'rules.yml of dlp.rules is not there', remedy: 'put the file there, or correct dlp.rules' },
+        { what: 'the signature of the index a.sdlp is false', remedy: '' },
+      ],
+      totals: { skipped: 1 },
+      lastSkippedNs: String(NOW),
+    },
+  }),
+  facts({
+    dlp: {
+      state: 'failed',
+      problems: [{ what: 'k is no key file', remedy: 'build it again' }],
+      totals: { skipped: 1200 },
+      lastSkippedNs: String(NOW),
+    },
+  }),
+  facts({
     enforcementTroubles: [
       { kind: 'map_changed', detail: 'pol_exe' },
       { kind: 'hook_gone', detail: 'exec' },

@@ -37,7 +37,10 @@ export interface DlpMatchJson {
 export interface DlpIndexJson {
   file: string;
   name: string;
+  /** What is protected: rows of a table, documents, or whole files by their hash. */
+  format: 'rows' | 'documents' | 'files';
   bytes: number;
+  /** Rows (documents, files) that are protected, and values (fingerprints, hashes) by which they are found. */
   rows: number;
   entries: number;
   createdMs: number;
@@ -80,6 +83,28 @@ export interface DlpCoverageJson {
   cache: { entries: number; hits: number; evictions: number };
   /** Files known to hold protected data, whose opening is noticed. */
   protectedFiles: number;
+}
+
+/** How looking for protected data is, for Health. */
+export interface DlpHealthJson {
+  /** `off`: there is nothing to look for, and the scanner is not loaded. `failed`: there should be. */
+  state: 'off' | 'watching' | 'failed';
+  /** In force. */
+  indexes: number;
+  ruleFiles: number;
+  /** When the oldest index in force was built. */
+  oldestMs?: number;
+  /** What is not in force, and why. */
+  problems: { what: string; remedy: string }[];
+  queue: DlpCoverageJson['queue'];
+  totals: DlpCoverageJson['totals'];
+  /** Since the agent started: bytes that were read, and how long that took. */
+  bytes: number;
+  tookMs: number;
+  /** Absent: not yet. */
+  lastLookNs?: string;
+  /** When something was last left out because too many files waited. */
+  lastSkippedNs?: string;
 }
 
 /** A look at a folder that somebody asked for, running or done. */
@@ -131,7 +156,14 @@ export interface DlpReadMethods {
   /** What is looked for, and what is watched. */
   'dlp.indexes': {
     params: Record<string, never>;
-    result: { indexes: DlpIndexJson[]; problem?: string; coverage: DlpCoverageJson };
+    result: {
+      indexes: DlpIndexJson[];
+      /** Files with rules for patterns that are in force. */
+      ruleFiles: string[];
+      /** What is not in force, and why. */
+      problems: { what: string; remedy: string }[];
+      coverage: DlpCoverageJson;
+    };
   };
   /** Files in which protected data was found, newest first: events of type `dlp`. `query` narrows. */
   'dlp.hits': { params: { query?: string; limit?: number; before?: string }; result: EventPage };

@@ -1,5 +1,6 @@
 /** Contract: how the agent is, and what checks of the machine and of the logs found. */
 import type { Lane } from './contract-events.ts';
+import type { DlpHealthJson } from './contract-dlp.ts';
 import type { FrozenJson, PolicyActsJson } from './contract-policy.ts';
 
 export interface HookJson {
@@ -115,6 +116,8 @@ export interface HealthSnapshot {
     frozen?: FrozenJson[];
     troubles: { kind: string; detail: string }[];
   };
+  /** Whether protected data is looked for, and what that costs. */
+  dlp?: DlpHealthJson;
   /** Events since the start with a text that the shield does not call benign. */
   shield?: { suspicious: number; malicious: number };
   /** What policies did lately: what notices are made of. */

@@ -15,6 +15,22 @@ function enforcementLine({ policies, reach }: NonNullable<HealthSnapshot['enforc
   return `policies  ${policies} blocking, ${kernel.join(', ')}`;
 }
 
+/** Whether protected data is looked for. */
+function dlpLine(dlp: NonNullable<HealthSnapshot['dlp']>): string {
+  if (dlp.state !== 'watching') {
+    return dlp.state === 'off'
+      ? 'dlp       off: there is no index and no rule to look for'
+      : 'dlp       NOT looking for protected data (see above)';
+  }
+  const { totals, queue } = dlp;
+  const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
+  const sources = [
+    ...(dlp.indexes > 0 ? [count(dlp.indexes, 'index', 'indexes')] : []),
+    ...(dlp.ruleFiles > 0 ? [count(dlp.ruleFiles, 'file of rules', 'files of rules')] : []),
+  ].join(', ');
+  return `dlp       ${sources}; ${totals.looked} files looked at, ${totals.matched} with protected data, ${totals.unscannable} unscannable, ${totals.skipped} skipped, ${queue.waiting} waiting`;
+}
+
 export const command: Command = {
   summary: 'how the agent is doing',
   usage: `usage: sentinel status [--json] [--data DIR]
@@ -55,6 +71,7 @@ Exit code 0 when the agent records as it should, 1 when it is degraded, has fail
         `rates     ${health.rates.security}/s security, ${health.rates.observability}/s observability`,
         `rules     ${health.rules.loaded} loaded, ${health.totals.detections} detections since start`,
         ...(health.enforcement ? [enforcementLine(health.enforcement)] : []),
+        ...(health.dlp ? [dlpLine(health.dlp)] : []),
         ...health.wal.map(
           (log) =>
             `log       ${log.lane}: ${log.state}, ${log.writer} writer, ${log.durableSeq} records, flush ${log.flushP50Us} µs`,

@@ -107,10 +107,13 @@ const QUARANTINED: DlpQuarantineJson = {
 const FULL: DlpPageData = {
   state: {
     coverage: COVERAGE,
+    ruleFiles: ['/etc/sentinel/payments.yml'],
+    problems: [],
     indexes: [
       {
         file: '/var/lib/sentinel/dlp/indexes/customers.sdlp',
         name: 'customers',
+        format: 'rows',
         bytes: 73_400_000,
         rows: 1_204_118,
         entries: 2_408_236,
@@ -192,6 +195,8 @@ const EMPTY: DlpPageData = {
       protectedFiles: 0,
     },
     indexes: [],
+    ruleFiles: [],
+    problems: [],
   },
   hits: NONE,
   unscannable: NONE,
@@ -221,7 +226,12 @@ const BROKEN: DlpPageData = {
   ...EMPTY,
   state: {
     ...EMPTY.state,
-    problem: 'customers.sdlp was made for another key; give its key with --key, or build it again here',
+    problems: [
+      {
+        what: 'the index /var/lib/sentinel/dlp/indexes/customers.sdlp was made with another key',
+        remedy: 'give its key with dlp.keys, or build it again',
+      },
+    ],
   },
 };
 

@@ -104,8 +104,8 @@ match: {secondary: 1, withinTokens: 24}
   });
 
   it('says what is looked for and where', async () => {
-    const { indexes, coverage, problem } = await agent!.client.call('dlp.indexes', {});
-    expect(problem).toBeUndefined();
+    const { indexes, coverage, problems } = await agent!.client.call('dlp.indexes', {});
+    expect(problems).toEqual([]);
     expect(indexes).toMatchObject([{ name: 'customers', rows: ROWS, signature: 'trusted' }]);
     expect(coverage.mounts.find(({ path }) => path === stick)).toMatchObject({
       kind: 'removable',

@@ -55,11 +55,20 @@ export function DlpPage({
   return (
     <>
       <Summary state={state} />
-      {state.problem === undefined ? null : (
+      {state.problems.length === 0 ? null : (
         <Notice title={t('dlp.problem')} alert>
-          <p>
-            <SafeText text={state.problem} limit={600} />
-          </p>
+          <ul>
+            {state.problems.map(({ what, remedy }) => (
+              <li key={what}>
+                <SafeText text={sayAgent(what)} limit={400} />
+                {remedy === '' ? null : (
+                  <div className="dim">
+                    {t('health.remedy')}: <SafeText text={sayAgent(remedy)} limit={200} />
+                  </div>
+                )}
+              </li>
+            ))}
+          </ul>
         </Notice>
       )}
       {hasIndex ? null : (

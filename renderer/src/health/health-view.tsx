@@ -7,6 +7,7 @@ import { duration, msOf } from '../ui/format.ts';
 import { Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { ConsoleSection } from './console-section.tsx';
+import { DlpSection } from './dlp-section.tsx';
 import { DoctorSection } from './doctor-section.tsx';
 import { AgentSection, ApiSection, ErrorsSection, HostSection } from './agent-sections.tsx';
 import { LatencySection, LaneSection, SinksSection, WalSection } from './record-sections.tsx';
@@ -71,6 +72,7 @@ export function HealthView() {
         <SinksSection health={health} />
         <LatencySection health={health} />
         <ApiSection health={health} />
+        <DlpSection health={health} />
         <ErrorsSection health={health} />
         <DoctorSection />
         <HostSection health={health} />

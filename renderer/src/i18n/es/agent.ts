@@ -4,7 +4,10 @@
  * in turn (parts set apart by "; " or ", "). One without an entry stays as the agent said it. Longer ones first where one
  * could be taken for another.
  */
+import { AGENT_DLP_ES } from './agent-dlp.ts';
+
 export const AGENT_ES: readonly (readonly [en: string, es: string])[] = [
+  ...AGENT_DLP_ES,
   // Problems: sensor
   ['{missing} of {all} kernel hooks are missing', 'faltan {missing} de {all} enganches del núcleo'],
   ['not seen: {what*}', 'no se ve: {what*}'],
@@ -199,7 +202,6 @@ export const AGENT_ES: readonly (readonly [en: string, es: string])[] = [
   ],
   ['{folder} is {mode}, owned by uid {uid}', '{folder} es {mode}, del uid {uid}'],
   ['the {tier} sensor does not tell of written files', 'el sensor {tier} no informa de ficheros escritos'],
-  ['there is no index and no rule', 'no hay índice ni regla'],
   // Hooks
   ['polled every {n} ms', 'sondeado cada {n} ms'],
   ['only with the scope of the whole host', 'solo con el ámbito de toda la máquina'],
