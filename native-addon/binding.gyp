@@ -72,6 +72,7 @@
         "src/dlp/fold.cc",
         "src/dlp/scanner.cc",
         "src/dlp/text.cc",
+        "src/dlp/text_judge.cc",
         "src/dlp/automaton.cc",
         "src/dlp/patterns.cc",
         "src/dlp/patterns_binding.cc",

@@ -13,9 +13,10 @@ const source = join(root, 'native-addon', 'src');
 
 /** Sources of each target besides its own. */
 export const TARGETS: Readonly<Record<string, readonly string[]>> = {
-  text: ['text.cc'],
+  text: ['text.cc', 'text_judge.cc'],
   patterns: [
     'text.cc',
+    'text_judge.cc',
     'automaton.cc',
     'patterns.cc',
     'patterns_context.cc',
@@ -25,6 +26,7 @@ export const TARGETS: Readonly<Record<string, readonly string[]>> = {
   ],
   documents: [
     'text.cc',
+    'text_judge.cc',
     'winnow.cc',
     'fold.cc',
     'edm_hash.cc',

@@ -63,8 +63,11 @@ class Recorder : public TextSink {
 };
 
 void text(const std::vector<uint8_t>& input, uint32_t seed) {
-  Decoder decoder;
-  for (int round = 0; round < 2; round++) {
+  Recorder plain;
+  for (int round = 0; round < 4; round++) {
+    // Without vector instructions first: the same must come out with them.
+    static Decoder decoders[2] = {Decoder(true), Decoder(false)};
+    Decoder& decoder = decoders[round / 2];
     Recorder recorder;
     Chunks chunks(seed);
     for (size_t i = 0; i < input.size();) {
@@ -76,7 +79,12 @@ void text(const std::vector<uint8_t>& input, uint32_t seed) {
     }
     decoder.feed(nullptr, 0, true, recorder);
     decoder.reset();
-    if (round == 0) continue;  // the second shows that reset() forgets
+    if (round % 2 == 0) continue;  // the second shows that reset() forgets
+    if (round == 1) {
+      plain = recorder;
+      continue;
+    }
+    if (recorder.bytes != plain.bytes || recorder.places != plain.places) recorder.cut = true;
     recorder.finish();
     static const char* const kHex = "0123456789abcdef";
     json += "{\"text\":\"";

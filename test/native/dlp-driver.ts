@@ -13,7 +13,7 @@ export function buildDlpDriver(): string {
   mkdirSync(out, { recursive: true });
   const driver = join(out, 'driver');
   const source = join(root, 'native-addon', 'src');
-  const parts = ['text.cc', 'validators.cc', 'validators_national.cc'].map((name) =>
+  const parts = ['text.cc', 'text_judge.cc', 'validators.cc', 'validators_national.cc'].map((name) =>
     join(source, 'dlp', name),
   );
   const main = join(import.meta.dirname, 'dlp-driver.cc');

@@ -31,7 +31,7 @@ void HitList::hit(const Hit &hit) {
 }
 
 Scan::Scan(const Sources &sources, const ScanLimits &limits)
-    : sources_(sources), limits_(limits), list_(limits.maxHits), started_(std::chrono::steady_clock::now()) {
+    : sources_(sources), limits_(limits), decoder_(limits.portable), list_(limits.maxHits), started_(std::chrono::steady_clock::now()) {
   uint32_t handle = 0;
   for (const auto &source : sources_) detectors_.push_back(source->detector(handle++, limits.portable));
 }

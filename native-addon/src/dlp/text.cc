@@ -1,11 +1,19 @@
 #include "dlp/text.h"
 
+#include <string.h>
+
 #include <cstring>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 namespace sentinel::dlp {
 namespace {
 
 constexpr size_t kOutBytes = 16 * 1024;
+// A character, and what a vector writes behind its end.
+constexpr size_t kOutSlack = 32;
 
 // Windows-1252 0x80..0x9F; 0 where it defines nothing.
 constexpr uint16_t kWindows1252[32] = {
@@ -13,100 +21,43 @@ constexpr uint16_t kWindows1252[32] = {
     0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
 
-// How far the bytes of a block go; compiled to vector code.
-struct Extremes {
-  uint8_t low, high;
-};
-
-Extremes extremes(const uint8_t* bytes, size_t length) {
-  uint8_t low = 0xFF, high = 0;
-  for (size_t i = 0; i < length; i++) {
-    low = bytes[i] < low ? bytes[i] : low;
-    high = bytes[i] > high ? bytes[i] : high;
-  }
-  return {low, high};
-}
-
-struct Census {
-  size_t printable, controls;
-};
-
-Census census(const uint8_t* bytes, size_t length) {
-  Census result{0, 0};
+// How many bytes from here on are ASCII.
+size_t asciiRun(const uint8_t* bytes, size_t length) {
   size_t i = 0;
-  while (i < length) {
-    const size_t end = length - i > 128 ? i + 128 : length;
-    uint8_t printable = 0, controls = 0;  // one vector lane each: at most 128 per round
-    for (; i < end; i++) {
-      const uint8_t b = bytes[i];
-      printable += static_cast<uint8_t>(b >= 0x20) & static_cast<uint8_t>(b < 0x7F);
-      printable += static_cast<uint8_t>(b >= 0x09) & static_cast<uint8_t>(b <= 0x0D);
-      controls += static_cast<uint8_t>(b < 0x09) | (static_cast<uint8_t>(b > 0x0D) & static_cast<uint8_t>(b < 0x20) &
-                                                    static_cast<uint8_t>(b != 0x1B));
-    }
-    result.printable += printable;
-    result.controls += controls;
+#if defined(__x86_64__)
+  for (; i + 16 <= length; i += 16) {
+    const int high = _mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i)));
+    if (high != 0) return i + static_cast<size_t>(__builtin_ctz(static_cast<uint32_t>(high)));
   }
-  return result;
+#endif
+  while (i < length && bytes[i] < 0x80) i++;
+  return i;
 }
 
-// Whether all of a block is UTF-8, not counting sequences that its edges cut.
-bool validInside(const uint8_t* bytes, size_t length) {
-  size_t i = 0;
-  while (i < length && i < 3 && (bytes[i] & 0xC0) == 0x80) i++;
-  while (i < length) {
-    while (i + 8 <= length) {
-      uint64_t word;
-      std::memcpy(&word, bytes + i, 8);
-      if (word & 0x8080808080808080ull) break;
-      i += 8;
+// Turns UTF-16 units into ASCII up to the first that is none, at most sixteen, of which the first is; returns how many.
+// Writes at most 16 bytes.
+size_t asciiUnits(const uint8_t* bytes, size_t units, bool bigEndian, uint8_t* to) {
+#if defined(__x86_64__)
+  if (units >= 16) {
+    __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)), b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16));
+    if (bigEndian) {
+      a = _mm_or_si128(_mm_slli_epi16(a, 8), _mm_srli_epi16(a, 8));
+      b = _mm_or_si128(_mm_slli_epi16(b, 8), _mm_srli_epi16(b, 8));
     }
-    if (i >= length) break;
-    if (bytes[i] < 0x80) {
-      i++;
-      continue;
-    }
-    const int size = utf8Sequence(bytes + i, length - i);
-    if (size == 0) return false;
-    if (size < 0) return true;
-    i += static_cast<size_t>(size);
+    const __m128i beyond = _mm_set1_epi16(static_cast<int16_t>(0xFF80)), zero = _mm_setzero_si128();
+    const __m128i ascii = _mm_packs_epi16(_mm_cmpeq_epi16(_mm_and_si128(a, beyond), zero), _mm_cmpeq_epi16(_mm_and_si128(b, beyond), zero));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(a, b));
+    const uint32_t other = ~static_cast<uint32_t>(_mm_movemask_epi8(ascii)) & 0xFFFF;
+    return other != 0 ? static_cast<size_t>(__builtin_ctz(other)) : 16;
   }
-  return true;
-}
-
-// High bytes of UTF-16 units that people write; 0x00 depends on the low byte.
-struct HighBytes {
-  bool likely[256] = {};
-  constexpr HighBytes() {
-    for (int i = 0x01; i <= 0x06; i++) likely[i] = true;
-    for (int i = 0x09; i <= 0x0E; i++) likely[i] = true;
-    likely[0x10] = likely[0x11] = likely[0x17] = likely[0x1E] = likely[0x1F] = likely[0x20] = likely[0x21] = true;
-    likely[0x30] = likely[0x31] = likely[0xFF] = true;
-    for (int i = 0x34; i <= 0x9F; i++) likely[i] = true;
-    for (int i = 0xAC; i <= 0xD7; i++) likely[i] = true;
+#endif
+  size_t count = 0;
+  for (; count < units && count < 16; count++) {
+    const uint8_t low = bytes[2 * count + (bigEndian ? 1 : 0)], high = bytes[2 * count + (bigEndian ? 0 : 1)];
+    if (high != 0 || low >= 0x80) break;
+    to[count] = low;
   }
-};
-constexpr HighBytes kHighBytes;
-
-// 0 if the block is hardly UTF-16 of this kind; more for more characters, and most for those of Latin scripts.
-size_t utf16Score(const uint8_t* bytes, size_t length, bool bigEndian, bool odd) {
-  const size_t first = odd ? 1 : 0;
-  if (length < first + 2) return 0;
-  const size_t units = (length - first) / 2;
-  size_t likely = 0, narrow = 0;
-  for (size_t i = 0; i < units; i++) {
-    const uint8_t a = bytes[first + 2 * i], b = bytes[first + 2 * i + 1];
-    const uint8_t high = bigEndian ? a : b, low = bigEndian ? b : a;
-    if (high == 0) {
-      const bool text = (low >= 0x20 && low < 0x7F) || (low >= 0x09 && low <= 0x0D) || low >= 0xA0;
-      likely += text;
-      narrow += text;
-    } else {
-      likely += kHighBytes.likely[high];
-    }
-    if (i == 15 && likely < 12) return 0;
-  }
-  return likely * 8 >= units * 7 ? likely + narrow : 0;
+  return count;
 }
 
 }  // namespace
@@ -148,21 +99,18 @@ uint64_t streamOffset(const OffsetRun* runs, size_t count, uint64_t decoded) {
   return run.stream + (decoded - run.decoded) / run.decodedUnit * run.streamUnit;
 }
 
-Decoder::Decoder() { out_.reserve(kOutBytes + 16); }
+Decoder::Decoder(bool portable) : portable_(portable), out_(new uint8_t[kOutBytes + kOutSlack]()) {}
 
 Decoder::~Decoder() { reset(); }
 
 void Decoder::reset() {
-  now_ = {Mode::kPass, false, false};
+  now_ = {TextMode::kPass, false, false};
   offset_ = 0;
   heldLength_ = runLength_ = tailLength_ = 0;
   highSurrogate_ = 0;
-  volatile uint8_t* held = held_;
-  for (size_t i = 0; i < kBlock; i++) held[i] = 0;
-  out_.resize(kOutBytes + 16);  // as much as there ever is in it
-  volatile uint8_t* out = out_.data();
-  for (size_t i = 0; i < kOutBytes + 16; i++) out[i] = 0;
-  out_.clear();
+  explicit_bzero(held_, sizeof held_);
+  explicit_bzero(out_.get(), kOutBytes + kOutSlack);
+  outLength_ = 0;
   runs_.clear();
   decoded_ = 0;
 }
@@ -197,52 +145,27 @@ void Decoder::feed(const uint8_t* bytes, size_t length, bool last, TextSink& sin
   flushOut(sink);
 }
 
-Decoder::Judgement Decoder::judge(const uint8_t* bytes, size_t length) const {
-  const Extremes seen = extremes(bytes, length);
-  const bool mayEndUtf16 = now_.mode == Mode::kUtf16 && length < 32;
-  if (seen.low > 0 && !mayEndUtf16 && (seen.high < 0x80 || validInside(bytes, length)))
-    return {Mode::kPass, false, false};
-  const Census count = census(bytes, length);
-  // A few bytes without a zero among them say nothing.
-  const bool enough = seen.low == 0 || length >= 32 || now_.mode == Mode::kUtf16;
-  if (enough && (count.printable * 5 < length * 4 || mayEndUtf16)) {
-    size_t best = 0;
-    Judgement result{Mode::kPass, false, false};
-    for (int i = now_.mode == Mode::kUtf16 ? -1 : 0; i < 4; i++) {
-      const Judgement candidate = i < 0 ? now_ : Judgement{Mode::kUtf16, (i & 1) != 0, (i & 2) != 0};
-      const size_t score = utf16Score(bytes, length, candidate.bigEndian, candidate.odd);
-      if (score <= best) continue;
-      best = score;
-      result = candidate;
-    }
-    if (best > 0) return result;
-  }
-  if (seen.high >= 0x80 && count.controls * 100 <= length && !validInside(bytes, length))
-    return {Mode::kEightBit, false, false};
-  return {Mode::kPass, false, false};
-}
-
 void Decoder::block(const uint8_t* bytes, size_t length, uint64_t offset, TextSink& sink) {
   if (offset == 0 && length >= 2) {
     // A byte order mark is no text; UTF-16's tells what the first blocks are if they look like it at all.
     size_t mark = 0;
     if (length >= 3 && bytes[0] == 0xEF && bytes[1] == 0xBB && bytes[2] == 0xBF) mark = 3;
-    if (bytes[0] == 0xFF && bytes[1] == 0xFE) now_ = {Mode::kUtf16, false, false}, mark = 2;
-    if (bytes[0] == 0xFE && bytes[1] == 0xFF) now_ = {Mode::kUtf16, true, false}, mark = 2;
+    if (bytes[0] == 0xFF && bytes[1] == 0xFE) now_ = {TextMode::kUtf16, false, false}, mark = 2;
+    if (bytes[0] == 0xFE && bytes[1] == 0xFF) now_ = {TextMode::kUtf16, true, false}, mark = 2;
     bytes += mark;
     length -= mark;
     offset += mark;
     if (length == 0) return;
   }
-  const Judgement next = judge(bytes, length);
-  if (next.mode == Mode::kPass && now_.mode == Mode::kPass) {
+  const Judgement next = judgeBlock(bytes, length, now_, portable_);
+  if (next.mode == TextMode::kPass && now_.mode == TextMode::kPass) {
     if (runLength_ == 0) run_ = bytes, runOffset_ = offset;
     runLength_ += length;
     return;
   }
   become(next, sink);
-  if (next.mode == Mode::kPass) run_ = bytes, runOffset_ = offset, runLength_ = length;
-  else if (next.mode == Mode::kEightBit) eightBit(bytes, length, offset, sink);
+  if (next.mode == TextMode::kPass) run_ = bytes, runOffset_ = offset, runLength_ = length;
+  else if (next.mode == TextMode::kEightBit) eightBit(bytes, length, offset, sink);
   else utf16(bytes, length, offset, sink);
 }
 
@@ -250,7 +173,7 @@ void Decoder::become(Judgement next, TextSink& sink) {
   if (next.mode == now_.mode && next.bigEndian == now_.bigEndian && next.odd == now_.odd) return;
   flushRun(sink);
   // Eight-bit text and clean text may share a sequence that the edge of a block cuts.
-  if (now_.mode == Mode::kUtf16 || next.mode == Mode::kUtf16) settleTail(sink);
+  if (now_.mode == TextMode::kUtf16 || next.mode == TextMode::kUtf16) settleTail(sink);
   flushOut(sink);
   now_ = next;
 }
@@ -261,9 +184,9 @@ void Decoder::settleTail(TextSink& sink) {
     put(0xFFFD, highOffset_, 2, sink);
   }
   for (size_t i = 0; i < tailLength_; i++) {
-    if (now_.mode == Mode::kPass) {
+    if (now_.mode == TextMode::kPass) {
       raw(tail_ + i, 1, tailOffset_ + i, sink);
-    } else if (now_.mode == Mode::kEightBit) {
+    } else if (now_.mode == TextMode::kEightBit) {
       const uint8_t byte = tail_[i];
       const uint16_t mapped = byte < 0x80 || byte >= 0xA0 ? byte : kWindows1252[byte - 0x80];
       put(mapped != 0 ? mapped : byte, tailOffset_ + i, 1, sink);
@@ -283,10 +206,10 @@ void Decoder::flushRun(TextSink& sink) {
 }
 
 void Decoder::flushOut(TextSink& sink) {
-  if (out_.empty()) return;
-  sink.text(out_.data(), out_.size(), {decoded_, runs_.data(), runs_.size()});
-  decoded_ += out_.size();
-  out_.clear();
+  if (outLength_ == 0) return;
+  sink.text(out_.get(), outLength_, {decoded_, runs_.data(), runs_.size()});
+  decoded_ += outLength_;
+  outLength_ = 0;
   runs_.clear();
 }
 
@@ -326,6 +249,12 @@ void Decoder::pass(const uint8_t* bytes, size_t length, uint64_t offset, TextSin
 void Decoder::eightBit(const uint8_t* bytes, size_t length, uint64_t offset, TextSink& sink) {
   size_t i = 0;
   while (i < length || tailLength_ > 0) {
+    if (tailLength_ == 0) {
+      const size_t ascii = asciiRun(bytes + i, length - i);
+      raw(bytes + i, ascii, offset + i, sink);
+      i += ascii;
+      if (i == length) return;
+    }
     uint8_t joined[8];
     const uint8_t* at = bytes + i;
     size_t available = length - i;
@@ -380,14 +309,17 @@ void Decoder::utf16(const uint8_t* bytes, size_t length, uint64_t offset, TextSi
     if (bytes[0] != 0 && bytes[0] < 0x80) put(bytes[0], offset, 1, sink);
     i = 1;
   }
-  for (; i + 1 < length; i += 2) {
+  while (i + 1 < length) {
     const uint16_t value = static_cast<uint16_t>(now_.bigEndian ? bytes[i] << 8 | bytes[i + 1] : bytes[i + 1] << 8 | bytes[i]);
     if (value < 0x80 && highSurrogate_ == 0) {
-      if (out_.size() >= kOutBytes) flushOut(sink);
-      map(offset + i, 1, 2);
-      out_.push_back(static_cast<uint8_t>(value));
+      if (outLength_ >= kOutBytes) flushOut(sink);
+      const size_t units = asciiUnits(bytes + i, (length - i) / 2, now_.bigEndian, out_.get() + outLength_);
+      map(offset + i, 1, 2, units);
+      outLength_ += units;
+      i += 2 * units;
     } else {
       unit(value, offset + i, sink);
+      i += 2;
     }
   }
   if (i < length) {
@@ -416,41 +348,49 @@ void Decoder::unit(uint16_t value, uint64_t offset, TextSink& sink) {
   put(low ? 0xFFFD : value, offset, 2, sink);
 }
 
-void Decoder::map(uint64_t offset, uint8_t decodedUnit, uint8_t streamUnit) {
-  const uint64_t at = decoded_ + out_.size();
-  if (!runs_.empty()) {
-    const OffsetRun& last = runs_.back();
-    if (last.decodedUnit == decodedUnit && last.streamUnit == streamUnit &&
-        last.stream + (at - last.decoded) / decodedUnit * streamUnit == offset)
-      return;
-  }
-  runs_.push_back({at, offset, decodedUnit, streamUnit});
+// Says that the next `count` characters of the output come from `offset` on.
+void Decoder::map(uint64_t offset, uint8_t decodedUnit, uint8_t streamUnit, size_t count) {
+  const bool goesOn = !runs_.empty() && nextInRun_ == offset && runs_.back().decodedUnit == decodedUnit && runs_.back().streamUnit == streamUnit;
+  if (!goesOn) runs_.push_back({decoded_ + outLength_, offset, decodedUnit, streamUnit});
+  nextInRun_ = offset + streamUnit * count;
 }
 
 void Decoder::put(uint32_t point, uint64_t offset, uint8_t inWidth, TextSink& sink) {
-  if (out_.size() >= kOutBytes) flushOut(sink);
-  map(offset, point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4, inWidth);
-  if (point < 0x80) {
-    out_.push_back(static_cast<uint8_t>(point));
-  } else if (point < 0x800) {
-    out_.push_back(static_cast<uint8_t>(0xC0 | point >> 6));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point & 0x3F)));
-  } else if (point < 0x10000) {
-    out_.push_back(static_cast<uint8_t>(0xE0 | point >> 12));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point >> 6 & 0x3F)));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point & 0x3F)));
+  if (outLength_ >= kOutBytes) flushOut(sink);
+  const int width = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  map(offset, static_cast<uint8_t>(width), inWidth, 1);
+  uint8_t* to = out_.get() + outLength_;
+  outLength_ += static_cast<size_t>(width);
+  const auto more = [point](int shift) { return static_cast<uint8_t>(0x80 | (point >> shift & 0x3F)); };
+  if (width == 1) {
+    to[0] = static_cast<uint8_t>(point);
+  } else if (width == 2) {
+    to[0] = static_cast<uint8_t>(0xC0 | point >> 6);
+    to[1] = more(0);
+  } else if (width == 3) {
+    to[0] = static_cast<uint8_t>(0xE0 | point >> 12);
+    to[1] = more(6);
+    to[2] = more(0);
   } else {
-    out_.push_back(static_cast<uint8_t>(0xF0 | point >> 18));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point >> 12 & 0x3F)));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point >> 6 & 0x3F)));
-    out_.push_back(static_cast<uint8_t>(0x80 | (point & 0x3F)));
+    to[0] = static_cast<uint8_t>(0xF0 | point >> 18);
+    to[1] = more(12);
+    to[2] = more(6);
+    to[3] = more(0);
   }
 }
 
+// Bytes as they are: a whole character, or as much ASCII as there is.
 void Decoder::raw(const uint8_t* bytes, size_t length, uint64_t offset, TextSink& sink) {
-  if (out_.size() >= kOutBytes) flushOut(sink);
-  map(offset, 1, 1);
-  out_.insert(out_.end(), bytes, bytes + length);
+  while (length > 0) {
+    if (outLength_ >= kOutBytes) flushOut(sink);
+    const size_t part = length <= 4 || length < kOutBytes - outLength_ ? length : kOutBytes - outLength_;
+    map(offset, 1, 1, part);
+    std::memcpy(out_.get() + outLength_, bytes, part);
+    outLength_ += part;
+    bytes += part;
+    offset += part;
+    length -= part;
+  }
 }
 
 }  // namespace sentinel::dlp

@@ -12,7 +12,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "dlp/text_judge.h"
 
 namespace sentinel::dlp {
 
@@ -45,7 +48,8 @@ class TextSink {
 
 class Decoder {
  public:
-  Decoder();
+  // `portable`: no vector instructions beyond what every processor of the kind has.
+  explicit Decoder(bool portable = false);
   ~Decoder();  // overwrites what it held
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
@@ -55,15 +59,9 @@ class Decoder {
   // Ready for another stream.
   void reset();
 
-  static constexpr size_t kBlock = 1024;
+  static constexpr size_t kBlock = kMaxJudged;
 
  private:
-  enum class Mode : uint8_t { kPass, kEightBit, kUtf16 };
-  struct Judgement {
-    Mode mode;
-    bool bigEndian, odd;
-  };
-  Judgement judge(const uint8_t* block, size_t length) const;
   void block(const uint8_t* bytes, size_t length, uint64_t offset, TextSink& sink);
   void become(Judgement next, TextSink& sink);
   void flushRun(TextSink& sink);
@@ -75,9 +73,10 @@ class Decoder {
   void put(uint32_t codePoint, uint64_t offset, uint8_t inWidth, TextSink& sink);
   void raw(const uint8_t* bytes, size_t length, uint64_t offset, TextSink& sink);
   void settleTail(TextSink& sink);
-  void map(uint64_t offset, uint8_t decodedUnit, uint8_t streamUnit);
+  void map(uint64_t offset, uint8_t decodedUnit, uint8_t streamUnit, size_t count);
 
-  Judgement now_{Mode::kPass, false, false};
+  const bool portable_;
+  Judgement now_{TextMode::kPass, false, false};
   uint64_t offset_ = 0;  // of the next byte that feed() gets
   uint8_t held_[kBlock];  // a block that is not yet whole
   size_t heldLength_ = 0;
@@ -89,8 +88,10 @@ class Decoder {
   uint64_t tailOffset_ = 0;
   uint16_t highSurrogate_ = 0;
   uint64_t highOffset_ = 0;
-  std::vector<uint8_t> out_;
+  const std::unique_ptr<uint8_t[]> out_;
+  size_t outLength_ = 0;
   std::vector<OffsetRun> runs_;  // of out_
+  uint64_t nextInRun_ = 0;       // offset in the stream of what would continue the last run
   uint64_t decoded_ = 0;         // offset in the text of what comes after all pieces handed on
 };
 
