@@ -147,16 +147,27 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
   }
 }
 
+/** What of the index has to be in a text. */
+function matching(info: IndexInfo): string {
+  if (info.format === 'documents')
+    return 'a run of letters and digits of a document, 111 or more are always found; told with the share that is there';
+  if (info.format === 'files') return 'a whole file, byte for byte';
+  const { secondary, sameRow, withinTokens } = info.match;
+  if (secondary === 0) return 'a primary value alone';
+  const values = secondary === 1 ? '1 secondary value' : `${secondary} secondary values`;
+  return `a primary value with ${values} of its row ${sameRow ? 'on the same line' : `within ${withinTokens} words`}`;
+}
+
 function describe(info: IndexInfo): string {
   const fields = info.fields.map(
     ({ column, role, type, combined }) =>
       `  ${column}: ${role}, ${type}${combined ? ', only in combination' : ''}\n`,
   );
   return (
-    `${info.path}: ${info.name}, ${info.rows} rows, ${info.entries} entries, ${info.bytes} bytes\n` +
+    `${info.path}: ${info.name}, ${info.rows} ${info.format ?? 'rows'}, ${info.entries} entries, ${info.bytes} bytes\n` +
     `  made ${new Date(info.createdMs).toISOString()} (${duration(info.ageMs)} ago), key ${info.keyId}, signed by ${info.signer} (${info.signature.replace('_', ' ')})\n` +
     `  prefilter lets ${(info.prefilterRate * 100).toFixed(2)} % of unrelated values through\n` +
-    `  match: ${info.match.secondary} secondaries within ${info.match.withinTokens || 'the line, any'} tokens\n${fields.join('')}`
+    `  match: ${matching(info)}\n${fields.join('')}`
   );
 }
 

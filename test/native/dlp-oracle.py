@@ -1,5 +1,6 @@
 """Numbers with the verdict of python3-stdnum, one "kind verdict number" per line. argv: count per kind and side, seed."""
 import importlib
+import os
 import random
 import re
 import sys
@@ -37,8 +38,23 @@ def dated(form):
     return form.format(Y=year, y=year % 100, m=month, d=day)
 
 
+# Brands by first digits and lengths, from the issuers' own pages and ISO/IEC 7812.
+CARDS = re.compile(
+    r"^(4[0-9]{12}([0-9]{3}){0,2}"  # Visa
+    r"|(5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"  # Mastercard
+    r"|3[47][0-9]{13}"  # American Express
+    r"|(30[0-5]|309|36[0-9]|38[0-9]|39[0-9])([0-9]{11}|[0-9]{13,16})"  # Diners Club
+    r"|(6011|64[4-9][0-9]|65[0-9]{2}|62[0-9]{2}|81[0-6][0-9]|817[01]|35(2[89]|[3-8][0-9])|220[0-4])[0-9]{12,15}"
+    r"|(60[0-9]{2}|8[12][0-9]{2}|508[0-9])[0-9]{12}"  # RuPay
+    r"|(5018|5020|5038|5893|6304|6759|676[123])[0-9]{8,15})$"  # Maestro
+)
+CARD_FORMS = ["4" + "n" * 15, "4" + "n" * 12, "4" + "n" * 18, "34" + "n" * 13, "37" + "n" * 13, "51" + "n" * 14, "55" + "n" * 14,
+              "2221" + "n" * 12, "2720" + "n" * 12, "6011" + "n" * 12, "65" + "n" * 14, "3528" + "n" * 12, "62" + "n" * 17,
+              "36" + "n" * 12, "300" + "n" * 11, "2204" + "n" * 12, "6759" + "n" * 8, "508" + "n" * 13, "817199" + "n" * 10]
+
+
 def luhn_card(number):
-    return module("luhn").is_valid(number) and len(number) == 16
+    return bool(CARDS.match(number)) and module("luhn").is_valid(number)
 
 
 def npi(number):
@@ -67,25 +83,39 @@ def nino(number):
 
 
 CF_MONTHS = "ABCDEHLMPRST"
-IBANS = ["DE18n", "FR10n11c2n", "GB4a14n", "ES20n", "IT1a10n12c", "NL4a10n", "BE12n", "CH5n12c", "PL24n", "SE20n",
-         "NO11n", "PT21n", "AT16n", "MT4a5n18c", "SA2n18c", "BR23n1a1c", "TR5n1n16c", "LC4a24c", "IE4a14n", "DK14n"]
+# Every country of the oracle's copy of the SWIFT registry, as (code, structure).
+IBANS = [
+    (prefix, props["bban"])
+    for line in open(os.path.join(os.path.dirname(module("iban").__file__), "iban.dat"), encoding="utf-8")
+    if not line.startswith("#")
+    for prefix, props in [(line[:2], dict(re.findall(r'(\w+)="([^"]*)"', line)))]
+]
 
 
 def iban():
-    text = rnd.choice(IBANS)
-    body = "".join("".join(pick(kind) for _ in range(int(n))) for n, kind in re.findall(r"(\d+)([nac])", text[2:]))
-    check = module("iso7064.mod_97_10").calc_check_digits(body + text[:2])
-    return text[:2] + check + body
+    # One country after the other, so that each gets its share.
+    iban.at = getattr(iban, "at", -1) + 1
+    code, structure = IBANS[iban.at % len(IBANS)]
+    body = "".join("".join(pick(kind) for _ in range(int(n))) for n, kind in re.findall(r"(\d+)!([nac])", structure))
+    check = module("iso7064.mod_97_10").calc_check_digits(body + code)
+    return code + check + body
+
+
+def icd10(number):
+    # ICD-10-CM Official Guidelines, section I.A: 3 to 7 characters, the first a letter, the second a digit, the third a
+    # digit (or A, B in newer chapters), X as placeholder, an extension of a letter or digit. U is reserved but for U07, U09.
+    return bool(re.match(r"^([A-TV-Z][0-9][0-9AB]|U0[79])[0-9A-Z]{0,4}$", number))
 
 
 # Kind, a candidate, the verdict, which characters are tried at the end until the candidate is valid.
 KINDS = [
-    ("card", lambda: rnd.choice(["4nnn", "51nn", "55nn", "6011", "3528", "62nn", "2221"]).replace("n", "5") + pick("nnnnnnnnnnnn"), luhn_card, DIGITS),
+    ("card", lambda: pick(rnd.choice(CARD_FORMS)), luhn_card, DIGITS),
     ("iban", iban, valid_by("iban", check_country=False), None),
     ("us_ssn", lambda: pick("nnnnnnnnn"), valid_by("us.ssn"), DIGITS),
     ("us_npi", lambda: rnd.choice("12") + pick("nnnnnnnnn"), npi, DIGITS),
     ("us_dea", lambda: rnd.choice("ABFM") + pick("annnnnnn"), dea, DIGITS),
     ("us_mbi", lambda: pick("naanaanaann"), mbi, DIGITS),
+    ("icd10", lambda: rnd.choice("AEIJKMSTUVZ") + pick("nc"[: rnd.randint(1, 2)]).ljust(2, "0")[:2] + pick("cccc")[: rnd.randint(0, 4)], icd10, None),
     ("es_dni", lambda: pick("nnnnnnnna"), valid_by("es.dni"), LETTERS),
     ("es_nie", lambda: rnd.choice("XYZ") + pick("nnnnnnna"), valid_by("es.nie"), LETTERS),
     ("uk_nino", lambda: pick("aannnnnna"), nino, LETTERS),

@@ -55,11 +55,19 @@ describe.skipIf(!oracle)('validators', () => {
 
   test('agree with the oracle on thousands of valid and mutated numbers of each kind', () => {
     const { python, path } = oracle!;
-    const said = spawnSync(python, [join(import.meta.dirname, 'dlp-oracle.py'), '400', '20261121'], {
-      encoding: 'utf8',
-      maxBuffer: 64 << 20,
-      env: { ...process.env, ...(path !== undefined && { PYTHONPATH: path }) },
-    });
+    const said = spawnSync(
+      python,
+      [
+        join(import.meta.dirname, 'dlp-oracle.py'),
+        process.env['SENTINEL_TEST_NUMBERS'] ?? '1000',
+        '20261121',
+      ],
+      {
+        encoding: 'utf8',
+        maxBuffer: 64 << 20,
+        env: { ...process.env, ...(path !== undefined && { PYTHONPATH: path }) },
+      },
+    );
     expect(said.status, said.stderr).toBe(0);
     const cases = said.stdout
       .trimEnd()
@@ -74,8 +82,8 @@ describe.skipIf(!oracle)('validators', () => {
       if (!explained(kind, number, expected === '1')) different.push(`${kind} ${number}: oracle ${expected}`);
     }
     expect(different).toEqual([]);
-    expect(Math.min(...byKind.values())).toBeGreaterThanOrEqual(800);
-    expect(cases.length).toBeGreaterThanOrEqual(25_000);
+    expect(Math.min(...byKind.values())).toBeGreaterThanOrEqual(2000);
+    expect(cases.length).toBeGreaterThanOrEqual(76_000);
   });
 
   test('numbers that the issuers print are valid, and their neighbours are not', () => {
@@ -94,6 +102,9 @@ describe.skipIf(!oracle)('validators', () => {
       ['icd10', 'E119'],
       ['icd10', 'S72001A'],
       ['icd10', 'U071'],
+      ['icd10', 'Z3A42'],
+      ['icd10', 'M1A0110'],
+      ['icd10', 'T36X5XA'],
     ];
     expect(judge(valid)).toEqual(valid.map(() => 1));
     const invalid: [string, string][] = [
@@ -109,6 +120,12 @@ describe.skipIf(!oracle)('validators', () => {
       ['us_dea', 'AP5836728'],
       ['icd10', 'U99'],
       ['icd10', 'E1'],
+      ['icd10', 'AB1'],
+      ['icd10', 'E1190000'],
+      ['icd10', 'E1C'],
+      ['us_dea', 'IP5836727'],
+      ['us_mbi', '1SG4TE5MK73'],
+      ['us_mbi', '0EG4TE5MK73'],
       ['br_cpf', '11111111111'],
     ];
     expect(judge(invalid)).toEqual(invalid.map(() => 0));
@@ -123,12 +140,22 @@ function explained(kind: string, number: string, oracleSaysValid: boolean): bool
   if (kind === 'iban' && !oracleSaysValid && /^(FK|HN|MN|NI|OM|SO|YE)/.test(number)) return true;
   // The oracle shortens: leading zeros may be left out there.
   if ((kind === 'nl_bsn' || kind === 'il_id') && oracleSaysValid && number.length < 9) return true;
-  // The oracle here knows cards of 16 digits only; these brands have up to 19.
-  if (kind === 'card' && !oracleSaysValid && number.length > 16) return true;
   // The oracle asks whether the person was born yet; the clock is no property of the number.
   if (kind === 'dk_cpr' && !oracleSaysValid && Number(number.slice(4, 6)) > 25) return true;
+  // The same for people born since 2000, and the oracle does not look at month and day.
+  if (kind === 'be_national')
+    return oracleSaysValid
+      ? Number(number.slice(2, 4)) % 20 > 12 || Number(number.slice(4, 6)) > 31
+      : Number(number.slice(0, 2)) > 25;
   // The sign between date and number is a separator here, and Finland added letters for centuries in 2023.
   if (kind === 'fi_hetu' && !oracleSaysValid && /^\d{6}[B-FU-Y]?\d{3}\w$/.test(number)) return true;
+  // The oracle does not look at the Federal Reserve's districts: 00 to 12, 21 to 32, 61 to 72 and 80.
+  if (
+    kind === 'us_routing' &&
+    oracleSaysValid &&
+    !/^(0\d|1[0-2]|2[1-9]|3[0-2]|6[1-9]|7[0-2]|80)/.test(number)
+  )
+    return true;
   // The tax office issues the groups 50 to 65 as well.
   if (kind === 'us_itin' && !oracleSaysValid && /^9\d\d(5\d|6[0-5])/.test(number)) return true;
   return false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "dlp/fold.h"
+#include "dlp/validators.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

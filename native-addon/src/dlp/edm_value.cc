@@ -3,39 +3,19 @@
 #include <string.h>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "dlp/edm_dates.h"
 #include "dlp/fold.h"
+#include "dlp/validators.h"
 
 namespace sentinel::dlp {
 namespace {
 
 const char *const kTypeNames[] = {"number", "iban", "card", "ssn", "email", "words", "date", "phone", "id"};
 
-// Country code and length of its IBANs (ISO 13616 registry).
-const char kIbanLengths[] =
-    "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18FR27GB22GE22"
-    "GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MN20MR27MT31"
-    "MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27SO23ST25SV28TL23TN24TR26UA29VA22VG24"
-    "XK20YE30";
-
 bool isDigit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
 bool isLetter(uint8_t byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
-
-// The number that eight digits make; false when one of them is none.
-bool eightDigits(const uint8_t *text, uint32_t *value) {
-  uint64_t eight;
-  memcpy(&eight, text, 8);
-  const uint64_t digits = eight - 0x3030303030303030ull;
-  if (((digits | (digits + 0x7676767676767676ull)) & 0x8080808080808080ull) != 0) return false;
-  uint64_t pairs = digits * 10 + (digits >> 8);
-  *value = static_cast<uint32_t>(((pairs & 0x000000FF000000FFull) * 0x000F424000000064ull +
-                                  (pairs >> 16 & 0x000000FF000000FFull) * 0x0000271000000001ull) >>
-                                 32);
-  return true;
-}
 
 // Letters and digits of the cell, upper case; false when it holds anything but these and joiners.
 bool collect(const std::string &cell, bool letters, std::string *out) {
@@ -80,51 +60,6 @@ bool fieldTypeOf(const std::string &name, FieldType *type) {
     return true;
   }
   return false;
-}
-
-bool luhnValid(const uint8_t *digits, size_t n) {
-  uint32_t sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    uint32_t digit = digits[n - 1 - i] - '0';
-    if (i & 1) digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
-    sum += digit;
-  }
-  return sum % 10 == 0;
-}
-
-size_t ibanLength(uint8_t first, uint8_t second) {
-  static const std::array<uint8_t, 676> table = [] {
-    std::array<uint8_t, 676> lengths{};
-    for (size_t at = 0; at + 3 < sizeof kIbanLengths; at += 4) {
-      lengths[static_cast<size_t>((kIbanLengths[at] - 'A') * 26 + kIbanLengths[at + 1] - 'A')] =
-          static_cast<uint8_t>((kIbanLengths[at + 2] - '0') * 10 + kIbanLengths[at + 3] - '0');
-    }
-    return lengths;
-  }();
-  if (first < 'A' || first > 'Z' || second < 'A' || second > 'Z') return 0;
-  return table[static_cast<size_t>((first - 'A') * 26 + second - 'A')];
-}
-
-bool ibanValid(const uint8_t *text, size_t n) {
-  if (n < 5 || n != ibanLength(text[0], text[1]) || !isDigit(text[2]) || !isDigit(text[3])) return false;
-  uint64_t rest = 0;
-  size_t at = 4;
-  // Eight digits at a time; a letter counts as two digits.
-  for (uint32_t value; at + 8 <= n && eightDigits(text + at, &value); at += 8) rest = (rest * 100000000 + value) % 97;
-  for (; at < n + 4; ++at) {
-    const uint8_t byte = text[at < n ? at : at - n];
-    rest = isDigit(byte) ? rest * 10 + (byte - '0') : rest * 100 + (byte - 'A' + 10u);
-    if (rest >= 1000000000000000ull) rest %= 97;
-  }
-  return rest % 97 == 1;
-}
-
-bool ssnValid(const uint8_t *digits, size_t n) {
-  if (n != 9) return false;
-  const int area = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0';
-  const bool group = digits[3] != '0' || digits[4] != '0';
-  const bool serial = digits[5] != '0' || digits[6] != '0' || digits[7] != '0' || digits[8] != '0';
-  return area != 0 && area != 666 && area < 900 && group && serial;
 }
 
 bool isDate(uint32_t year, uint32_t month, uint32_t day) {

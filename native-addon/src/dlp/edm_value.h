@@ -30,12 +30,6 @@ enum class DateOrder : uint8_t { kAuto, kDayFirst, kMonthFirst };
 // The normal form of a cell. Returns nullptr, or what is wrong with the cell; `remedy` is then set too.
 const char *normalizeCell(FieldType type, const std::string &cell, DateOrder order, std::string *normal, const char **remedy);
 
-bool luhnValid(const uint8_t *digits, size_t n);
-// `text`: upper-case letters and digits.
-bool ibanValid(const uint8_t *text, size_t n);
-// 0 when no country with this code writes IBANs.
-size_t ibanLength(uint8_t first, uint8_t second);
-bool ssnValid(const uint8_t *digits, size_t n);
 bool isDate(uint32_t year, uint32_t month, uint32_t day);
 
 // Bytes that may stand in the local part of an e-mail address, or in its domain.

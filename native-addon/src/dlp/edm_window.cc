@@ -6,6 +6,7 @@
 
 #include "dlp/edm_candidates.h"
 #include "dlp/edm_dates.h"
+#include "dlp/validators.h"
 
 namespace sentinel::dlp {
 namespace {

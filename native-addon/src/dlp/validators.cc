@@ -1,5 +1,7 @@
 #include "dlp/validators.h"
 
+#include <array>
+
 #include "dlp/validators_internal.h"
 
 namespace sentinel::dlp {
@@ -22,7 +24,7 @@ bool card(Text text, size_t length) {
   if (four == 5018 || four == 5020 || four == 5038 || four == 5893 || four == 6304 || four == 6759 || four == 6761 ||
       four == 6762 || four == 6763)
     known = true;  // Maestro, 12 to 19
-  return known && luhn(text, length);
+  return known && luhnValid(text, length);
 }
 
 // Countries of the IBAN registry with the structure of what follows the check digits: n digits, a letters, c either.
@@ -67,14 +69,13 @@ bool iban(Text text, size_t length) {
         return false;
     }
   }
-  return at == length && ibanChecksum(text, length);
+  return at == length && ibanValid(text, length);
 }
 
 bool ssn(Text text) {
-  const uint64_t area = number(text, 0, 3), whole = number(text, 0, 9);
-  if (area == 0 || area == 666 || area >= 900 || number(text, 3, 5) == 0 || number(text, 5, 9) == 0) return false;
+  const uint64_t whole = number(text, 0, 9);
   // Printed in advertisements, used by thousands since.
-  return whole != 78051120 && whole != 457555462 && whole != 219099999;
+  return ssnValid(text, 9) && whole != 78051120 && whole != 457555462 && whole != 219099999;
 }
 
 bool itin(Text text) {
@@ -85,7 +86,7 @@ bool itin(Text text) {
 bool npi(Text text) {
   uint8_t whole[15] = {'8', '0', '8', '4', '0'};
   std::memcpy(whole + 5, text, 10);
-  return (text[0] == '1' || text[0] == '2') && luhn(whole, 15);
+  return (text[0] == '1' || text[0] == '2') && luhnValid(whole, 15);
 }
 
 bool dea(Text text) {
@@ -116,6 +117,19 @@ bool routing(Text text) {
   if (!(first <= 12 || (first >= 21 && first <= 32) || (first >= 61 && first <= 72) || first == 80)) return false;
   static const uint8_t kWeights[] = {3, 7, 1, 3, 7, 1, 3, 7, 1};
   return weighted(text, 9, kWeights) % 10 == 0;
+}
+
+// The number that eight digits make; false when one of them is none.
+bool eightDigits(Text text, uint32_t* result) {
+  uint64_t eight;
+  std::memcpy(&eight, text, 8);
+  const uint64_t digits = eight - 0x3030303030303030ull;
+  if (((digits | (digits + 0x7676767676767676ull)) & 0x8080808080808080ull) != 0) return false;
+  const uint64_t pairs = digits * 10 + (digits >> 8);
+  *result = static_cast<uint32_t>(((pairs & 0x000000FF000000FFull) * 0x000F424000000064ull +
+                                   (pairs >> 16 & 0x000000FF000000FFull) * 0x0000271000000001ull) >>
+                                  32);
+  return true;
 }
 
 // How long a number is, and whether it is made of digits only.
@@ -156,36 +170,48 @@ Shape shapeOf(NumberKind kind) {
 
 }  // namespace
 
-bool luhn(const uint8_t* text, size_t length) {
-  int sum = 0;
-  for (size_t i = 0; i < length; i++) {
-    int digit = value(text[length - 1 - i]);
-    if (i % 2 == 1) digit = digit > 4 ? digit * 2 - 9 : digit * 2;
-    sum += digit;
-  }
-  return length > 1 && sum % 10 == 0;
+bool luhnValid(const uint8_t* digits, size_t n) {
+  // Twice the digit, nine less from ten on.
+  static const uint8_t kDoubled[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
+  uint32_t sum = 0;
+  for (size_t i = n; i-- > 0;) sum += (n - i) % 2 == 0 ? kDoubled[digits[i] - '0'] : digits[i] - '0';
+  return sum % 10 == 0;
 }
 
-bool ibanChecksum(const uint8_t* text, size_t length) {
-  if (length < 5) return false;
-  uint32_t rest = 0;
-  for (size_t i = 0; i < length; i++) {
-    const uint8_t c = text[(i + 4) % length];
-    rest = isDigit(c) ? (rest * 10 + static_cast<uint32_t>(value(c))) % 97
-                      : (rest * 100 + static_cast<uint32_t>(c - 'A' + 10)) % 97;
-  }
-  return rest == 1;
+size_t ibanLength(uint8_t first, uint8_t second) {
+  static const std::array<uint8_t, 26 * 26> kLengths = [] {
+    std::array<uint8_t, 26 * 26> lengths{};
+    for (const Country& one : kCountries) {
+      size_t total = 4, count = 0;
+      for (const char* s = one.structure; *s != 0; s++) {
+        if (*s >= '0' && *s <= '9') count = count * 10 + static_cast<size_t>(*s - '0');
+        else total += count, count = 0;
+      }
+      lengths[static_cast<size_t>((one.code[0] - 'A') * 26 + one.code[1] - 'A')] = static_cast<uint8_t>(total);
+    }
+    return lengths;
+  }();
+  return isLetter(first) && isLetter(second) ? kLengths[static_cast<size_t>((first - 'A') * 26 + second - 'A')] : 0;
 }
 
-size_t ibanLength(const uint8_t* text) {
-  const Country* known = country(text);
-  if (known == nullptr) return 0;
-  size_t total = 4, count = 0;
-  for (const char* s = known->structure; *s != 0; s++) {
-    if (*s >= '0' && *s <= '9') count = count * 10 + static_cast<size_t>(*s - '0');
-    else total += count, count = 0;
+bool ibanValid(const uint8_t* text, size_t n) {
+  if (n < 5 || n != ibanLength(text[0], text[1]) || !isDigit(text[2]) || !isDigit(text[3])) return false;
+  uint64_t rest = 0;
+  size_t at = 4;
+  // Eight digits at a time; a letter counts as two digits.
+  for (uint32_t eight; at + 8 <= n && eightDigits(text + at, &eight); at += 8) rest = (rest * 100000000 + eight) % 97;
+  for (; at < n + 4; at++) {
+    const uint8_t byte = text[at < n ? at : at - n];
+    rest = isDigit(byte) ? rest * 10 + static_cast<uint64_t>(value(byte)) : rest * 100 + (byte - 'A' + 10u);
+    if (rest >= 1000000000000000ull) rest %= 97;
   }
-  return total;
+  return rest % 97 == 1;
+}
+
+bool ssnValid(const uint8_t* digits, size_t n) {
+  if (n != 9) return false;
+  const uint64_t area = number(digits, 0, 3);
+  return area != 0 && area != 666 && area < 900 && number(digits, 3, 5) != 0 && number(digits, 5, 9) != 0;
 }
 
 void numberLengths(NumberKind kind, size_t* shortest, size_t* longest) {
@@ -221,7 +247,7 @@ bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length) {
     case NumberKind::kBrCnpj: return cnpj(text);
     case NumberKind::kInAadhaar: return aadhaar(text);
     case NumberKind::kInPan: return pan(text);
-    case NumberKind::kCaSin: return text[0] != '0' && text[0] != '8' && luhn(text, 9);
+    case NumberKind::kCaSin: return text[0] != '0' && text[0] != '8' && luhnValid(text, 9);
     case NumberKind::kAuTfn: {
       static const uint8_t kWeights[] = {1, 4, 3, 7, 5, 8, 6, 9, 10};
       return weighted(text, length, kWeights) % 11 == 0;
@@ -241,7 +267,7 @@ bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length) {
     case NumberKind::kZaId: return southAfrican(text);
     case NumberKind::kPtNif: return nif(text);
     case NumberKind::kIePps: return pps(text, length);
-    case NumberKind::kIlId: return luhn(text, 9);
+    case NumberKind::kIlId: return luhnValid(text, 9);
     case NumberKind::kCount: break;
   }
   return false;

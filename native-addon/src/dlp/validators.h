@@ -57,13 +57,15 @@ bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length);
 void numberLengths(NumberKind kind, size_t* shortest, size_t* longest);
 bool isDigitsOnly(NumberKind kind);
 
+// What tables of protected values ask for: check digits and areas, whatever the length or structure.
+
 // The check of ISO/IEC 7812: `digits` are ASCII.
-bool luhn(const uint8_t* digits, size_t length);
-
-// ISO 7064 mod 97-10 over digits and letters, the first four characters last.
-bool ibanChecksum(const uint8_t* text, size_t length);
-
-// Characters of an IBAN of the country at `text`; 0 for an unknown one.
-size_t ibanLength(const uint8_t* text);
+bool luhnValid(const uint8_t* digits, size_t n);
+// A known country, its length, and ISO 7064 mod 97-10 over all but with the first four characters last.
+bool ibanValid(const uint8_t* text, size_t n);
+// Characters of an IBAN of the country with this code, upper case; 0 when no such country writes IBANs.
+size_t ibanLength(uint8_t first, uint8_t second);
+// Nine digits of which area, group and serial are issued.
+bool ssnValid(const uint8_t* digits, size_t n);
 
 }  // namespace sentinel::dlp

@@ -138,8 +138,8 @@ bool pesel(Text text) {
 }
 
 bool personnummer(Text text, size_t length) {
-  if (length == 12) return isDate(number(text, 0, 4), number(text, 4, 6), number(text, 6, 8)) && luhn(text + 2, 10);
-  return isDateOfSomeCentury(number(text, 0, 2), number(text, 2, 4), number(text, 4, 6)) && luhn(text, 10);
+  if (length == 12) return isDate(number(text, 0, 4), number(text, 4, 6), number(text, 6, 8)) && luhnValid(text + 2, 10);
+  return isDateOfSomeCentury(number(text, 0, 2), number(text, 2, 4), number(text, 4, 6)) && luhnValid(text, 10);
 }
 
 bool resident(Text text) {
@@ -231,7 +231,7 @@ bool curp(Text text) {
 
 bool southAfrican(Text text) {
   return isDateOfSomeCentury(number(text, 0, 2), number(text, 2, 4), number(text, 4, 6)) && (text[10] == '0' || text[10] == '1') &&
-         luhn(text, 13);
+         luhnValid(text, 13);
 }
 
 bool nif(Text text) {
