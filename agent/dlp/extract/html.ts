@@ -61,8 +61,13 @@ const LINES: ReadonlySet<string> = new Set(
   ),
 );
 
+const VERBATIM: ReadonlySet<string> = new Set(['pre', 'textarea', 'script', 'style', 'xmp', 'listing']);
+
 class HtmlText implements XmlHandler {
   readonly #writer: TextWriter;
+  /** Elements inside which line breaks and spaces are shown as they stand. */
+  #verbatim = 0;
+  #atStart = true;
   /** Attributes are told after the line they are in, so that they do not part what is shown together. */
   #aside = '';
 
@@ -74,6 +79,7 @@ class HtmlText implements XmlHandler {
     const local = localName(name).toLowerCase();
     if (local === 'td' || local === 'th') this.#writer.add('\t');
     else if (LINES.has(local)) this.#line();
+    if (VERBATIM.has(local)) this.#verbatim += 1;
     if (!attributes.includes('=')) return;
     for (const value of attributeValues(attributes))
       if (value.length > 4) this.#aside += `${decodeReferences(value, NAMED)}\n`;
@@ -82,11 +88,17 @@ class HtmlText implements XmlHandler {
   }
 
   close(name: string): void {
-    if (LINES.has(localName(name).toLowerCase())) this.#line();
+    const local = localName(name).toLowerCase();
+    if (VERBATIM.has(local) && this.#verbatim > 0) this.#verbatim -= 1;
+    if (LINES.has(local)) this.#line();
   }
 
   text(text: string): void {
-    this.#writer.add(decodeReferences(text, NAMED));
+    let shown = this.#verbatim > 0 ? text : text.replace(/[ \t\r\n\f]+/g, ' ');
+    if (this.#verbatim === 0 && this.#atStart) shown = shown.trimStart();
+    if (shown === '') return;
+    this.#atStart = false;
+    this.#writer.add(decodeReferences(shown, NAMED));
   }
 
   other(text: string): void {
@@ -100,6 +112,7 @@ class HtmlText implements XmlHandler {
 
   #line(): void {
     this.#writer.add('\n');
+    this.#atStart = true;
     if (this.#aside !== '') this.#writer.add(this.#aside);
     this.#aside = '';
   }

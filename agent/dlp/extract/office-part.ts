@@ -1,8 +1,9 @@
 /** One XML part of an office package: a sheet cell by cell, a document by paragraphs, anything else as it comes. */
+import { DocumentText } from './document-text.ts';
 import { TextWriter, type Extraction } from './extraction.ts';
 import type { OfficePackage } from './office-package.ts';
 import { SheetText } from './sheet.ts';
-import { AnyText, ByRoot, DocumentText, readXml } from './xml-text.ts';
+import { AnyText, ByRoot, readXml } from './xml-text.ts';
 
 const PART = /\.(?:xml|rels|vml)$/i;
 
@@ -51,6 +52,7 @@ export async function readOfficePart(
   try {
     await readXml(extraction, bytes, handler);
   } finally {
+    handler.end();
     writer.add(handler.rest());
     writer.end();
   }

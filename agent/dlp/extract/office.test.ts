@@ -97,7 +97,9 @@ describe('office documents', () => {
     const text = await extract(odt);
     expect(text.texts.get('content.xml')).toContain(`a${VALUES[26]}  b\tc\n${VALUES[27]}\n`);
     expect(text.all).toContain(VALUES[25]);
-    expect((await extract(ods)).texts.get('content.xml')).toContain(`Jane \t${VALUES[28]}\t1.1.21 \t\n`);
+    expect((await extract(ods)).texts.get('content.xml')).toContain(
+      `Jane \t${VALUES[28]}\t1.1.21  2021-01-01\t\n`,
+    );
     expect((await extract(odp)).all).toContain(VALUES[29]);
     expect(await extract(locked)).toMatchObject({ outcome: 'encrypted' });
   });

@@ -5,6 +5,7 @@ import { shownNumber } from './sheet-format.ts';
 import { attribute, attributeValues, localName, type XmlHandler } from './xml-tokens.ts';
 
 const GENERAL = { kind: 'general' } as const;
+const HEADER_CODE = /&(?:"[^"]{0,100}"|K[0-9A-F]{6}|[A-Z])/g;
 const FORMULAS_PER_ROW = 65_536;
 
 export class SheetText implements XmlHandler {
@@ -73,7 +74,8 @@ export class SheetText implements XmlHandler {
 
   text(text: string): void {
     if (!this.#inData) {
-      if (text.trim() !== '') this.#writer.add(`${text}\n`);
+      // Headers and footers have codes for place and font between their texts.
+      if (text.trim() !== '') this.#writer.add(`${text.replace(HEADER_CODE, ' ')}\n`);
     } else if (this.#collect === 'value') this.#value += text;
     else if (this.#collect === 'formula') this.#formula += text;
     else if (text.trim() !== '') this.#writer.add(`${text}\t`);

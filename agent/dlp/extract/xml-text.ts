@@ -1,7 +1,8 @@
-/** Text out of XML: paragraphs, tables and runs of office documents, or everything that any other XML holds. */
+/** Text out of XML of any kind: everything that it holds. */
 import { TextDecoder } from 'node:util';
+import { DocumentText } from './document-text.ts';
 import { TextWriter, type Extraction } from './extraction.ts';
-import { attribute, attributeValues, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
+import { attributeValues, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
 
 /** Turns the bytes of a document into text by its mark, its declaration or UTF-8. */
 export function textDecoder(start: Buffer, declared?: string): TextDecoder {
@@ -43,133 +44,46 @@ export async function readXml(
 
 const SPACE_BETWEEN = /^\s*\n\s*$/;
 
-/** Of one paragraph. */
-const MAX_DELETED = 64 * 1024;
+/** Two signs that would be one word if no element stood between them. */
+const GLUED = /^\S\S$/;
+/** Of a text that is held to be told joined. */
+const MAX_JOINED = 64 * 1024;
 
-/** Attributes that hold text. */
-const TOLD = /descr|title|instr|href|author/;
-
-/** Word processing, presentations, OpenDocument: runs join, paragraphs and cells part. */
-export class DocumentText implements XmlHandler {
-  readonly #writer: TextWriter;
-  #cells = 0;
-  #cellStart = false;
-  /** Deleted text that is kept as a change: told after its paragraph, so that what is shown stays together. */
-  #deleted = '';
-  #deleting = false;
-  /** Value of a cell that may show no text. */
-  #value: string | undefined;
-
-  constructor(writer: TextWriter) {
-    this.#writer = writer;
-  }
-
-  open(name: string, attributes: string, empty: boolean): void {
-    const local = localName(name);
-    switch (local) {
-      case 'tab':
-      case 'ptab':
-        this.#writer.add('\t');
-        break;
-      case 'br':
-      case 'cr':
-      case 'line-break':
-        this.#writer.add('\n');
-        break;
-      case 's':
-        if (name !== 's') this.#writer.add(' '.repeat(Math.min(Number(attribute(attributes, 'c')) || 1, 64)));
-        break;
-      case 'delText':
-      case 'delInstrText':
-        this.#deleting = !empty;
-        break;
-      case 'noBreakHyphen':
-        this.#writer.add('-');
-        break;
-      case 'tc':
-      case 'table-cell':
-        this.#cells += 1;
-        this.#cellStart = true;
-        this.#value =
-          local === 'tc'
-            ? undefined
-            : (attribute(attributes, 'date-value') ??
-              attribute(attributes, 'string-value') ??
-              attribute(attributes, 'value'));
-        break;
-      default:
-        if (TOLD.test(attributes))
-          for (const key of ['descr', 'title', 'instr', 'href', 'author']) {
-            const value = attribute(attributes, key);
-            if (value !== undefined) this.#writer.add(` ${value} `);
-          }
-    }
-    if (empty) this.close(name);
-  }
-
-  close(name: string): void {
-    switch (localName(name)) {
-      case 'delText':
-      case 'delInstrText':
-        this.#deleting = false;
-        break;
-      case 'p':
-      case 'h':
-        this.#writer.add(this.#cells > 0 ? ' ' : '\n');
-        if (this.#deleted !== '') this.#writer.add(`${this.#deleted}\n`);
-        this.#deleted = '';
-        break;
-      case 'tc':
-      case 'table-cell':
-        if (this.#cellStart && this.#value !== undefined) this.#writer.add(this.#value);
-        this.#value = undefined;
-        if (this.#cells > 0) this.#cells -= 1;
-        this.#writer.add('\t');
-        break;
-      case 'tr':
-      case 'table-row':
-      case 'si':
-      case 'sld':
-        this.#writer.add('\n');
-        break;
-      default:
-    }
-  }
-
-  text(text: string): void {
-    if (SPACE_BETWEEN.test(text)) return;
-    this.#cellStart = false;
-    if (!this.#deleting) this.#writer.add(text);
-    else if (this.#deleted.length < MAX_DELETED) this.#deleted += text;
-    else this.#writer.add(`\n${text}\n`);
-  }
-
-  other(text: string): void {
-    if (text.length > 8 && !text.startsWith('xml ')) this.#writer.add(`\n${text}\n`);
-  }
-}
-
-/** Any XML: text, values of attributes, comments and declarations, each apart. */
+/**
+ * Any XML: text, values of attributes, comments and declarations, each apart. Whether an element parts what it stands
+ * between cannot be known, so a text with elements inside is told both ways: in parts, and joined.
+ */
 export class AnyText implements XmlHandler {
   readonly #writer: TextWriter;
   #fresh = true;
+  /** Text of an element with that of the elements inside it, and whether it differs from its parts. */
+  #joined = '';
+  #differs = false;
+  #last: 'text' | 'open' | 'close' = 'open';
 
   constructor(writer: TextWriter) {
     this.#writer = writer;
   }
 
   open(_name: string, attributes: string): void {
+    if (this.#last !== 'text') this.#endJoined();
+    this.#last = 'open';
     this.#part();
     if (!attributes.includes('=')) return;
     for (const value of attributeValues(attributes)) this.#line(value);
   }
 
   close(): void {
+    if (this.#last === 'close') this.#endJoined();
+    this.#last = 'close';
     this.#part();
   }
 
   text(text: string): void {
     if (SPACE_BETWEEN.test(text)) return;
+    if (this.#last !== 'text' && GLUED.test(this.#joined.slice(-1) + text.charAt(0))) this.#differs = true;
+    this.#last = 'text';
+    if (this.#joined.length < MAX_JOINED) this.#joined += text;
     this.#writer.add(text);
     this.#fresh = false;
   }
@@ -179,8 +93,21 @@ export class AnyText implements XmlHandler {
     this.#line(text);
   }
 
+  end(): void {
+    this.#endJoined();
+  }
+
   #line(text: string): void {
     if (text !== '') this.#writer.add(`${text}\n`);
+  }
+
+  #endJoined(): void {
+    if (this.#differs) {
+      this.#part();
+      this.#writer.add(`${this.#joined}\n`);
+    }
+    this.#joined = '';
+    this.#differs = false;
   }
 
   #part(): void {
@@ -222,6 +149,10 @@ export class ByRoot implements XmlHandler {
     else if (!text.startsWith('xml ')) this.#before += text;
   }
 
+  end(): void {
+    this.#handler?.end?.();
+  }
+
   /** Of a text without any element. */
   rest(): string {
     return this.#handler ? '' : this.#before;
@@ -241,6 +172,7 @@ export async function readAnyXml(
   try {
     await readXml(extraction, bytes, handler);
   } finally {
+    handler.end();
     writer.add(handler.rest());
     writer.end();
   }

@@ -11,6 +11,8 @@ export interface XmlHandler {
   text(text: string): void;
   /** Comments, declarations, processing instructions. */
   other(text: string): void;
+  /** Nothing more comes. */
+  end?(): void;
 }
 
 const PREDEFINED: Readonly<Record<string, string>> = {
