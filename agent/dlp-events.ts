@@ -1,6 +1,7 @@
 /** The events of data loss prevention. None of them holds what was found, only what kind, how often and where. */
 import { dlpCount, dlpRuleName } from './dlp-summary.ts';
 import type { Destination, Place } from './dlp/destination.ts';
+import type { SkipReason } from './dlp-skips.ts';
 import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import type { DlpInfo, DlpMatchInfo, DlpSource, SentinelEvent, Severity } from './event.ts';
 
@@ -16,6 +17,13 @@ const WHERE: Readonly<Record<string, string>> = {
   browser_profile: "in a browser's folder",
   watched: 'in a watched folder',
   local: 'in a file',
+};
+
+const SKIPPED: Readonly<Record<SkipReason, string>> = {
+  queue_full: 'too many waited',
+  gone: 'deleted, replaced or renamed out of sight before it could be done',
+  failed: 'the scanner failed',
+  too_many_files: 'a folder with more files than are looked at in one was moved',
 };
 
 export interface Found {
@@ -125,6 +133,7 @@ export function copyProcess(from: SentinelEvent, to: SentinelEvent): void {
 
 /** Files that should have been looked at and were not: how many, of which destination, why. */
 export function skippedEvent(
+  reason: SkipReason,
   counts: ReadonlyMap<string, number>,
   fromNs: bigint,
   nowNs: bigint,
@@ -132,22 +141,25 @@ export function skippedEvent(
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const details: Record<string, string> = { fromNs: fromNs.toString(), toNs: nowNs.toString() };
   for (const [what, count] of counts) details[`skipped.${what}`] = String(count);
-  const [worst = 'local'] = [...OUTWARD].filter((destination) => counts.has(destination));
+  const why = SKIPPED[reason];
+  const [worst = [...counts.keys()][0] ?? 'local'] = [...OUTWARD].filter((destination) =>
+    counts.has(destination),
+  );
   return {
     eventId: 0,
     type: 'dlp',
     action: 'skipped',
     lane: 'security',
     tsNs: nowNs,
-    severity: OUTWARD.has(worst) ? 'high' : 'medium',
-    message: `${total} ${total === 1 ? 'file was' : 'files were'} not looked at: too many waited`,
+    severity: reason === 'gone' ? 'low' : OUTWARD.has(worst) ? 'high' : 'medium',
+    message: `${total} ${total === 1 ? 'file was' : 'files were'} not looked at: ${why}`,
     details,
     dlp: {
       verdict: 'skipped',
       trigger: 'close_write',
       destination: worst,
-      reasonCode: 'queue_full',
-      reason: 'too many files waited',
+      reasonCode: reason,
+      reason: why,
       bytes: 0,
       tookMs: 0,
       ofEventId: 0,

@@ -262,6 +262,27 @@ describe('data loss prevention', () => {
     await until(() => service.totals.clean + service.totals.skipped === 40);
   });
 
+  it('looks at the files of a folder that was moved there, and says nothing of a link or a pipe', async () => {
+    addIndex();
+    await start();
+    mkdirSync(join(home, 'box', 'deep'), { recursive: true });
+    writeFileSync(join(home, 'box', 'deep', 'a.csv'), SECRET);
+    writeFileSync(join(home, 'box', 'b.txt'), 'clean');
+    renameSync(join(home, 'box'), join(outbox, 'box'));
+    tell(join(outbox, 'box'), 'rename');
+    await until(() => events.length === 1 && service.totals.clean === 1);
+    expect(events[0]).toMatchObject({
+      action: 'match',
+      file: { path: join(outbox, 'box', 'deep', 'a.csv') },
+      dlp: { trigger: 'rename', destination: 'watched' },
+    });
+    symlinkSync('/etc/passwd', join(outbox, 'link'));
+    tell(join(outbox, 'link'), 'rename');
+    await until(() => service.queued === 0 && service.running === 0);
+    expect(events).toHaveLength(1);
+    expect(service.totals.unscannable).toBe(0);
+  });
+
   it('names the protected file that a copy was made of', async () => {
     addIndex();
     await start();

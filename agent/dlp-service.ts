@@ -6,22 +6,22 @@
  * other threads, and what comes of it is submitted as an event of its own. While there is no index, nothing is listened
  * to and the engine is not loaded.
  */
-import { fstatSync, statSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigValues } from './config-options.ts';
-import { dlpEvent, skippedEvent } from './dlp-events.ts';
-import { dlpRuleName } from './dlp-summary.ts';
+import { dlpEvent } from './dlp-events.ts';
+import { DlpSkips, type SkipReason } from './dlp-skips.ts';
+import { ProtectedSources } from './dlp-sources.ts';
 import { DlpIndexes, type EngineOpener } from './dlp-indexes.ts';
-import { argumentFiles } from './dlp/argument-files.ts';
 import { destinationOf, type DestinationOptions, type Place } from './dlp/destination.ts';
-import { lookAt, type Looked } from './dlp/looker.ts';
-import { MountTable } from './dlp/mounts.ts';
+import { isSettled, lookAt, type Looked } from './dlp/looker.ts';
+import { candidatePaths, filesBelow } from './dlp/locate.ts';
+import { MountTable, hasWeakTimes } from './dlp/mounts.ts';
 import { ScanQueue, type QueuedFile } from './dlp/queue.ts';
-import { ProtectedReads } from './dlp/reads.ts';
-import { contentIdentity } from './dlp/open-file.ts';
+import { contentIdentity, type ExpectedFile } from './dlp/open-file.ts';
 import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import { VerdictCache } from './dlp/verdict-cache.ts';
-import { entityId, type DlpSource, type EventType, type SentinelEvent } from './event.ts';
+import type { DlpSource, EventType, SentinelEvent } from './event.ts';
 import type { PipelineListener } from './pipeline.ts';
 
 export interface DlpServiceParts {
@@ -49,12 +49,7 @@ interface Cause {
 const OPEN_DEADLINE_MS = 900;
 const SETTLE_MS = 60;
 const PARALLEL = 2;
-const SKIP_STATED_MS = 5000;
 const MAX_ATTEMPTS = 3;
-const MAX_PROTECTED = 16_384;
-/** For the files that a copy may have come from, so that the event is not late for them. */
-const SOURCE_DEADLINE_MS = 200;
-const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
 
 const TRIGGERS: Readonly<Record<string, string>> = { write: 'close_write', rename: 'rename', link: 'rename' };
 
@@ -62,7 +57,7 @@ export class DlpService implements PipelineListener {
   readonly indexes: DlpIndexes;
   readonly mounts: MountTable;
   readonly cache = new VerdictCache();
-  readonly reads = new ProtectedReads();
+  readonly sources: ProtectedSources;
   readonly totals = {
     seen: 0,
     looked: 0,
@@ -78,11 +73,7 @@ export class DlpService implements PipelineListener {
   readonly #parts: DlpServiceParts;
   readonly #places: DestinationOptions;
   readonly #queue: ScanQueue<Cause>;
-  /** `device:inode` of files that hold protected data, by the kernel's numbers; oldest leaves. */
-  readonly #protected = new Map<string, { path: string; rules: string[] }>();
-  readonly #skipped = new Map<string, number>();
-  #skippedFromNs = 0n;
-  #statedMs = Number.NEGATIVE_INFINITY;
+  readonly #skips: DlpSkips;
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
   #listening = false;
@@ -91,13 +82,19 @@ export class DlpService implements PipelineListener {
   constructor(parts: DlpServiceParts) {
     this.#parts = parts;
     const { settings, dataDir, open, onProblem } = parts;
+    this.#skips = new DlpSkips(parts.submit, parts.nowNs);
+    this.sources = new ProtectedSources(
+      (path, options) =>
+        this.indexes.using((engine) => lookAt(engine, this.cache, { paths: [path] }, options)),
+      () => this.#listen(),
+    );
     this.mounts = new MountTable({ loopIsRemovable: settings['dlp.loopIsRemovable'] });
     this.#places = { mounts: this.mounts, watch: settings['dlp.watch'], own: dataDir };
     this.#queue = new ScanQueue({
       maxFiles: settings['dlp.queueFiles'],
       settleMs: SETTLE_MS,
       nowMs: () => performance.now(),
-      onSkipped: (file) => this.#skip(file.destination),
+      onSkipped: (file) => this.#skip(file.destination, 'queue_full'),
     });
     this.indexes = new DlpIndexes({
       folder: join(dataDir, 'dlp', 'indexes'),
@@ -118,27 +115,27 @@ export class DlpService implements PipelineListener {
   }
 
   get protectedFiles(): number {
-    return this.#protected.size;
+    return this.sources.size;
   }
 
   /** To be called every second. */
   async tick(): Promise<void> {
     if (this.#stopped) return;
-    this.#stateSkipped();
+    this.#skips.state();
     await this.indexes.refresh();
   }
 
   wants(type: EventType, action: string): boolean {
     if (type !== 'file') return false;
     if (action in TRIGGERS || action === 'mount' || action === 'umount') return true;
-    return action === 'open' && this.#protected.size > 0;
+    return action === 'open' && this.sources.size > 0;
   }
 
   onEvent(event: SentinelEvent): void {
     const { file, action } = event;
     if (file === undefined) return;
-    if (action === 'mount' || action === 'umount') this.mounts.changed();
-    else if (action === 'open') this.#opened(event);
+    if (action === 'mount' || action === 'umount') this.#mounted();
+    else if (action === 'open') this.sources.opened(event);
     else this.#written(event);
   }
 
@@ -146,7 +143,7 @@ export class DlpService implements PipelineListener {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#parts.listen(undefined);
-    this.#stateSkipped(true);
+    this.#skips.state(true);
     for (let waited = 0; this.#running > 0 && waited < 200; waited++)
       await new Promise((resolve) => setTimeout(resolve, 10));
     this.indexes.close();
@@ -182,10 +179,12 @@ export class DlpService implements PipelineListener {
     const { settings } = this.#parts;
     const identity = contentIdentity(fstatSync(fd, { bigint: true }));
     const known = this.cache.get(identity);
+    const atMs = Date.now();
     const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: OPEN_DEADLINE_MS };
     const verdict = known ?? (await this.indexes.using((engine) => engine.scanFd(fd, path, options)));
     if (verdict === undefined || verdict.verdict === 'unscannable') return undefined;
-    if (known === undefined && contentIdentity(fstatSync(fd, { bigint: true })) === identity)
+    const after = fstatSync(fd, { bigint: true });
+    if (known === undefined && contentIdentity(after) === identity && isSettled(after.ctimeNs, atMs))
       this.cache.set(identity, verdict);
     return verdict.matches;
   }
@@ -204,7 +203,7 @@ export class DlpService implements PipelineListener {
     sources: DlpSource[] = [],
   ): SentinelEvent {
     const { verdict, inode, size } = looked;
-    if (verdict.verdict === 'match') this.#remember(looked);
+    if (verdict.verdict === 'match') this.sources.remember(looked);
     const found = { verdict, place, trigger, sources, nowNs: this.#parts.nowNs() };
     const event = dlpEvent({
       ...found,
@@ -216,13 +215,19 @@ export class DlpService implements PipelineListener {
     return event;
   }
 
+  /** At once: it may be gone again before something is written. */
+  #mounted(): void {
+    this.mounts.changed();
+    this.mounts.leaving();
+  }
+
   #written(event: SentinelEvent): void {
     const file = event.file as NonNullable<SentinelEvent['file']>;
     const place = destinationOf(file.path, file.device, this.#places);
     if (place === undefined) return;
     this.totals.seen += 1;
     const cause = { event, place, trigger: TRIGGERS[event.action] ?? event.action, attempts: 0 };
-    this.#enqueue(`${file.device ?? ''}:${file.inode ?? file.path}`, cause);
+    this.#enqueue(keyOf(file), cause);
   }
 
   #enqueue(key: string, cause: Cause): void {
@@ -230,12 +235,6 @@ export class DlpService implements PipelineListener {
     const version = file?.identity ? `${file.identity.mtimeNs}:${file.identity.size}` : `${cause.event.tsNs}`;
     this.#queue.add({ key, version, destination: cause.place.destination, cause });
     this.#schedule();
-  }
-
-  #opened(event: SentinelEvent): void {
-    const { file } = event;
-    const found = this.#protected.get(`${file?.device ?? ''}:${file?.inode ?? ''}`);
-    if (found !== undefined && file !== undefined) this.reads.add(event, file.path, found.rules);
   }
 
   #schedule(): void {
@@ -254,7 +253,7 @@ export class DlpService implements PipelineListener {
       if (file === undefined) break;
       this.#running += 1;
       void this.#scan(file)
-        .catch(() => this.#skip(file.destination))
+        .catch(() => this.#skip(file.destination, 'failed'))
         .finally(() => {
           this.#running -= 1;
           this.#schedule();
@@ -265,17 +264,28 @@ export class DlpService implements PipelineListener {
 
   async #scan(file: QueuedFile<Cause>): Promise<void> {
     const { event, place, trigger, attempts } = file.cause;
-    const { path, inode } = event.file as NonNullable<SentinelEvent['file']>;
-    const paths = [path];
-    // The process may have a root of its own.
-    if (event.process !== undefined) paths.push(`/proc/${event.process.pid}/root${path}`);
+    const { path, inode, device } = event.file as NonNullable<SentinelEvent['file']>;
     const { settings } = this.#parts;
-    const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'] };
-    const expected = inode === undefined ? { paths } : { paths, inode };
+    const options = {
+      maxBytes: settings['dlp.maxBytes'],
+      deadlineMs: settings['dlp.deadlineMs'],
+      fresh: trigger === 'close_write' && place.medium !== undefined && hasWeakTimes(place.medium),
+    };
+    const paths = candidatePaths(path, event, device === undefined ? [] : this.mounts.mountsOf(device));
+    const expected: ExpectedFile = { paths };
+    if (inode !== undefined) expected.inode = inode;
+    if (device !== undefined) expected.device = device;
     const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, expected, options));
     this.#account(looked);
-    if (looked === undefined) {
-      this.totals.gone += 1;
+    const special = looked?.verdict.reasonCode === 'special_file';
+    // What was written and closed was a plain file.
+    if (looked === undefined || (special && trigger === 'close_write')) {
+      this.#gone(file.cause);
+      return;
+    }
+    if (special) {
+      // A link, a pipe: nothing of its own is in it.
+      await this.#folder(file.cause, paths);
       return;
     }
     this.totals.looked += 1;
@@ -295,61 +305,72 @@ export class DlpService implements PipelineListener {
     if (verdict.verdict === 'clean') this.totals.clean += 1;
     else if (verdict.verdict === 'match') {
       this.totals.matched += 1;
-      this.report(looked, place, trigger, event, await this.#sources(event, path, verdict));
+      this.report(looked, place, trigger, event, await this.sources.of(event, path, verdict));
     } else {
       this.totals.unscannable += 1;
-      this.report(looked, place, trigger, event, this.reads.near(event));
+      this.report(looked, place, trigger, event, this.sources.reads.near(event));
     }
   }
 
-  /** Protected files that were opened before; where no open was recorded, those that the arguments name. */
-  async #sources(event: SentinelEvent, written: string, verdict: FileVerdict): Promise<DlpSource[]> {
-    const known = this.reads.near(event);
-    if (known.length > 0 || event.process === undefined) return known;
-    const candidates = argumentFiles(event, written);
-    if (event.file?.oldPath !== undefined) candidates.push(event.file.oldPath);
-    // A plain file was not copied from inside a container, as a rule; looking there takes a process of its own.
-    const extract = verdict.members !== undefined;
-    const options = { maxBytes: SOURCE_MAX_BYTES, deadlineMs: SOURCE_DEADLINE_MS, extract };
-    const found: DlpSource[] = [];
-    for (const path of candidates) {
-      const looked = await this.indexes.using((engine) =>
-        lookAt(engine, this.cache, { paths: [path] }, options),
-      );
-      if (looked?.verdict.verdict !== 'match') continue;
-      this.#remember(looked);
-      const { process, tsNs } = event;
-      found.push({
-        path,
-        rules: rulesOf(looked.verdict),
-        entityId: entityId(process),
-        name: process.name,
-        tsNs,
-      });
+  #gone({ event, place, trigger }: Cause): void {
+    this.totals.gone += 1;
+    if (place.medium === undefined) return;
+    this.mounts.changed();
+    if (this.mounts.isMounted(place.medium)) {
+      this.#skip(place.destination, 'gone');
+      return;
     }
-    return found;
+    const path = event.file?.path ?? '';
+    const reason = 'the medium was unmounted before it could be done';
+    const verdict: FileVerdict = {
+      path,
+      verdict: 'unscannable',
+      reasonCode: 'unmounted',
+      reason,
+      bytes: 0,
+      tookMs: 0,
+      matches: [],
+    };
+    this.totals.unscannable += 1;
+    this.report(
+      { verdict, cached: false, changed: false },
+      place,
+      trigger,
+      event,
+      this.sources.reads.near(event),
+    );
   }
 
-  /** The kernel's records name a file by its superblock's device and its inode. */
-  #remember({ verdict, inode }: Looked): void {
-    const stat =
-      inode === undefined ? undefined : statSync(verdict.path, { bigint: true, throwIfNoEntry: false });
-    if (stat === undefined || stat.ino.toString() !== inode) return;
-    const { dev } = stat;
-    const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
-    const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
-    const key = `${major}:${minor}:${inode}`;
-    this.#protected.delete(key);
-    this.#protected.set(key, { path: verdict.path, rules: rulesOf(verdict) });
-    if (this.#protected.size > MAX_PROTECTED)
-      this.#protected.delete(this.#protected.keys().next().value as string);
-    if (this.#protected.size === 1) this.#listen();
+  #skip(destination: string, reason: SkipReason): void {
+    if (reason !== 'gone') {
+      this.totals.skipped += 1;
+      this.cost.lastSkippedNs = this.#parts.nowNs();
+    }
+    this.#skips.add(destination, reason);
+  }
+
+  /** Looks at the files of a folder that was moved. */
+  async #folder(cause: Cause, paths: readonly string[]): Promise<void> {
+    const { event, place } = cause;
+    const folder = event.file as NonNullable<SentinelEvent['file']>;
+    const found = await filesBelow(paths, folder.inode);
+    if (found === undefined) return;
+    for (const { name, stat } of found.files) {
+      // What lies on a medium already was looked at when it was written.
+      if (place.medium !== undefined && this.cache.get(contentIdentity(stat)) !== undefined) continue;
+      const file = { path: `${folder.path}/${name}`, op: folder.op, inode: stat.ino.toString() };
+      const at = folder.device === undefined ? file : { ...file, device: folder.device };
+      const from = folder.oldPath === undefined ? at : { ...at, oldPath: `${folder.oldPath}/${name}` };
+      this.totals.seen += 1;
+      this.#enqueue(keyOf(from), { ...cause, event: { ...event, file: from }, attempts: 0 });
+    }
+    if (found.more) this.#skip(place.destination, 'too_many_files');
   }
 
   #indexesChanged(): void {
     this.cache.forget();
     this.#parts.onIndexes?.();
-    this.#protected.clear();
+    this.sources.clear();
     const wanted = this.indexes.engine !== undefined;
     if (wanted) this.#listen();
     else if (this.#listening) this.#parts.listen(undefined);
@@ -360,25 +381,8 @@ export class DlpService implements PipelineListener {
   #listen(): void {
     if (!this.#stopped && this.indexes.engine !== undefined) this.#parts.listen(this);
   }
-
-  #skip(destination: string): void {
-    if (this.#skipped.size === 0) this.#skippedFromNs = this.#parts.nowNs();
-    this.#skipped.set(destination, (this.#skipped.get(destination) ?? 0) + 1);
-    this.totals.skipped += 1;
-    this.cost.lastSkippedNs = this.#parts.nowNs();
-  }
-
-  /** What was not looked at is on record, at most every few seconds. */
-  #stateSkipped(now = false): void {
-    if (this.#skipped.size === 0) return;
-    const nowMs = performance.now();
-    if (!now && nowMs - this.#statedMs < SKIP_STATED_MS) return;
-    this.#statedMs = nowMs;
-    this.#parts.submit(skippedEvent(this.#skipped, this.#skippedFromNs, this.#parts.nowNs()));
-    this.#skipped.clear();
-  }
 }
 
-function rulesOf(verdict: FileVerdict): string[] {
-  return [...new Set(verdict.matches.map(dlpRuleName))];
+function keyOf(file: NonNullable<SentinelEvent['file']>): string {
+  return `${file.device ?? ''}:${file.inode ?? file.path}`;
 }

@@ -1,5 +1,5 @@
 /** What a place on disk means for data that arrives there. Only places named here are looked at as files are written. */
-import type { MountTable } from './mounts.ts';
+import type { MountInfo, MountTable } from './mounts.ts';
 
 export const DESTINATIONS = [
   'removable',
@@ -32,8 +32,9 @@ const BROWSER_NOISE =
 
 export interface Place {
   destination: Destination;
-  /** Mount point of a medium or share. */
+  /** Mount point of a medium or share; absent when only another mount namespace has it. */
   mount?: string;
+  medium?: MountInfo;
 }
 
 export interface DestinationOptions {
@@ -52,7 +53,10 @@ export function destinationOf(
 ): Place | undefined {
   if (path === own || path.startsWith(`${own}/`)) return undefined;
   const mount = mounts.find(path, device);
-  if (mount !== undefined) return { destination: mount.kind as Destination, mount: mount.path };
+  if (mount !== undefined) {
+    const place = { destination: mount.kind as Destination, medium: mount };
+    return mount.path === '' ? place : { ...place, mount: mount.path };
+  }
   for (const folder of watch)
     if (path.startsWith(folder) && (folder.endsWith('/') || path[folder.length] === '/'))
       return { destination: 'watched' };

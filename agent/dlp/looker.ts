@@ -21,6 +21,17 @@ export interface LookOptions {
   signal?: AbortSignal;
   /** False: not inside containers, and a clean verdict is not remembered. */
   extract?: boolean;
+  /** Not from memory: the file system's times do not tell of every change. */
+  fresh?: boolean;
+}
+
+/** A clock tick of the kernel, amply: a second change within the same one leaves no trace in the times. */
+const TICK_MS = 20;
+
+/** Whether a change after `atMs` would show in the file's times. */
+export function isSettled(ctimeNs: bigint, atMs: number): boolean {
+  const ageMs = atMs - Number(ctimeNs / 1_000_000n);
+  return ageMs > TICK_MS || ageMs < 0;
 }
 
 /** Never throws: what cannot be looked at is `unscannable`, with the reason. `undefined`: the file is gone. */
@@ -38,20 +49,22 @@ export async function lookAt(
     if (!(error instanceof NotOpened)) return unscannable(path, 'unreadable', 'it cannot be opened');
     return error.code === 'gone' ? undefined : unscannable(path, error.code, error.message);
   }
-  const { handle, identity, key, inode, size } = opened;
+  const { handle, identity, key, inode, size, ctimeNs } = opened;
   const about = { key, inode, identity, size };
   try {
-    const known = cache.get(identity);
+    const known = options.fresh === true ? undefined : cache.get(identity);
     if (known !== undefined) return { ...about, verdict: { ...known, path }, cached: true, changed: false };
     if (size > options.maxBytes) {
       const reason = `it has ${size} bytes; at most ${options.maxBytes} are looked at (dlp.maxBytes)`;
       return { ...about, ...unscannable(path, 'too_large', reason), ...about };
     }
+    const atMs = Date.now();
     const verdict = await engine.scanFd(handle.fd, path, options);
     const after = contentIdentity(await handle.stat({ bigint: true }));
     const changed = after !== identity;
     const isWhole = options.extract !== false || verdict.verdict === 'match';
-    if (!changed && isWhole && options.signal?.aborted !== true) cache.set(identity, verdict);
+    if (!changed && isWhole && options.signal?.aborted !== true && isSettled(ctimeNs, atMs))
+      cache.set(identity, verdict);
     return { ...about, verdict, cached: false, changed };
   } catch {
     // An engine's error may quote what it read: it is not repeated.

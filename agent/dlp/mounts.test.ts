@@ -77,6 +77,79 @@ describe('mounts that lead off the machine', () => {
   });
 });
 
+describe('media in disguise', () => {
+  const found = (mountinfo: string, path: string, device?: string) =>
+    new MountTable({ sysfs, mountinfo: () => mountinfo }).find(path, device);
+
+  it('are found below encrypted and logical volumes, images and layers', () => {
+    block('252:1', 'virtual/block/dm-1', '0');
+    block('252:0', 'virtual/block/dm-0', '0');
+    for (const [above, below, device] of [
+      ['dm-1', 'dm-0', '252:0'],
+      ['dm-0', 'sdb1', '8:17'],
+    ] as const) {
+      const folder = join(sysfs, 'devices', 'virtual/block', above, 'slaves', below);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'dev'), `${device}\n`);
+    }
+    mkdirSync(join(sysfs, 'devices/virtual/block/loop3/loop'));
+    writeFileSync(join(sysfs, 'devices/virtual/block/loop3/loop/backing_file'), '/media/stick/vault.img\n');
+    const mounts = `30 22 8:17 / /media/stick rw - vfat /dev/sdb1 rw
+31 22 252:1 / /media/secret rw - ext4 /dev/mapper/secret rw
+32 22 7:3 / /mnt/vault rw - ext4 /dev/loop3 rw
+33 22 0:70 / /merged rw - overlay overlay rw,lowerdir=/lower,upperdir=/media/stick/up,workdir=/media/stick/w
+34 22 0:71 / /merged2 rw - overlay overlay rw,lowerdir=/media/stick,upperdir=/home/up,workdir=/home/w
+35 22 0:72 / /home/a/clear rw - fuse.gocryptfs /media/stick/cipher rw
+36 22 0:73 / /home/a/other rw - fuse.gocryptfs /home/a/cipher rw
+`;
+    expect(found(mounts, '/media/secret/f', '252:1')).toMatchObject({ kind: 'removable', why: 'usb' });
+    expect(found(mounts, '/mnt/vault/f', '7:3')).toMatchObject({ why: 'image on a medium' });
+    expect(found(mounts, '/merged/f', '0:70')).toMatchObject({ why: 'overlay on usb' });
+    expect(found(mounts, '/merged2/f', '0:71')).toBeUndefined();
+    expect(found(mounts, '/home/a/clear/f', '0:72')).toMatchObject({ why: 'fuse.gocryptfs on usb' });
+    expect(found(mounts, '/home/a/other/f', '0:73')).toBeUndefined();
+  });
+
+  it('are told by what a file system in user space names as its source', () => {
+    const at = (type: string, source: string) =>
+      found(`30 22 0:70 / /x rw - ${type} ${source} rw\n`, '/x/f', '0:70')?.kind;
+    for (const source of [
+      'host:/srv',
+      'me@host:',
+      'me@host:dir',
+      '//server/share',
+      'curlftpfs#ftp://h/',
+      'nas:~',
+    ])
+      expect([source, at('fuse', source)]).toEqual([source, 'network_share']);
+    expect(at('fuse.simple-mtpfs', 'simple-mtpfs')).toBe('removable');
+    for (const source of ['/home/a', 'portal', '/dev/fuse', 'lxcfs', 'mergerfs', 'a:b'])
+      expect([source, at('fuse.some', source)]).toEqual([source, undefined]);
+  });
+
+  it('are known for a while after they were unmounted, and where only another mount namespace has them', () => {
+    let text = MOUNTS;
+    let nowMs = 0;
+    const mounts = new MountTable({ sysfs, mountinfo: () => text, nowMs: () => nowMs });
+    const stick = mounts.find('/media/disc/f', '8:33')!;
+    expect(mounts.isMounted(stick)).toBe(true);
+    text = '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n';
+    rmSync(join(sysfs, 'dev', 'block', '8:33'));
+    mounts.changed();
+    expect(mounts.find('/media/disc/f', '8:33')?.path).toBe('/media/disc');
+    expect(mounts.isMounted(stick)).toBe(false);
+    nowMs = 60_000;
+    expect(mounts.find('/media/disc/f', '8:33')).toBeUndefined();
+    expect(mounts.find('/in/another/namespace', '8:17')).toMatchObject({ path: '', why: 'usb' });
+  });
+
+  it('do not lend their path to a file of another device', () => {
+    const text = `${MOUNTS}40 22 8:17 / /home/a/bound rw - vfat /dev/sdb1 rw\n`;
+    expect(found(text, '/media/disc/f', '8:1')).toBeUndefined();
+    expect(found(text, '/home/a/bound/f', '8:17')?.path).toBe('/home/a/bound');
+  });
+});
+
 describe('destinations', () => {
   const at = (path: string, device?: string) =>
     destinationOf(path, device, { mounts: table(), watch: ['/srv/outbox'], own: '/var/lib/sentinel' })

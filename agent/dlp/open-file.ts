@@ -1,12 +1,16 @@
 /** Opens what an event named, and nothing else: no link is followed at its end, no device or pipe is waited for. */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { deviceName } from './block-devices.ts';
+import { bytesOfPath } from './locate.ts';
 
 /** What an event said of a file. Absent members are not compared. */
 export interface ExpectedFile {
   /** Tried in order: the path as the process knew it, then through its root while it lives. */
   paths: readonly string[];
   inode?: string;
+  /** major:minor, as the kernel's records name it. */
+  device?: string;
 }
 
 export interface OpenedFile {
@@ -19,6 +23,7 @@ export interface OpenedFile {
   inode: string;
   size: number;
   mtimeNs: bigint;
+  ctimeNs: bigint;
 }
 
 /** gone: nothing there, or another file; special_file: not a regular one; unreadable: the system's words. */
@@ -41,23 +46,34 @@ export function contentIdentity(stat: {
   return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
 }
 
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** False when it is surely another device; file systems with device numbers of their own (btrfs) show different ones. */
+function mayBeOn(device: string | undefined, dev: bigint): boolean {
+  if (device === undefined || device.startsWith('0:')) return true;
+  const actual = deviceName(dev);
+  return actual === device || actual.startsWith('0:');
+}
+
 /** @throws NotOpened */
-export async function openExpected({ paths, inode }: ExpectedFile): Promise<OpenedFile> {
+export async function openExpected({ paths, inode, device }: ExpectedFile): Promise<OpenedFile> {
   let refusal = new NotOpened('gone', 'it is no longer there');
   for (const path of paths) {
     let handle: FileHandle;
     try {
-      handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      handle = await open(bytesOfPath(path) ?? path, FLAGS);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ELOOP' || code === 'ENXIO')
         refusal = new NotOpened('special_file', 'it is not a regular file');
-      else if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      // Of a guess that does not lead there nothing is told.
+      else if (path === paths[0] && code !== 'ENOENT' && code !== 'ENOTDIR')
         refusal = new NotOpened('unreadable', `it cannot be read (${code ?? 'unknown'})`);
       continue;
     }
     const stat = await handle.stat({ bigint: true });
-    if (stat.isFile() && (inode === undefined || stat.ino.toString() === inode))
+    const isIt = (inode === undefined || stat.ino.toString() === inode) && mayBeOn(device, stat.dev);
+    if (stat.isFile() && isIt)
       return {
         handle,
         path,
@@ -66,11 +82,11 @@ export async function openExpected({ paths, inode }: ExpectedFile): Promise<Open
         inode: stat.ino.toString(),
         size: Number(stat.size),
         mtimeNs: stat.mtimeNs,
+        ctimeNs: stat.ctimeNs,
       };
     await handle.close();
-    refusal = stat.isFile()
-      ? new NotOpened('gone', 'another file has taken its place')
-      : new NotOpened('special_file', 'it is not a regular file');
+    if (isIt) refusal = new NotOpened('special_file', 'it is not a regular file');
+    else if (refusal.code === 'gone') refusal = new NotOpened('gone', 'another file has taken its place');
   }
   throw refusal;
 }

@@ -51,6 +51,7 @@ export type UnscannableCode =
   | 'unreadable'
   | 'changed'
   | 'special_file'
+  | 'unmounted'
   | 'unsupported';
 
 export interface FileVerdict {

@@ -163,6 +163,60 @@ match: {secondary: 1, withinTokens: 24}
     expect(events.filter(({ file }) => file?.path.endsWith('plain.txt'))).toEqual([]);
   });
 
+  it('finds a copy made in another mount namespace, on a layer above the stick, and by a name that is no text', async () => {
+    const place = (name: string): string => {
+      mkdirSync(join(folder, name));
+      return join(folder, name);
+    };
+    const [hidden, lower, merged] = [place('hidden'), place('lower'), place('merged')];
+    // Bound to the stick for one program only, and gone with it.
+    run(`unshare -m sh -c 'mount --bind ${stick} ${hidden} && cp ${table} ${hidden}/unseen.csv'`);
+    run(`mkdir ${stick}/up ${stick}/work`);
+    const layers = `lowerdir=${lower},upperdir=${stick}/up,workdir=${stick}/work`;
+    run(`mount -t overlay overlay -o ${layers} ${merged}`);
+    run(`cp ${table} ${merged}/layered.csv`);
+    run(`cp ${table} "$(printf '${stick}/na\\377me.csv')"`);
+    run(`mkdir ${stick}/box && cp ${table} ${stick}/box/moved.csv && mv ${stick}/box ${stick}/moved`);
+    const wanted = [
+      `${hidden}/unseen.csv`,
+      `${merged}/layered.csv`,
+      `${stick}/na\ufffdme.csv`,
+      `${stick}/moved/moved.csv`,
+    ];
+    for (const path of wanted) {
+      const event = await eventually(`${path} is found`, async () => {
+        const { events } = await agent!.client.call('dlp.hits', {});
+        return events.find(({ file }) => file?.path === path);
+      });
+      expect(event).toMatchObject({ action: 'match', dlp: { destination: 'removable' } });
+    }
+    spawnSync('umount', [merged]);
+  });
+
+  it('tells when a stick was pulled before it could be looked at', async () => {
+    const second = join(folder, 'second');
+    mkdirSync(second);
+    expect(spawnSync('cp', [join(folder, 'stick.img'), join(folder, 'second.img')]).status).toBe(0);
+    expect(spawnSync('mount', ['-o', 'loop', join(folder, 'second.img'), second]).status).toBe(0);
+    const copy = join(second, 'quick.csv');
+    // With nothing between the two, and as often as it takes to be quicker than the look.
+    const event = await eventually('the copy is on record', async () => {
+      run(`cp ${table} ${copy}; umount ${second}`);
+      const found = await eventually('the copy was seen', async () => {
+        const told = await allEvents(agent!.client, `type:dlp file:"${copy}"`);
+        return told.at(-1);
+      });
+      if (found.action === 'unscannable') return found;
+      spawnSync('mount', ['-o', 'loop', join(folder, 'second.img'), second]);
+      return undefined;
+    });
+    expect(event).toMatchObject({
+      process: { name: 'cp' },
+      severity: 'medium',
+      dlp: { verdict: 'unscannable', reasonCode: 'unmounted', destination: 'removable' },
+    });
+  });
+
   it('looks at a folder on request', async () => {
     const path = join(folder, 'documents');
     mkdirSync(path);
