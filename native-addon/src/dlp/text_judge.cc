@@ -17,42 +17,53 @@ constexpr size_t kWords = kMaxJudged / 64;
 // High bytes of UTF-16 units that people write; 0x00 depends on the low byte.
 constexpr bool likelyHigh(int b) {
   return (b >= 0x01 && b <= 0x06) || (b >= 0x09 && b <= 0x0E) || b == 0x10 || b == 0x11 || b == 0x17 || b == 0x1E || b == 0x1F ||
-         b == 0x20 || b == 0x21 || b == 0x30 || b == 0x31 || b == 0xFF || (b >= 0x34 && b <= 0x9F) || (b >= 0xAC && b <= 0xD7);
+         b == 0x20 || b == 0x21 || b == 0x25 || b == 0x30 || b == 0x31 || b >= 0xFE || (b >= 0x34 && b <= 0x9F) || (b >= 0xAC && b <= 0xD7);
 }
 // Low bytes of Latin units.
 constexpr bool textLow(int b) { return (b >= 0x20 && b < 0x7F) || (b >= 0x09 && b <= 0x0D) || b >= 0xA0; }
+// White space, and high bytes of the scripts of India.
+constexpr bool isTab(int b) { return b >= 0x09 && b <= 0x0D; }
+// High bytes of the two halves of a character beyond the first plane.
+constexpr bool isLead(int b) { return (b & 0xFC) == 0xD8; }
+constexpr bool isTrail(int b) { return (b & 0xFC) == 0xDC; }
 constexpr bool isControl(int b) { return b < 0x09 || (b > 0x0D && b < 0x20 && b != 0x1B); }
 
 struct Traits {
   uint8_t of[256] = {};
   constexpr Traits() {
     for (int b = 0; b < 256; b++)
-      of[b] = static_cast<uint8_t>((b == 0 ? 1 : 0) | (likelyHigh(b) ? 2 : 0) | (textLow(b) ? 4 : 0) | (isControl(b) ? 8 : 0));
+      of[b] = static_cast<uint8_t>((b == 0 ? 1 : 0) | (likelyHigh(b) ? 2 : 0) | (textLow(b) ? 4 : 0) | (isControl(b) ? 8 : 0) |
+                                   (isLead(b) ? 16 : 0) | (isTrail(b) ? 32 : 0) | (isTab(b) ? 64 : 0));
   }
 };
 constexpr Traits kTraits;
 
 // A bit for each byte of a block; bytes behind its end are in no set.
 struct Census {
-  uint64_t zero[kWords + 1], likely[kWords + 1], text[kWords + 1];
-  size_t printable = 0, controls = 0;
+  uint64_t zero[kWords + 1], likely[kWords + 1], text[kWords + 1], lead[kWords + 1], trail[kWords + 1];
+  size_t printable = 0, controls = 0, tabs = 0;
 };
 
 void countPortable(const uint8_t* bytes, size_t length, Census* census) {
   for (size_t word = 0; word * 64 < length; word++) {
     const size_t end = length - word * 64 < 64 ? length - word * 64 : 64;
-    uint64_t zero = 0, likely = 0, text = 0, high = 0, controls = 0;
+    uint64_t zero = 0, likely = 0, text = 0, high = 0, controls = 0, lead = 0, trail = 0;
     for (size_t i = 0; i < end; i++) {
       const uint64_t traits = kTraits.of[bytes[word * 64 + i]];
       zero |= (traits & 1) << i;
       likely |= (traits >> 1 & 1) << i;
       text |= (traits >> 2 & 1) << i;
       controls |= (traits >> 3 & 1) << i;
+      lead |= (traits >> 4 & 1) << i;
+      trail |= (traits >> 5 & 1) << i;
+      census->tabs += traits >> 6;
       high |= static_cast<uint64_t>(bytes[word * 64 + i] >> 7) << i;
     }
     census->zero[word] = zero;
     census->likely[word] = likely;
     census->text[word] = text;
+    census->lead[word] = lead;
+    census->trail[word] = trail;
     census->printable += static_cast<size_t>(__builtin_popcountll(text & ~high));
     census->controls += static_cast<size_t>(__builtin_popcountll(controls));
   }
@@ -128,7 +139,7 @@ SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census
       inside = (1ull << (length - word * 64)) - 1;
       from = padded;
     }
-    uint64_t zero = 0, likely = 0, text = 0, high = 0, controls = 0;
+    uint64_t zero = 0, likely = 0, text = 0, high = 0, controls = 0, lead = 0, trail = 0, tabs = 0;
     for (int part = 0; part < 64; part += 32) {
       const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + part));
       const __m256i low = _mm256_and_si256(v, half);
@@ -138,10 +149,18 @@ SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census
       likely |= static_cast<uint64_t>(members(kLikelyNibbles, v, low, bit)) << part;
       text |= static_cast<uint64_t>(members(kTextNibbles, v, low, bit)) << part;
       controls |= static_cast<uint64_t>(members(kControlNibbles, v, low, bit)) << part;
+      const __m256i sixth = _mm256_and_si256(v, _mm256_set1_epi8(static_cast<char>(0xFC)));
+      lead |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(sixth, _mm256_set1_epi8(static_cast<char>(0xD8)))))) << part;
+      trail |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(sixth, _mm256_set1_epi8(static_cast<char>(0xDC)))))) << part;
+      const __m256i fromTab = _mm256_sub_epi8(v, _mm256_set1_epi8(0x09));
+      tabs |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(fromTab, _mm256_min_epu8(fromTab, _mm256_set1_epi8(4)))))) << part;
     }
     census->zero[word] = zero & inside;
     census->likely[word] = likely & inside;
     census->text[word] = text & inside;
+    census->lead[word] = lead & inside;
+    census->trail[word] = trail & inside;
+    census->tabs += static_cast<size_t>(__builtin_popcountll(tabs & inside));
     census->printable += static_cast<size_t>(__builtin_popcountll(text & ~high & inside));
     census->controls += static_cast<size_t>(__builtin_popcountll(controls & inside));
   }
@@ -230,23 +249,32 @@ bool validInside(const uint8_t* bytes, size_t length, bool vectors) {
 }
 
 // 0 if the block is hardly UTF-16 of this kind; more for more characters, and most for those of Latin scripts.
-size_t utf16Score(const Census& census, size_t length, bool bigEndian, bool odd) {
-  const size_t first = odd ? 1 : 0;
+// A block that goes on with what the one before was may begin with anything.
+size_t utf16Score(const Census& census, size_t length, Judgement kind, bool goesOn) {
+  const size_t first = kind.odd ? 1 : 0;
   if (length < first + 2) return 0;
   const size_t units = (length - first) / 2, end = first + units * 2;
-  const uint64_t starts = odd ? 0xAAAAAAAAAAAAAAAAull : 0x5555555555555555ull;
+  const uint64_t starts = kind.odd ? 0xAAAAAAAAAAAAAAAAull : 0x5555555555555555ull;
   size_t likely = 0, narrow = 0;
+  uint64_t leads = 0, carry = goesOn ? 3 : 0;  // carry: the last unit of the word before was a lead
   for (size_t word = 0; word * 64 < end; word++) {
     const auto next = [word](const uint64_t* bits) { return bits[word] >> 1 | bits[word + 1] << 63; };
+    const auto high = [&](const uint64_t* bits) { return kind.bigEndian ? bits[word] : next(bits); };
     uint64_t mask = starts;
     if (end - word * 64 < 64) mask &= (1ull << (end - word * 64)) - 1;
-    const uint64_t text = mask & (bigEndian ? census.zero[word] & next(census.text) : next(census.zero) & census.text[word]);
-    const uint64_t both = text | (mask & (bigEndian ? census.likely[word] : next(census.likely)));
+    const uint64_t text = mask & (kind.bigEndian ? census.zero[word] & next(census.text) : next(census.zero) & census.text[word]);
+    leads = mask & high(census.lead);
+    // A trail behind a lead is likely, and so is the lead.
+    const uint64_t trails = mask & high(census.trail) & (leads << 2 | carry);
+    const uint64_t both = text | (mask & high(census.likely)) | trails | trails >> 2;
     // What does not look like it from the beginning is not counted to the end.
-    if (word == 0 && units >= 16 && __builtin_popcountll(both & 0xFFFFFFFFull << first) < 12) return 0;
-    likely += static_cast<size_t>(__builtin_popcountll(both));
+    if (word == 0 && !goesOn && units >= 16 && __builtin_popcountll(both & 0xFFFFFFFFull << first) < 12) return 0;
+    likely += static_cast<size_t>(__builtin_popcountll(both)) + (word > 0 && (trails & carry) != 0 ? 1 : 0);
     narrow += static_cast<size_t>(__builtin_popcountll(text));
+    carry = leads >> 62;
   }
+  // A lead at the end has its trail in the next block.
+  likely += leads >> (end - 2) % 64 & 1;
   return likely * 8 >= units * 7 ? likely + narrow : 0;
 }
 
@@ -265,7 +293,7 @@ Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool po
   Census census;
   // A unit may reach into the word behind the last one.
   const size_t last = (length + 63) / 64;
-  census.zero[last] = census.likely[last] = census.text[last] = 0;
+  census.zero[last] = census.likely[last] = census.text[last] = census.lead[last] = census.trail[last] = 0;
 #if defined(__x86_64__)
   if (vectors) countAvx2(bytes, length, &census);
   else countPortable(bytes, length, &census);
@@ -274,14 +302,17 @@ Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool po
 #endif
   // A few bytes without a zero among them say nothing.
   const bool enough = seen.zero || length >= 32 || now.mode == TextMode::kUtf16;
-  if (enough && (census.printable * 5 < length * 4 || mayEndUtf16)) {
-    size_t best = 0;
+  const bool indic = seen.zero && census.tabs * (now.mode == TextMode::kUtf16 ? 8 : 4) >= length;
+  if (enough && (census.printable * 5 < length * 4 || mayEndUtf16 || indic)) {
+    size_t best = 0, margin = 0;
     Judgement result{TextMode::kPass, false, false};
     for (int i = now.mode == TextMode::kUtf16 ? -1 : 0; i < 4; i++) {
       const Judgement candidate = i < 0 ? now : Judgement{TextMode::kUtf16, (i & 1) != 0, (i & 2) != 0};
-      const size_t score = utf16Score(census, length, candidate.bigEndian, candidate.odd);
-      if (score <= best) continue;
+      const size_t score = utf16Score(census, length, candidate, i < 0);
+      // Latin text reads alike at both alignments, and any may hold odd characters: only a clear difference tells.
+      if (score == 0 || score <= best + margin) continue;
       best = score;
+      margin = i < 0 ? best / 2 : length / 16;
       result = candidate;
     }
     if (best > 0) return result;
