@@ -36,6 +36,7 @@ const TEST_PACKAGES = [
   'curl',
   'strace',
   'gcc',
+  'libclang-rt-dev',
 ];
 
 function run(command, args, what, options = {}) {

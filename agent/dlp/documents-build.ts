@@ -160,7 +160,9 @@ function replaceIndex(
       );
     const header = Buffer.alloc(256);
     readSync(fd, header, 0, header.length, 0);
-    writeSync(fd, signHeader(header, target.signer), 0, header.length, 0);
+    const signed = signHeader(header, target.signer);
+    addonOf().sealIndexHeader(signed, target.key);
+    writeSync(fd, signed, 0, signed.length, 0);
     fsyncSync(fd);
     const bytes = fstatSync(fd).size;
     renameSync(building, outPath);

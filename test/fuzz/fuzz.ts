@@ -1,51 +1,37 @@
 /**
- * Builds and runs a fuzz target of the native DLP code under ASan and UBSan: `node test/fuzz/fuzz.ts NAME --runs N`.
- * Inputs that fail are left in out/fuzz/NAME/.
+ * Builds and runs fuzz targets of the native DLP code under ASan and UBSan: `node test/fuzz/fuzz.ts all --runs N`.
+ * Inputs that fail are left in out/fuzz/NAME/, the corpus in out/fuzz/NAME/corpus; `--minimize` keeps of the corpus what
+ * reaches code that nothing else reaches.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dictionaryOf, seedsOf } from './seeds.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const out = join(root, 'out', 'fuzz');
 const source = join(root, 'native-addon', 'src');
 
-/** Sources of each target besides its own. */
-export const TARGETS: Readonly<Record<string, readonly string[]>> = {
-  text: ['text.cc', 'text_judge.cc'],
-  patterns: [
-    'text.cc',
-    'text_judge.cc',
-    'automaton.cc',
-    'patterns.cc',
-    'patterns_context.cc',
-    'patterns_secrets.cc',
-    'validators.cc',
-    'validators_national.cc',
-  ],
-  documents: [
-    'text.cc',
-    'text_judge.cc',
-    'winnow.cc',
-    'fold.cc',
-    'edm_hash.cc',
-    'document_build.cc',
-    'document_detector.cc',
-    'document_index.cc',
-  ],
-};
+/** Each is the source of this name beside this file. */
+export const TARGETS = ['text', 'patterns', 'automaton', 'documents', 'rows', 'csv', 'index'] as const;
+export type Target = (typeof TARGETS)[number];
 
-/** What stands in seeds, so that inputs get past the first checks. */
-const SEEDS: readonly string[] = [
-  'card 4111 1111 1111 1111, ssn 219-09-9998; GB82 WEST 1234 5698 7654 32',
-  'AKIAIOSFODNN7EXAMPLE aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
-  'ghp_000000000000000000000000000000000000 eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x someone@example.com abbbc',
-  '-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n',
-  Array.from({ length: 40 }, (_, i) => `the plan of month ${(i * 7919) % 1000} says ${i}, `).join(''),
-  '处理个人信息 für José Núñez ４１１１ паспорт 卡 \u2009 \u2010 11010519491231002X RSSMRA85T10A562S'.repeat(
-    12,
-  ),
+const FLAGS = [
+  '-O1',
+  '-g',
+  '-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION',
+  '-fsanitize=fuzzer-no-link,address,undefined',
+  '-fno-sanitize-recover=all',
+];
+/** Portable code: instrumented, and the same result. */
+const BLAKE3 = [
+  '-DBLAKE3_NO_SSE2',
+  '-DBLAKE3_NO_SSE41',
+  '-DBLAKE3_NO_AVX2',
+  '-DBLAKE3_NO_AVX512',
+  '-DBLAKE3_USE_NEON=0',
 ];
 
 /** Undefined when clang and its fuzzer are there, else what is missing. */
@@ -66,80 +52,121 @@ export function missingFuzzer(): string | undefined {
   return built.status === 0 ? undefined : 'clang++ has no libFuzzer (apt-get install clang libclang-rt-dev)';
 }
 
-function compile(command: string, args: readonly string[]): void {
-  const result = spawnSync(command, args, { encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${result.stderr}`);
+function compile(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: ${said}`)),
+    );
+  });
 }
 
-/** Newest change of what the target is made of. */
-function changedMs(): number {
-  const folders = [join(source, 'dlp'), import.meta.dirname];
-  return Math.max(
-    ...folders.flatMap((folder) => readdirSync(folder).map((name) => statSync(join(folder, name)).mtimeMs)),
+function changedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function namesIn(folder: string, pattern: RegExp): string[] {
+  return readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** Compiles what is older than its source or any header; returns the objects of everything the targets are made of. */
+async function buildObjects(): Promise<string[]> {
+  const folder = join(out, 'objects');
+  mkdirSync(folder, { recursive: true });
+  const dlp = join(source, 'dlp');
+  const headersMs = Math.max(
+    ...[...namesIn(dlp, /\.(h|inc)$/), ...namesIn(import.meta.dirname, /\.h$/)].map(changedMs),
+    changedMs(import.meta.filename),
   );
+  const files = [
+    ...namesIn(dlp, /\.cc$/).filter((path) => !path.endsWith('binding.cc')),
+    ...TARGETS.map((name) => join(import.meta.dirname, `${name}.cc`)),
+    ...['blake3', 'blake3_dispatch', 'blake3_portable'].map((name) => join(source, 'blake3', `${name}.c`)),
+  ];
+  const objectOf = (path: string): string =>
+    join(
+      folder,
+      `${path
+        .slice(root.length + 1)
+        .replaceAll('/', '-')
+        .replace(/\.cc?$/, '')}.o`,
+    );
+  const stale = files.filter((path) => changedMs(objectOf(path)) < Math.max(headersMs, changedMs(path)));
+  const worker = async (): Promise<void> => {
+    for (let path = stale.pop(); path !== undefined; path = stale.pop()) {
+      const object = objectOf(path);
+      const c = path.endsWith('.c');
+      // Under another name until it is whole: two runs at once do not read each other's halves.
+      const part = `${object}.${process.pid}`;
+      await compile(c ? 'clang' : 'clang++', [
+        ...FLAGS,
+        ...(c ? BLAKE3 : ['-std=c++17', '-I', source, '-I', import.meta.dirname]),
+        '-c',
+        path,
+        '-o',
+        part,
+      ]);
+      renameSync(part, object);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, worker));
+  return files.map(objectOf);
 }
 
 /** Path of the built target. @throws Error with the compiler's words. */
-export function buildFuzzer(name: string): string {
-  const parts = TARGETS[name];
-  if (!parts) throw new Error(`no such target: ${name}; there are ${Object.keys(TARGETS).join(', ')}`);
+async function buildFuzzer(name: Target): Promise<string> {
+  const objects = await buildObjects();
+  const others = new Set(TARGETS.filter((other) => other !== name).map((other) => `test-fuzz-${other}.o`));
+  const parts = objects.filter((path) => !others.has(path.slice(path.lastIndexOf('/') + 1)));
   const binary = join(out, `${name}-fuzzer`);
-  if ((statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changedMs()) return binary;
-  mkdirSync(out, { recursive: true });
-  const objects: string[] = [];
-  if (name === 'documents') {
-    // Portable code: instrumented, and the same result.
-    const off = [
-      '-DBLAKE3_NO_SSE2',
-      '-DBLAKE3_NO_SSE41',
-      '-DBLAKE3_NO_AVX2',
-      '-DBLAKE3_NO_AVX512',
-      '-DBLAKE3_USE_NEON=0',
-    ];
-    for (const part of ['blake3', 'blake3_dispatch', 'blake3_portable']) {
-      const object = join(out, `${part}.o`);
-      compile('clang', ['-O1', '-g', ...off, '-c', join(source, 'blake3', `${part}.c`), '-o', object]);
-      objects.push(object);
-    }
-  }
-  compile('clang++', [
-    '-O2',
-    '-g',
-    '-std=c++17',
-    '-fsanitize=fuzzer,address,undefined',
-    '-fno-sanitize-recover=all',
-    '-I',
-    source,
-    '-I',
-    import.meta.dirname,
-    join(import.meta.dirname, `${name}.cc`),
-    ...parts.map((part) => join(source, 'dlp', part)),
-    ...objects,
-    '-o',
-    binary,
-  ]);
+  if (parts.every((path) => changedMs(path) < changedMs(binary))) return binary;
+  await compile('clang++', ['-fsanitize=fuzzer,address,undefined', ...parts, '-o', binary]);
   return binary;
 }
 
-/** Runs the target; the corpus grows in out/fuzz/NAME/corpus. */
-export function runFuzzer(
-  name: string,
-  limits: { runs?: number; seconds?: number; maxLength?: number },
-): { ok: boolean; runs: number; text: string } {
-  const binary = buildFuzzer(name);
-  const corpus = join(out, name, 'corpus');
+interface FuzzResult {
+  ok: boolean;
+  runs: number;
+  perSecond: number;
+  /** Code reached: edges. */
+  covered: number;
+  text: string;
+}
+
+/** Runs the target; its corpus grows in out/fuzz/NAME/corpus. */
+export async function runFuzzer(
+  name: Target,
+  limits: { runs?: number; seconds?: number; maxLength?: number; minimize?: boolean },
+): Promise<FuzzResult> {
+  const binary = await buildFuzzer(name);
+  const folder = join(out, name);
+  const corpus = join(folder, 'corpus');
   mkdirSync(corpus, { recursive: true });
-  for (const [index, seed] of SEEDS.entries()) {
-    writeFileSync(join(corpus, `seed-${index}`), seed);
-    writeFileSync(join(corpus, `seed-${index}-utf16`), Buffer.from(seed, 'utf16le'));
+  for (const [index, seed] of seedsOf(name).entries()) writeFileSync(join(corpus, `seed-${index}`), seed);
+  const words = join(folder, 'words');
+  writeFileSync(words, dictionaryOf(name));
+  if (limits.minimize) {
+    const before = join(folder, 'corpus-before');
+    rmSync(before, { recursive: true, force: true });
+    renameSync(corpus, before);
+    mkdirSync(corpus);
+    spawnSync(binary, ['-merge=1', corpus, before], { stdio: 'ignore' });
+    rmSync(before, { recursive: true, force: true });
   }
   const result = spawnSync(
     binary,
     [
       corpus,
-      `-artifact_prefix=${join(out, name)}/`,
+      `-artifact_prefix=${folder}/`,
+      `-dict=${words}`,
       `-max_len=${limits.maxLength ?? 4096}`,
-      '-timeout=60',
+      // Of one input: what takes so long is a way to hold up every scan.
+      '-timeout=20',
       '-rss_limit_mb=1024',
       '-print_final_stats=1',
       ...(limits.runs === undefined ? [] : [`-runs=${limits.runs}`]),
@@ -147,34 +174,57 @@ export function runFuzzer(
     ],
     { encoding: 'utf8', maxBuffer: 256 << 20 },
   );
-  const runs = Number(/stat::number_of_executed_units:\s*(\d+)/.exec(result.stderr)?.[1] ?? 0);
-  return { ok: result.status === 0, runs, text: result.stderr };
+  const stat = (what: string): number =>
+    Number(new RegExp(`stat::${what}:\\s*(\\d+)`).exec(result.stderr)?.[1] ?? 0);
+  return {
+    ok: result.status === 0,
+    runs: stat('number_of_executed_units'),
+    perSecond: stat('average_exec_per_sec'),
+    covered: Number([...result.stderr.matchAll(/ cov: (\d+)/g)].at(-1)?.[1] ?? 0),
+    text: result.stderr,
+  };
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { runs: { type: 'string' }, seconds: { type: 'string' }, 'max-length': { type: 'string' } },
+    options: {
+      runs: { type: 'string' },
+      seconds: { type: 'string' },
+      'max-length': { type: 'string' },
+      minimize: { type: 'boolean' },
+    },
   });
-  const [name] = positionals;
+  const [name = ''] = positionals;
+  const names = name === 'all' ? TARGETS : TARGETS.filter((target) => target === name);
   const missing = missingFuzzer();
-  if (missing !== undefined || name === undefined || !TARGETS[name]) {
+  if (missing !== undefined || names.length === 0) {
     console.error(
       missing ??
-        `say: node test/fuzz/fuzz.ts ${Object.keys(TARGETS).join('|')} [--runs N] [--seconds N] [--max-length BYTES]`,
+        `say: node test/fuzz/fuzz.ts ${TARGETS.join('|')}|all [--runs N] [--seconds N] [--max-length BYTES] [--minimize]`,
     );
     return 2;
   }
   const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
   const runs =
     values.runs === undefined ? (seconds === undefined ? 100_000 : undefined) : Number(values.runs);
-  const result = runFuzzer(name, {
-    ...(runs !== undefined && { runs }),
-    ...(seconds !== undefined && { seconds }),
-  });
-  console.log(result.text.split('\n').slice(-40).join('\n'));
-  console.log(`${name}: ${result.runs} inputs, ${result.ok ? 'none failed' : 'FAILED'}`);
-  return result.ok ? 0 : 1;
+  let failed = 0;
+  for (const target of names) {
+    const result = await runFuzzer(target, {
+      ...(runs !== undefined && { runs }),
+      ...(seconds !== undefined && { seconds }),
+      ...(values['max-length'] !== undefined && { maxLength: Number(values['max-length']) }),
+      minimize: values.minimize === true,
+    });
+    if (!result.ok) {
+      failed += 1;
+      console.log(result.text.split('\n').slice(-40).join('\n'));
+    }
+    console.log(
+      `${target}: ${result.runs} inputs, ${result.perSecond} a second, ${result.covered} edges, ${result.ok ? 'none failed' : 'FAILED'}`,
+    );
+  }
+  return failed > 0 ? 1 : 0;
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = main();
+if (process.argv[1] === import.meta.filename) process.exitCode = await main();

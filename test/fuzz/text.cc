@@ -1,7 +1,9 @@
-// The decoder: any pieces give the same text and offsets, with vector instructions or without; offsets rise, pieces of
-// text do not cut characters.
+// The decoder: any pieces give the same text and offsets, with vector instructions or without; offsets rise and stay inside
+// the stream, no piece ends or begins within a character.
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <vector>
 
 #include "dlp/text.h"
 
@@ -17,6 +19,16 @@ class Recorder : public TextSink {
       const uint64_t at = streamOffset(map.runs, map.count, map.chunkAt + i);
       if (!offsets.empty() && at < offsets.back()) std::abort();
       offsets.push_back(at);
+    }
+    // The end of this piece and the beginning of the next make no character together.
+    if (!bytes.empty()) {
+      for (size_t back = 1; back <= 3 && back <= bytes.size(); back++) {
+        uint8_t across[8];
+        const size_t ahead = n < 4 ? n : 4;
+        std::memcpy(across, bytes.data() + bytes.size() - back, back);
+        std::memcpy(across + back, utf8, ahead);
+        if (utf8Sequence(across, back + ahead) > static_cast<int>(back)) std::abort();
+      }
     }
     bytes.insert(bytes.end(), utf8, utf8 + n);
     if (streamOffset(map.runs, map.count, map.chunkAt + n) > limit) std::abort();

@@ -21,7 +21,9 @@ bool CsvReader::fill() {
     if (end_ >= 3 && memcmp(block_.data(), "\xEF\xBB\xBF", 3) == 0) at_ = 3;
     else if (end_ >= 2 && (memcmp(block_.data(), "\xFF\xFE", 2) == 0 || memcmp(block_.data(), "\xFE\xFF", 2) == 0))
       error_ = "is UTF-16; save it as CSV in UTF-8";
-    return error_.empty();
+    if (!error_.empty()) return false;
+    // Nothing but the mark: the text, if there is any, comes with the next read.
+    if (at_ < end_) return true;
   }
 }
 
@@ -36,6 +38,7 @@ bool CsvReader::next(std::vector<std::string> *cells) {
   std::string *cell = openCell();
   bool quoted = false, afterQuote = false, any = false;
   uint64_t quoteLine = 0;
+  size_t rowBytes = 0;
   rowLine_ = line_;
   for (;;) {
     if (at_ == end_ && !fill()) {
@@ -68,6 +71,11 @@ bool CsvReader::next(std::vector<std::string> *cells) {
       quoteLine = line_;
       ++at_;
     } else if (byte == delimiter_) {
+      if (used == kMaxCells) {
+        error_ = "has more than " + std::to_string(kMaxCells) + " cells on line " + std::to_string(rowLine_);
+        return false;
+      }
+      rowBytes += cell->size();
       cell = openCell();
       any = true;
       afterQuote = false;
@@ -96,6 +104,10 @@ bool CsvReader::next(std::vector<std::string> *cells) {
         ++at_;
       }
       afterQuote = false;
+    }
+    if (rowBytes > kMaxRowBytes) {
+      error_ = "has a row of more than 16 MiB on line " + std::to_string(rowLine_);
+      return false;
     }
     if (cell->size() > kMaxCellBytes) {
       error_ = quoted ? "has quotes, opened on line " + std::to_string(quoteLine) + ", that are not closed within 1 MiB"

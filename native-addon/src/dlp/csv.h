@@ -10,6 +10,8 @@
 namespace sentinel::dlp {
 
 constexpr size_t kMaxCellBytes = 1 << 20;
+constexpr size_t kMaxCells = 1 << 16;  // of a row; spreadsheets end at 16384
+constexpr size_t kMaxRowBytes = 16 << 20;
 
 class CsvReader {
  public:

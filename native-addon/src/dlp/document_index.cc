@@ -261,7 +261,8 @@ std::shared_ptr<DocumentIndex> DocumentIndex::open(int fd, const Key& master, Op
   blake3_hasher_init_keyed(&hasher, index->keys_.mac.data());
   blake3_hasher_update(&hasher, header, kHeaderMacAt);
   blake3_hasher_finalize(&hasher, mac, sizeof mac);
-  if (memcmp(mac, header + kHeaderMacAt, 32) != 0) return refuse(OpenError::kCorrupt, "its header was changed");
+  if (!headerIsSealed(index->keys_, header) || memcmp(mac, header + kHeaderMacAt, 32) != 0)
+    return refuse(OpenError::kCorrupt, "its header was changed");
   blake3_hasher_init(&hasher);
   std::vector<uint8_t> buffer(kIo);
   for (uint64_t at = kHeaderBytes; at < size;) {
@@ -272,7 +273,7 @@ std::shared_ptr<DocumentIndex> DocumentIndex::open(int fd, const Key& master, Op
   }
   blake3_hasher_finalize(&hasher, hash, sizeof hash);
   if (memcmp(hash, header + 72, 32) != 0) return refuse(OpenError::kCorrupt, "its content was changed");
-  if (!index->load()) return refuse(OpenError::kCorrupt, "its sections do not fit together");
+  if (!index->load() || index->wholeFiles_ != (memcmp(header, kListMagic, 8) == 0)) return refuse(OpenError::kCorrupt, "its sections do not fit together");
   *error = OpenError::kNone;
   return index;
 }

@@ -1,6 +1,6 @@
 // Fingerprints of protected documents, file format SDLPDOC1, and of whole files, SDLPLST1. Little-endian.
 //
-//   header, 256 bytes: that of edm_index.h, with this magic
+//   header, 256 bytes: that of edm_index.h, its seal too, with this magic
 //   body, XORed with a keystream of the key and the salt: prologue (16 u64: Layout), then
 //     meta       names of documents, how many windows and characters each has; groups of documents that share windows
 //     bloom      split-block Bloom filter over a fast keyed hash of the windows, 32-byte blocks, about 12 bits each

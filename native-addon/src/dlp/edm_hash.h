@@ -19,7 +19,11 @@ using Key = std::array<uint8_t, 32>;
 
 constexpr size_t kBlockBytes = 64;
 constexpr size_t kBatch = 16;
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+constexpr uint32_t kStretchRounds = 2;  // slow on purpose, which a fuzzer cannot use
+#else
 constexpr uint32_t kStretchRounds = 2048;
+#endif
 
 struct Block {
   alignas(64) uint8_t bytes[kBlockBytes];

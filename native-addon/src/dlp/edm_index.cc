@@ -121,7 +121,13 @@ bool unpackMeta(const std::string &bytes, IndexMeta *meta) {
   reader.get(&meta->combined);
   reader.get(&meta->shapes);
   meta->sameRow = sameRow != 0;
-  return reader.ok && reader.at == bytes.size();
+  return reader.ok && reader.at == bytes.size() && meta->dates <= DateOrder::kMonthFirst;
+}
+
+bool headerIsSealed(const IndexKeys &keys, const uint8_t header[kHeaderBytes]) {
+  const Digest seal = macOf(keys, header, kHeaderSealAt);
+  const uint8_t *rest = header + kHeaderSealAt + sizeof seal.bytes;
+  return memcmp(seal.bytes, header + kHeaderSealAt, sizeof seal.bytes) == 0 && std::all_of(rest, header + kHeaderBytes, [](uint8_t byte) { return byte == 0; });
 }
 
 Index::~Index() {
@@ -165,10 +171,7 @@ std::shared_ptr<Index> Index::open(int fd, const Key &master, OpenError *error, 
   blake3_hasher_update(&hasher, header, kHeaderMacAt);
   blake3_hasher_finalize(&hasher, mac, sizeof mac);
   *error = OpenError::kCorrupt;
-  const Digest seal = macOf(index->keys_, header, kHeaderSealAt);
-  const uint8_t *rest = header + kHeaderSealAt + 32;
-  const bool sealed = memcmp(seal.bytes, header + kHeaderSealAt, 32) == 0 && std::all_of(rest, static_cast<const uint8_t *>(header + kHeaderBytes), [](uint8_t b) { return b == 0; });
-  if (!sealed || memcmp(mac, header + kHeaderMacAt, 32) != 0) return *detail = "its header was changed", nullptr;
+  if (!headerIsSealed(index->keys_, header) || memcmp(mac, header + kHeaderMacAt, 32) != 0) return *detail = "its header was changed", nullptr;
   blake3_hasher_init(&hasher);
   std::unique_ptr<uint8_t[]> buffer(new uint8_t[kReadBytes]);
   for (uint64_t at = kHeaderBytes; at < size;) {
@@ -220,6 +223,11 @@ bool Index::load(std::string *detail) {
   for (size_t i = 0; i < meta_.fields.size(); ++i) {
     if (!meta_.fields[i].primary) secondaryFields_.push_back(static_cast<uint8_t>(i));
   }
+  // What reads an entry takes its length from the fields.
+  const uint64_t loneBytes = kFingerprintBytes + 5 + secondaryFields_.size() * kSecondaryBytes, combinedBytes = kFingerprintBytes + 6;
+  if ((prologue_.lone.buckets > 0 && prologue_.lone.entryBytes != loneBytes) ||
+      (prologue_.combined.buckets > 0 && prologue_.combined.entryBytes != combinedBytes))
+    return false;
   // An index of combinations only still has one empty block, so that no probe needs to ask.
   bloomBlocks_ = std::max<uint64_t>(prologue_.bloomBlocks, 1);
   bloom_ = static_cast<BloomBlock *>(aligned_alloc(64, (bloomBlocks_ * 32 + 63) / 64 * 64));

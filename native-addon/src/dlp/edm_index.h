@@ -95,6 +95,9 @@ inline uint64_t bitOf(uint64_t hash, uint64_t bits) {
   return static_cast<uint64_t>(static_cast<unsigned __int128>(hash) * bits >> 64);
 }
 
+// Whether the whole header is as it was when the index was finished, signature included.
+bool headerIsSealed(const IndexKeys &keys, const uint8_t header[kHeaderBytes]);
+
 enum class OpenError { kNone, kUnreadable, kNotAnIndex, kVersion, kTruncated, kWrongKey, kCorrupt };
 
 class Index {
