@@ -1,12 +1,11 @@
 /** Text of PDFs by pdf.js: pages, fields, comments, metadata, attachments. Loaded only where a PDF is met. */
 import { getDocument, VerbosityLevel } from 'unpdf/pdfjs';
 import { ExtractError, inside, TextWriter, type Extraction } from './extraction.ts';
+import { PageText, type TextItem } from './pdf-page.ts';
 import { bufferSource } from './source.ts';
 
-interface TextItem {
-  str?: string;
-  hasEOL?: boolean;
-}
+/** Levels of outlines and structures that are read. */
+const MAX_TREE = 64;
 
 function failure(error: unknown): ExtractError {
   if (error instanceof ExtractError) return error;
@@ -29,7 +28,37 @@ function annotationText(annotation: Record<string, unknown>): string {
     const value = annotation[key] as { str?: unknown } | null | undefined;
     if (typeof value?.str === 'string') parts.push(value.str);
   }
+  // Choices that a form offers, whether one was made or not.
+  const { options } = annotation as { options?: { exportValue?: unknown; displayValue?: unknown }[] };
+  for (const { exportValue, displayValue } of Array.isArray(options) ? options : [])
+    for (const value of new Set([exportValue, displayValue]))
+      if (typeof value === 'string') parts.push(value);
   return parts.filter((part) => part !== '').join('\n');
+}
+
+interface OutlineItem {
+  title?: unknown;
+  unsafeUrl?: unknown;
+  items?: OutlineItem[];
+}
+
+function addOutline(writer: TextWriter, items: readonly OutlineItem[], depth: number): void {
+  for (const { title, unsafeUrl, items: below } of items) {
+    for (const text of [title, unsafeUrl]) if (typeof text === 'string') writer.add(`${text}\n`);
+    if (below && depth < MAX_TREE) addOutline(writer, below, depth + 1);
+  }
+}
+
+interface StructNode {
+  alt?: unknown;
+  children?: StructNode[];
+}
+
+/** Descriptions of pictures in the structure of a page, each on a line. */
+function describedIn(node: StructNode | null | undefined, depth = 0): string {
+  if (!node || depth > MAX_TREE) return '';
+  const own = typeof node.alt === 'string' && node.alt !== '' ? `${node.alt}\n` : '';
+  return own + (node.children ?? []).map((child) => describedIn(child, depth + 1)).join('');
 }
 
 /** `files`: attachments by their place on a page are added to it. */
@@ -48,16 +77,16 @@ async function readPages(
       try {
         const page = await document.getPage(number);
         const reader = page.streamTextContent({ includeMarkedContent: false }).getReader();
+        const text = new PageText(writer);
         for (;;) {
           const { value, done } = (await reader.read()) as { value?: { items: TextItem[] }; done: boolean };
           if (done) break;
-          for (const { str = '', hasEOL } of value?.items ?? []) {
-            letters += str.length;
-            writer.add(hasEOL ? `${str}\n` : str);
-          }
+          for (const item of value?.items ?? []) text.add(item);
           extraction.tick(16_384);
         }
-        writer.add('\n');
+        letters += text.end();
+        const described = describedIn((await page.getStructTree().catch(() => null)) as StructNode | null);
+        if (described !== '') writer.add(described);
         for (const annotation of (await page.getAnnotations()) as Record<string, unknown>[]) {
           const text = annotationText(annotation);
           if (text !== '') writer.add(`${text}\n`);
@@ -71,8 +100,11 @@ async function readPages(
       }
     }
     const { info } = await document.getMetadata().catch(() => ({ info: {} }));
-    for (const value of Object.values(info as Record<string, unknown>))
+    const { Custom: custom, ...common } = info as Record<string, unknown>;
+    for (const value of [...Object.values(common), ...Object.values(custom ?? {})])
       if (typeof value === 'string' && value !== '') writer.add(`${value}\n`);
+    const outline: unknown = await document.getOutline().catch(() => null);
+    if (Array.isArray(outline)) addOutline(writer, outline as OutlineItem[], 0);
   } finally {
     writer.end();
   }
