@@ -1,5 +1,5 @@
 /** HTML as text: what is shown, and what is not (attributes, comments, scripts), each in its place. */
-import type { TextDecoder } from 'node:util';
+import type { CharsetDecoder } from './charset.ts';
 import { TextWriter, type Extraction } from './extraction.ts';
 import { attributeValues, decodeReferences, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
 import { textDecoder } from './xml-text.ts';
@@ -127,7 +127,7 @@ export async function readHtml(
 ): Promise<void> {
   const handler = new HtmlText(new TextWriter(extraction, path));
   const tokens = new XmlTokens(handler);
-  let decoder: TextDecoder | undefined;
+  let decoder: CharsetDecoder | undefined;
   try {
     for await (const piece of bytes) {
       extraction.tick(piece.length);

@@ -1,4 +1,5 @@
 /** Headers of mail: encoded words, parameters with charset and continuations. */
+import { charsetDecoder } from './charset.ts';
 
 /** Bytes of quoted-printable text; what is no valid escape stays. */
 export function decodeQuotedPrintable(text: string, underscores: boolean): Buffer {
@@ -21,11 +22,8 @@ export function decodeQuotedPrintable(text: string, underscores: boolean): Buffe
 
 /** Text of bytes in a charset by its name; Latin-1 where the name is unknown. */
 export function decodeCharset(bytes: Buffer, charset: string): string {
-  try {
-    return new TextDecoder(charset).decode(bytes);
-  } catch {
-    return bytes.toString('latin1');
-  }
+  const decoder = charsetDecoder(charset);
+  return decoder.decode(bytes) + decoder.decode();
 }
 
 /** A header's text with its encoded words decoded. */
@@ -48,8 +46,15 @@ export interface HeaderValue {
   parameters: Map<string, string>;
 }
 
+/** Comments in brackets are no part of a value; in quotes they are none. */
+function withoutComments(text: string): string {
+  if (!text.includes('(')) return text;
+  return text.replace(/"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)/g, (part) => (part[0] === '"' ? part : ' '));
+}
+
 /** A structured header: `text/plain; charset=utf-8; name*0="a"; name*1="b"`. */
-export function parseHeaderValue(text: string): HeaderValue {
+export function parseHeaderValue(given: string): HeaderValue {
+  const text = withoutComments(given);
   const semicolon = text.indexOf(';');
   const value = (semicolon < 0 ? text : text.slice(0, semicolon)).trim().toLowerCase();
   const raw = new Map<string, string>();

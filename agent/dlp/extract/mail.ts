@@ -1,8 +1,9 @@
 /** Mail as it is stored: headers, MIME parts in any nesting, their encodings and charsets; attachments are read as files. */
-import { TextDecoder } from 'node:util';
 import { ByteReader } from './byte-reader.ts';
+import { charsetDecoder } from './charset.ts';
 import { ExtractError, inside, TextWriter, type Extraction } from './extraction.ts';
 import { readHtml } from './html.ts';
+import { mailText, type TextFile } from './mail-text.ts';
 import { decodeQuotedPrintable, decodeWords, parseHeaderValue, type HeaderValue } from './mail-words.ts';
 
 /** A longer line is read in pieces. */
@@ -113,13 +114,16 @@ async function readHeaders(extraction: Extraction, lines: Lines, path: string): 
     }
   }
   finish();
-  writer.end();
   const type = parseHeaderValue(headers.get('content-type') ?? 'text/plain');
   const disposition = parseHeaderValue(headers.get('content-disposition') ?? '');
   const name = disposition.parameters.get('filename') ?? type.parameters.get('name');
+  // A name that is cut into numbered pieces is text that shows only when they are joined.
+  for (const value of [...type.parameters.values(), ...disposition.parameters.values()])
+    if (value.length > 8) writer.add(`${value}\n`);
+  writer.end();
   return {
     type,
-    encoding: (headers.get('content-transfer-encoding') ?? '').trim().toLowerCase(),
+    encoding: parseHeaderValue(headers.get('content-transfer-encoding') ?? '').value,
     name: name === undefined ? undefined : decodeWords(name),
   };
 }
@@ -168,7 +172,10 @@ async function* body(extraction: Extraction, lines: Lines, encoding: string): As
   if (length > 0) yield take();
 }
 
-const ENCODINGS: ReadonlySet<string> = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable']);
+/** Files in uuencode are found in any text. */
+const ENCODINGS: ReadonlySet<string> = new Set(
+  ' 7bit 8bit binary base64 quoted-printable x-uuencode uuencode x-uue uue'.split(' '),
+);
 const SINGLE_BYTE_AND_UTF8 = /^(?:utf-?8|us-ascii|ascii|)$/i;
 
 /** A part of text, as UTF-8. */
@@ -186,12 +193,7 @@ async function readText(
     }
     return;
   }
-  let decoder: TextDecoder;
-  try {
-    decoder = new TextDecoder(charset);
-  } catch {
-    decoder = new TextDecoder('latin1');
-  }
+  const decoder = charsetDecoder(charset);
   const writer = new TextWriter(extraction, path);
   try {
     for await (const piece of bytes) writer.add(decoder.decode(piece, { stream: true }));
@@ -219,10 +221,24 @@ async function readPart(
   if (boundary !== undefined && nesting >= MAX_NESTING)
     extraction.problem('depth', `more than ${MAX_NESTING} parts inside each other`, path);
   extraction.member();
-  const bytes = body(extraction, lines, part.encoding);
+  const { value, parameters } = part.type;
+  const files: TextFile[] = [];
+  const decoded = body(extraction, lines, part.encoding);
+  const bytes =
+    value === 'text/plain' && part.name === undefined
+      ? mailText(
+          extraction,
+          decoded,
+          {
+            flowed: parameters.get('format')?.toLowerCase() === 'flowed',
+            deleteSpace: parameters.get('delsp')?.toLowerCase() === 'yes',
+            path,
+          },
+          files,
+        )
+      : decoded;
   if (!ENCODINGS.has(part.encoding))
     extraction.problem('unsupported', 'a part is encoded in a way nobody here reads', path);
-  const { value, parameters } = part.type;
   const charset = (parameters.get('charset') ?? '').trim();
   if (
     value === 'application/pkcs7-mime' ||
@@ -238,6 +254,10 @@ async function readPart(
     if (value.startsWith('text/') && !SINGLE_BYTE_AND_UTF8.test(charset) && value !== 'text/html')
       await readText(extraction, bytes, charset, member);
     else await extraction.visitStream(extraction, bytes, member, depth + 1);
+  }
+  for (const file of files) {
+    extraction.member();
+    await extraction.visitStream(extraction, [file.bytes], inside(path, file.name), depth + 1);
   }
   // What a reader left, so that the next part begins where it should.
   while (await lines.next());

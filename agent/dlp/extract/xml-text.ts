@@ -1,21 +1,17 @@
 /** Text out of XML of any kind: everything that it holds. */
-import { TextDecoder } from 'node:util';
+import { charsetDecoder, type CharsetDecoder } from './charset.ts';
 import { DocumentText } from './document-text.ts';
 import { TextWriter, type Extraction } from './extraction.ts';
 import { attributeValues, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
 
 /** Turns the bytes of a document into text by its mark, its declaration or UTF-8. */
-export function textDecoder(start: Buffer, declared?: string): TextDecoder {
+export function textDecoder(start: Buffer, declared?: string): CharsetDecoder {
   let label = declared ?? 'utf-8';
   if (start[0] === 0xff && start[1] === 0xfe) label = 'utf-16le';
   else if (start[0] === 0xfe && start[1] === 0xff) label = 'utf-16be';
   else if (start[0] === 0x3c && start[1] === 0) label = 'utf-16le';
   else if (start[0] === 0 && start[1] === 0x3c) label = 'utf-16be';
-  try {
-    return new TextDecoder(label);
-  } catch {
-    return new TextDecoder('latin1');
-  }
+  return charsetDecoder(label);
 }
 
 function declaredEncoding(start: Buffer): string | undefined {
@@ -29,7 +25,7 @@ export async function readXml(
   handler: XmlHandler,
 ): Promise<void> {
   const tokens = new XmlTokens(handler);
-  let decoder: TextDecoder | undefined;
+  let decoder: CharsetDecoder | undefined;
   try {
     for await (const piece of bytes) {
       extraction.tick(piece.length);
