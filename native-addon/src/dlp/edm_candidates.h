@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "dlp/edm_bytes.h"
 #include "dlp/edm_hash.h"
 #include "dlp/edm_index.h"
 
@@ -18,7 +19,6 @@ namespace sentinel::dlp {
 constexpr size_t kReach = 1024;
 // Zeros that must follow the text, and readable bytes that must precede it.
 constexpr size_t kPadding = 64;
-constexpr size_t kMaxJoiners = 3;
 
 struct Candidate {
   Block block;
@@ -43,7 +43,8 @@ struct Wanted {
   uint32_t idLeads = 0;   // bit n: an id or IBAN with n leading letters
   uint64_t idLengths[16] = {};
   bool email = false;
-  uint32_t maxDigits = 0;
+  uint32_t leastDigits = 1, maxDigits = 0;
+  uint32_t leastAlnum = 1;  // letters and digits of an id or IBAN from its first digit on
 };
 
 Wanted wantedBy(const IndexMeta &meta);
@@ -51,18 +52,6 @@ Wanted wantedBy(const IndexMeta &meta);
 // Candidates of the triggers in [from, to) of text[0, n). ASCII only is looked at, apart from joiners.
 void findCandidates(const IndexKeys &keys, const Wanted &wanted, const uint8_t *text, size_t n, size_t from, size_t to, bool portable,
                     CandidateSink *sink);
-
-// The first letter, digit or sign in text[from, to) in a full-width, mathematical or national form; `to` for none.
-size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to, bool portable);
-
-// The maximal run around the foreign form at `at` of what a candidate can hold, at most kReach on each side: every
-// candidate that holds the form lies in it.
-void runAround(const uint8_t *text, size_t n, size_t at, size_t *begin, size_t *end);
-
-// Joiners from `at` on: how many bytes, 0 when none or more than kMaxJoiners.
-size_t joinersAt(const uint8_t *text, size_t n, size_t at);
-// The same before `at`, towards the start.
-size_t joinersBefore(const uint8_t *text, size_t at);
 
 // The value class digits of a phone number are compared as: its last nine digits, or all without leading zeros.
 size_t phoneForm(const uint8_t *digits, size_t n, const uint8_t **from);

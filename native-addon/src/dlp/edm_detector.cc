@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "dlp/edm_candidates.h"
+#include "dlp/edm_foreign.h"
 #include "dlp/edm_window.h"
 
 namespace sentinel::dlp {

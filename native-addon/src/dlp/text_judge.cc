@@ -2,12 +2,8 @@
 
 #include <cstring>
 
+#include "dlp/byte_sets.h"
 #include "dlp/text.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define SENTINEL_AVX2 __attribute__((target("avx2,bmi,popcnt")))
-#endif
 
 namespace sentinel::dlp {
 namespace {
@@ -106,29 +102,9 @@ bool validPortable(const uint8_t* bytes, size_t length) {
 
 #if defined(__x86_64__)
 
-// Members of a set of bytes: by low half, a bit per high half; the high halves from 8 on are in the second half.
-struct Nibbles {
-  uint8_t rows[32] = {};
-  template <typename Member>
-  explicit constexpr Nibbles(Member member) {
-    for (int b = 0; b < 256; b++)
-      if (member(b)) rows[(b & 15) + (b >= 128 ? 16 : 0)] = static_cast<uint8_t>(rows[(b & 15) + (b >= 128 ? 16 : 0)] | 1 << (b >> 4 & 7));
-  }
-};
-constexpr Nibbles kLikelyNibbles(likelyHigh), kTextNibbles(textLow), kControlNibbles(isControl);
-
-SENTINEL_AVX2 inline __m256i twice(const uint8_t* sixteen) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen)));
-}
-
-SENTINEL_AVX2 inline uint32_t members(const Nibbles& set, __m256i bytes, __m256i low, __m256i bit) {
-  const __m256i row = _mm256_blendv_epi8(_mm256_shuffle_epi8(twice(set.rows), low), _mm256_shuffle_epi8(twice(set.rows + 16), low), bytes);
-  return ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(row, bit), _mm256_setzero_si256())));
-}
+constexpr ByteSet kLikelySet(likelyHigh), kTextSet(textLow), kControlSet(isControl);
 
 SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census) {
-  alignas(16) static const uint8_t bits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  const __m256i half = _mm256_set1_epi8(15), powers = twice(bits);
   for (size_t word = 0; word * 64 < length; word++) {
     uint8_t padded[64];
     const uint8_t* from = bytes + word * 64;
@@ -142,13 +118,12 @@ SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census
     uint64_t zero = 0, likely = 0, text = 0, high = 0, controls = 0, lead = 0, trail = 0, tabs = 0;
     for (int part = 0; part < 64; part += 32) {
       const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + part));
-      const __m256i low = _mm256_and_si256(v, half);
-      const __m256i bit = _mm256_shuffle_epi8(powers, _mm256_and_si256(_mm256_srli_epi16(v, 4), half));
+      const Halves halves = halvesOf(v);
       zero |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_setzero_si256())))) << part;
       high |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(v))) << part;
-      likely |= static_cast<uint64_t>(members(kLikelyNibbles, v, low, bit)) << part;
-      text |= static_cast<uint64_t>(members(kTextNibbles, v, low, bit)) << part;
-      controls |= static_cast<uint64_t>(members(kControlNibbles, v, low, bit)) << part;
+      likely |= static_cast<uint64_t>(members(kLikelySet, halves)) << part;
+      text |= static_cast<uint64_t>(members(kTextSet, halves)) << part;
+      controls |= static_cast<uint64_t>(members(kControlSet, halves)) << part;
       const __m256i sixth = _mm256_and_si256(v, _mm256_set1_epi8(static_cast<char>(0xFC)));
       lead |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(sixth, _mm256_set1_epi8(static_cast<char>(0xD8)))))) << part;
       trail |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(sixth, _mm256_set1_epi8(static_cast<char>(0xDC)))))) << part;
@@ -226,11 +201,6 @@ SENTINEL_AVX2 bool validAvx2(const uint8_t* bytes, size_t length) {
   return _mm256_testz_si256(wrong, wrong) != 0;
 }
 
-bool hasAvx2() {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
-  return has;
-}
-
 #endif
 
 bool validInside(const uint8_t* bytes, size_t length, bool vectors) {
@@ -250,7 +220,7 @@ bool validInside(const uint8_t* bytes, size_t length, bool vectors) {
 
 // 0 if the block is hardly UTF-16 of this kind; more for more characters, and most for those of Latin scripts.
 // A block that goes on with what the one before was may begin with anything.
-size_t utf16Score(const Census& census, size_t length, Judgement kind, bool goesOn) {
+inline __attribute__((always_inline)) size_t utf16Score(const Census& census, size_t length, Judgement kind, bool goesOn) {
   const size_t first = kind.odd ? 1 : 0;
   if (length < first + 2) return 0;
   const size_t units = (length - first) / 2, end = first + units * 2;
@@ -278,6 +248,27 @@ size_t utf16Score(const Census& census, size_t length, Judgement kind, bool goes
   return likely * 8 >= units * 7 ? likely + narrow : 0;
 }
 
+// The kind that is likeliest UTF-16, or pass. What the bytes before were is tried first.
+inline __attribute__((always_inline)) Judgement likeliestUtf16(const Census& census, size_t length, Judgement now) {
+  size_t best = 0, margin = 0;
+  Judgement result{TextMode::kPass, false, false};
+  for (int i = now.mode == TextMode::kUtf16 ? -1 : 0; i < 4; i++) {
+    const Judgement candidate = i < 0 ? now : Judgement{TextMode::kUtf16, (i & 1) != 0, (i & 2) != 0};
+    const size_t score = utf16Score(census, length, candidate, i < 0);
+    // Latin text reads alike at both alignments, and any may hold odd characters: only a clear difference tells.
+    if (score == 0 || score <= best + margin) continue;
+    best = score;
+    margin = i < 0 ? best / 2 : length / 16;
+    result = candidate;
+  }
+  return result;
+}
+
+Judgement utf16Portable(const Census& census, size_t length, Judgement now) { return likeliestUtf16(census, length, now); }
+#if defined(__x86_64__)
+SENTINEL_AVX2 Judgement utf16Avx2(const Census& census, size_t length, Judgement now) { return likeliestUtf16(census, length, now); }
+#endif
+
 }  // namespace
 
 Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool portable) {
@@ -304,18 +295,12 @@ Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool po
   const bool enough = seen.zero || length >= 32 || now.mode == TextMode::kUtf16;
   const bool indic = seen.zero && census.tabs * (now.mode == TextMode::kUtf16 ? 8 : 4) >= length;
   if (enough && (census.printable * 5 < length * 4 || mayEndUtf16 || indic)) {
-    size_t best = 0, margin = 0;
-    Judgement result{TextMode::kPass, false, false};
-    for (int i = now.mode == TextMode::kUtf16 ? -1 : 0; i < 4; i++) {
-      const Judgement candidate = i < 0 ? now : Judgement{TextMode::kUtf16, (i & 1) != 0, (i & 2) != 0};
-      const size_t score = utf16Score(census, length, candidate, i < 0);
-      // Latin text reads alike at both alignments, and any may hold odd characters: only a clear difference tells.
-      if (score == 0 || score <= best + margin) continue;
-      best = score;
-      margin = i < 0 ? best / 2 : length / 16;
-      result = candidate;
-    }
-    if (best > 0) return result;
+#if defined(__x86_64__)
+    const Judgement wide = vectors ? utf16Avx2(census, length, now) : utf16Portable(census, length, now);
+#else
+    const Judgement wide = utf16Portable(census, length, now);
+#endif
+    if (wide.mode == TextMode::kUtf16) return wide;
   }
   if (seen.high && census.controls * 100 <= length && !validInside(bytes, length, vectors)) return {TextMode::kEightBit, false, false};
   return {TextMode::kPass, false, false};
