@@ -5,21 +5,41 @@
 namespace sentinel::dlp {
 namespace {
 
-// First three letters in English, German, Spanish and French; folded, so without accents.
-const char *const kMonths[12] = {"jan ene", "feb fev", "mar mrz", "apr abr avr", "may mai", "jun",
-                                 "jul",         "aug ago aou", "sep set",  "oct okt",     "nov",          "dec dez dic"};
+// First three letters, folded, in English, German, Spanish, French, Italian, Portuguese, Dutch, the Scandinavian languages,
+// Polish, Russian and Ukrainian.
+const char *const kMonths[12] = {"jan ene gen sty янв січ",     "feb fev lut фев лют",         "mar mrz mrt maa мар бер",
+                                 "apr abr avr kwi апр кві",     "may mai mag mei maj мая маи тра", "jun giu cze июн чер",
+                                 "jul lug lip июл лип",         "aug ago aou sie авг сер",     "sep set wrz сен вер",
+                                 "oct okt ott out paz окт жов", "nov lis ноя лис",             "dec dez dic des dek gru дек гру"};
+// Between day, month and year: 31 de marzo de 2024, 31st of March, 1985年1月23日.
+const char *const kBetween[] = {"de", "del", "of", "do", "di", "年", "月", "년", "월"};
+constexpr size_t kMaxPartBytes = 24;
 
 uint32_t monthOf(const char *word, size_t n) {
-  if (n < 3) return 0;
   // juin and juillet share three letters.
   if (n >= 4 && memcmp(word, "juil", 4) == 0) return 7;
   if (n >= 4 && memcmp(word, "juin", 4) == 0) return 6;
+  size_t three = 0;
+  for (int letters = 0; letters < 3 && three < n; ++letters) {
+    do ++three;
+    while (three < n && (word[three] & 0xC0) == 0x80);
+  }
   for (uint32_t month = 0; month < 12; ++month) {
-    for (const char *at = kMonths[month]; at && *at; at = strchr(at, ' ') ? strchr(at, ' ') + 1 : nullptr) {
-      if (memcmp(at, word, 3) == 0) return month + 1;
+    for (const char *at = kMonths[month]; *at;) {
+      const size_t length = strcspn(at, " ");
+      if (length == three && memcmp(at, word, length) == 0) return month + 1;
+      at += length + (at[length] == ' ' ? 1 : 0);
     }
   }
   return 0;
+}
+
+bool isBetween(const std::string &folded, const Token &token) {
+  const size_t n = token.foldedEnd - token.foldedAt;
+  for (const char *word : kBetween) {
+    if (strlen(word) == n && memcmp(word, folded.data() + token.foldedAt, n) == 0) return true;
+  }
+  return false;
 }
 
 struct Part {
@@ -30,16 +50,25 @@ struct Part {
 
 Part partOf(const std::string &folded, const Token &token) {
   Part part;
-  const char *at = folded.data() + token.foldedAt, *end = folded.data() + token.foldedEnd;
-  if (end - at > 12) return part;
-  const char *digits = at;
-  while (digits < end && *digits >= '0' && *digits <= '9') part.value = part.value * 10 + static_cast<uint32_t>(*digits++ - '0');
-  if (digits == end) {
-    part.digits = static_cast<size_t>(end - at);
-  } else if (digits == at) {
-    part.month = monthOf(at, static_cast<size_t>(end - at));
-  } else if (end - digits == 2 && digits - at <= 2) {
-    part.digits = static_cast<size_t>(digits - at);  // 31st
+  const size_t n = token.foldedEnd - token.foldedAt;
+  if (n > kMaxPartBytes) return part;
+  const char *word = folded.data() + token.foldedAt;
+  size_t at = 0, digits = 0;
+  while (at < n) {
+    uint32_t length;
+    const uint32_t codePoint = readCodePoint(reinterpret_cast<const uint8_t *>(word), n, at, &length);
+    const uint32_t form = codePoint < 0x80 ? codePoint : asciiFormOf(codePoint);
+    if (form < '0' || form > '9') break;
+    part.value = part.value * 10 + (form - '0');
+    ++digits;
+    at += length;
+  }
+  const bool time = at + 1 < n && word[at] == 't' && word[at + 1] >= '0' && word[at + 1] <= '9';
+  if (digits == 0) {
+    part.month = monthOf(word, n);
+  } else if (at == n || time || (n - at <= 2 && digits <= 2)) {
+    // 2024, 31T12 of a time stamp, 31st
+    part.digits = digits;
   }
   return part;
 }
@@ -61,21 +90,31 @@ void add(DateReading *reading, uint32_t year, uint32_t month, uint32_t day) {
 
 std::string dateText(uint32_t date) { return std::to_string(date); }
 
-DateReading readDateTokens(const std::string &folded, const std::vector<Token> &tokens, size_t first, DateOrder order, size_t *used) {
+DateReading readDateTokens(const std::string &folded, const std::vector<Token> &tokens, size_t first, DateOrder order) {
   DateReading reading;
   const Part a = partOf(folded, tokens[first]);
-  *used = 1;
   if (a.digits == 8) add(&reading, a.value / 10000, a.value / 100 % 100, a.value % 100);
-  if (reading.count > 0 || first + 2 >= tokens.size()) return reading;
-  const Part b = partOf(folded, tokens[first + 1]), c = partOf(folded, tokens[first + 2]);
-  *used = 3;
-  if (a.digits == 4 && b.digits > 0 && b.digits <= 2 && c.digits > 0 && c.digits <= 2) {
-    add(&reading, a.value, b.value, c.value);
-  } else if (a.digits > 0 && a.digits <= 2 && b.month && c.digits) {
+  if (reading.count > 0 || (a.digits == 0 && a.month == 0)) return reading;
+  size_t next = first + 1;
+  const auto part = [&] {
+    if (next < tokens.size() && isBetween(folded, tokens[next])) ++next;
+    return next < tokens.size() ? partOf(folded, tokens[next++]) : Part();
+  };
+  const Part b = part(), c = part();
+  const bool day = a.digits > 0 && a.digits <= 2, second = b.digits > 0 && b.digits <= 2, third = c.digits > 0 && c.digits <= 2;
+  if (a.digits == 4 && (second || b.month) && third) {
+    add(&reading, a.value, b.month ? b.month : b.value, c.value);
+  } else if (day && b.month && c.digits) {
     add(&reading, yearOf(c), b.month, a.value);
-  } else if (a.month && b.digits > 0 && b.digits <= 2 && c.digits) {
-    add(&reading, yearOf(c), a.month, b.value);
-  } else if (a.digits > 0 && a.digits <= 2 && b.digits > 0 && b.digits <= 2 && (c.digits == 4 || c.digits == 2)) {
+  } else if (a.month && second && c.digits) {
+    // Mar 31 10:00:00 [UTC] 2024
+    if (third && next + 2 < tokens.size()) {
+      Part year = partOf(folded, tokens[next + 2]);
+      if (year.digits == 0 && next + 3 < tokens.size()) year = partOf(folded, tokens[next + 3]);
+      if (year.digits == 4) add(&reading, year.value, a.month, b.value);
+    }
+    if (reading.count == 0) add(&reading, yearOf(c), a.month, b.value);
+  } else if (day && second && (c.digits == 4 || c.digits == 2)) {
     if (order != DateOrder::kMonthFirst) add(&reading, yearOf(c), b.value, a.value);
     if (order != DateOrder::kDayFirst) add(&reading, yearOf(c), a.value, b.value);
   }
@@ -86,15 +125,13 @@ DateReading readDate(const std::string &cell, DateOrder order) {
   std::vector<Token> tokens;
   std::string folded;
   tokenize(reinterpret_cast<const uint8_t *>(cell.data()), 0, cell.size(), &tokens, &folded);
-  if (tokens.empty()) return {};
-  size_t used;
-  // A time after the date (2024-03-31T12:00:00) is left aside; a letter T joins day and hour in one token.
-  for (Token &token : tokens) {
-    const size_t t = folded.find('t', token.foldedAt);
-    if (t != std::string::npos && t < token.foldedEnd && t > token.foldedAt && folded[t - 1] >= '0' && folded[t - 1] <= '9')
-      token.foldedEnd = static_cast<uint32_t>(t);
+  DateReading reading;
+  // The day of the week may stand before it; a time behind it is left aside.
+  for (size_t first = 0; first < tokens.size() && first < 3 && reading.count == 0; ++first) {
+    reading = readDateTokens(folded, tokens, first, order);
+    if (folded[tokens[first].foldedAt] <= '9') break;
   }
-  return readDateTokens(folded, tokens, 0, order, &used);
+  return reading;
 }
 
 }  // namespace sentinel::dlp

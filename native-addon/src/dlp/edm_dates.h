@@ -1,4 +1,5 @@
-// Dates as people write them: 2024-03-31, 31.03.2024, 3/31/24, 31 March 2024, Mar 31, 2024, 20240331.
+// Dates as people write them: 2024-03-31, 31.03.2024, 3/31/24, 31 March 2024, Mar 31, 2024, 31 de marzo de 2024,
+// 2024年3月31日, 20240331, 2024-03-31T12:00:00Z.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,8 @@ struct DateReading {
 
 std::string dateText(uint32_t date);
 
-// The date that the tokens [first, first + used) write, in every way it can be read. *used is 1 or 3.
-DateReading readDateTokens(const std::string &folded, const std::vector<Token> &tokens, size_t first, DateOrder order, size_t *used);
+// The date that the tokens from `first` on write, in every way it can be read.
+DateReading readDateTokens(const std::string &folded, const std::vector<Token> &tokens, size_t first, DateOrder order);
 
 DateReading readDate(const std::string &cell, DateOrder order);
 

@@ -131,8 +131,7 @@ bool Window::words(const Side &side, uint8_t field, const WantedShapes &shapes, 
 
 bool Window::dates(const Side &side, uint8_t field, DateOrder order, SecondarySink *sink) {
   for (size_t first = 0; first < side.tokens.size(); ++first) {
-    size_t used;
-    const DateReading reading = readDateTokens(side.folded, side.tokens, first, DateOrder::kAuto, &used);
+    const DateReading reading = readDateTokens(side.folded, side.tokens, first, DateOrder::kAuto);
     for (size_t i = 0; i < reading.count; ++i) {
       const std::string normal = dateText(reading.dates[i]);
       if (!sink->value(field, ValueClass::kDate, 8, bytesOf(normal), normal.size())) return false;

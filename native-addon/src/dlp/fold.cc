@@ -42,6 +42,21 @@ void appendUtf8(uint32_t codePoint, std::string *out) {
   }
 }
 
+// A syllable of Hangul written in its parts, as some file systems do (Unicode, 3.12): its code point and bytes.
+uint32_t hangulSyllable(const uint8_t *text, size_t to, size_t at, uint32_t lead, uint32_t *length) {
+  if (at + *length >= to) return lead;
+  uint32_t more;
+  const uint32_t vowel = readCodePoint(text, to, at + *length, &more);
+  if (vowel < 0x1161 || vowel > 0x1175) return lead;
+  *length += more;
+  uint32_t syllable = 0xAC00 + ((lead - 0x1100) * 21 + vowel - 0x1161) * 28;
+  if (at + *length >= to) return syllable;
+  const uint32_t tail = readCodePoint(text, to, at + *length, &more);
+  if (tail < 0x11A8 || tail > 0x11C2) return syllable;
+  *length += more;
+  return syllable + tail - 0x11A7;
+}
+
 bool isAsciiWord(uint8_t byte) {
   return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
 }
@@ -134,8 +149,15 @@ void tokenize(const uint8_t *text, size_t from, size_t to, std::vector<Token> *t
   };
   for (size_t at = from; at < to;) {
     uint32_t length;
-    const uint32_t codePoint = readCodePoint(text, to, at, &length);
-    if (!isWordChar(codePoint)) {
+    uint32_t codePoint = readCodePoint(text, to, at, &length);
+    if (codePoint >= 0x1100 && codePoint <= 0x1112) codePoint = hangulSyllable(text, to, at, codePoint, &length);
+    const bool voiced = codePoint == 0x3099 || codePoint == 0x309A || codePoint == 0xFF9E || codePoint == 0xFF9F;
+    if (voiced && !open && !tokens->empty() && tokens->back().end == at) {
+      // Voicing marks belong to the kana before them.
+      appendFolded(codePoint, folded);
+      tokens->back().end = static_cast<uint32_t>(at + length);
+      tokens->back().foldedEnd = static_cast<uint32_t>(folded->size());
+    } else if (!isWordChar(codePoint)) {
       close(at);
     } else {
       const bool single = isSingleToken(codePoint);
