@@ -64,19 +64,27 @@ export function writeCorpora(dir: string, bytes: number): Corpus[] {
   });
 }
 
-/** A table with three values in each row: IBAN, e-mail, 14-digit number. Also the values as lines, for the peers. */
-export function writeTable(dir: string, fingerprints: number): { csvPath: string; listPath: string } {
-  const rows = Math.ceil(fingerprints / 3);
+/**
+ * A table with three values in each row: IBAN, 14-digit number and e-mail, or the first two. Also the values as lines,
+ * for the peers.
+ */
+export function writeTable(
+  dir: string,
+  fingerprints: number,
+  withMail = true,
+): { csvPath: string; listPath: string } {
+  const rows = Math.ceil(fingerprints / (withMail ? 3 : 2));
   const csvPath = join(dir, `table-${fingerprints}.csv`);
   const listPath = join(dir, `values-${fingerprints}.txt`);
   const from = random(fingerprints);
   const table = openSync(csvPath, 'w');
   const list = openSync(listPath, 'w');
-  writeSync(table, 'iban,mail,account\n');
+  writeSync(table, withMail ? 'iban,account,mail\n' : 'iban,account\n');
   let lines: string[] = [];
   let values: string[] = [];
   for (let nth = 0; nth < rows; nth++) {
-    const row = [iban(from), email(from, nth), digits(from, 14)];
+    const row = [iban(from), digits(from, 14)];
+    if (withMail) row.push(email(from, nth));
     lines.push(row.join(','));
     if (fingerprints <= 1_000_000) values.push(...row);
     if (lines.length < 20_000 && nth < rows - 1) continue;

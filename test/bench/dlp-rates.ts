@@ -65,16 +65,19 @@ async function oneThread(scanner: NativeDlpScanner, corpus: Corpus): Promise<num
 export interface RatesOf {
   built: BuiltIndex;
   fingerprints: number;
+  /** What they are; budgets are for `fingerprints`. */
+  kind: string;
   corpora: readonly Corpus[];
   rounds: number;
   hyperscan: Hyperscan | undefined;
   /** Programs that look for a list of literals, which are slow: one round each. */
-  lines: { listPath: string; dir: string; missing: readonly string[] } | undefined;
+  lines?: { listPath: string; dir: string; missing: readonly string[] };
 }
 
 type Runner = [name: string, run: () => Promise<number> | number];
 
-export async function rates({ built, fingerprints, corpora, rounds, hyperscan, lines }: RatesOf) {
+export async function rates(of: RatesOf): Promise<Figure[]> {
+  const { built, corpora, rounds, hyperscan, lines } = of;
   const { scanner } = built;
   const figures: Figure[] = [];
   for (const corpus of corpora) {
@@ -95,23 +98,28 @@ export async function rates({ built, fingerprints, corpora, rounds, hyperscan, l
       for (const [name, run] of runners) best.set(name, Math.max(best.get(name) ?? 0, await run()));
     if (lines && !lines.missing.includes('ripgrep')) best.set('ripgrep -F', ripgrep(lines.listPath, corpus));
     if (lines && !lines.missing.includes('yara')) best.set('yara', yara(lines.dir, lines.listPath, corpus));
-    figures.push(...figuresOf(corpus, fingerprints, best));
+    figures.push(...figuresOf(corpus, of, best));
   }
   return figures;
 }
 
-function figuresOf(corpus: Corpus, fingerprints: number, best: ReadonlyMap<string, number>): Figure[] {
+function figuresOf(
+  corpus: Corpus,
+  { fingerprints, kind }: RatesOf,
+  best: ReadonlyMap<string, number>,
+): Figure[] {
   const { name } = corpus;
   const ours = best.get('ours') ?? 0;
   const peer = best.get('Hyperscan');
   const ratio = peer ? ours / peer : undefined;
-  const floor = fingerprints === MILLION ? FLOORS[name] : undefined;
-  const mustBeat = name === 'prose' && fingerprints === MILLION && ratio !== undefined;
+  const budgeted = fingerprints === MILLION && kind === 'fingerprints';
+  const floor = budgeted ? FLOORS[name] : undefined;
+  const mustBeat = budgeted && name === 'prose' && ratio !== undefined;
   const budget = [
     floor === undefined ? '' : `at least ${floor} MB/s of a core`,
     mustBeat ? `at least ${TIMES_HYPERSCAN}x Hyperscan` : '',
   ].filter(Boolean);
-  const what = `${name}, ${size(fingerprints)} fingerprints`;
+  const what = `${name}, ${size(fingerprints)} ${kind}`;
   const figures: Figure[] = [
     {
       bench: 'dlp',
