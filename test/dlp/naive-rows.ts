@@ -133,21 +133,30 @@ interface NaiveToken {
   folded: string;
 }
 
+function textOf(chars: readonly Char[], from: number, to: number): string {
+  return chars
+    .slice(from, to)
+    .map(({ text }) => text)
+    .join('');
+}
+
 function tokensOf(chars: readonly Char[]): NaiveToken[] {
   const tokens: NaiveToken[] = [];
   for (let at = 0; at < chars.length; at++) {
     if (!WORD.test(chars[at]!.text)) continue;
     const from = at;
-    if (!SINGLE.test(chars[at]!.text)) {
+    if (SINGLE.test(chars[at]!.text)) {
+      // A syllable of Hangul and a voiced kana may be written in parts: what normalization puts together is one.
+      while (
+        at + 1 < chars.length &&
+        Array.from((textOf(chars, from, at + 1) + chars[at + 1]!.text).normalize('NFC')).length === 1
+      )
+        at++;
+    } else {
       while (at + 1 < chars.length && WORD.test(chars[at + 1]!.text) && !SINGLE.test(chars[at + 1]!.text))
         at++;
     }
-    const folded = fold(
-      chars
-        .slice(from, at + 1)
-        .map(({ text }) => text)
-        .join(''),
-    );
+    const folded = fold(textOf(chars, from, at + 1));
     if (folded) tokens.push({ from, to: at + 1, folded });
   }
   return tokens;
