@@ -3,6 +3,7 @@ import type { TriageDecision } from './api/contract.ts';
 import type { DlpCoverageJson, DlpIndexJson, DlpQuarantineJson } from './api/contract-dlp.ts';
 import { ApiFailure, type ApiServices, type Peer } from './api/services.ts';
 import type { Dlp } from './open-dlp.ts';
+import { foldersLike } from './dlp/files-below.ts';
 import type { QuarantineEntry } from './dlp/quarantine.ts';
 import { describeError, SentinelError } from './errors.ts';
 import type { TimelineClient } from './timeline-client.ts';
@@ -21,6 +22,8 @@ type Served = Pick<
   | 'dlp.hits'
   | 'dlp.unscannable'
   | 'dlp.scan.progress'
+  | 'dlp.scan.list'
+  | 'dlp.scan.folders'
   | 'dlp.scan.start'
   | 'dlp.scan.cancel'
   | 'dlp.quarantine.list'
@@ -29,6 +32,7 @@ type Served = Pick<
 >;
 
 const PAGE = 200;
+const MAX_NOT_WATCHED = 50;
 
 export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['by']): Served {
   const { service, scans, quarantine } = parts.dlp;
@@ -61,7 +65,11 @@ export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['b
       const scan = scans.progress(id);
       return scan ? { scan } : {};
     },
-    'dlp.scan.start': async ({ path }) => ({ scan: await refusing(() => scans.start(path)) }),
+    'dlp.scan.list': async () => ({ scans: scans.list() }),
+    'dlp.scan.folders': async ({ prefix }) => ({ folders: await foldersLike(prefix) }),
+    'dlp.scan.start': async ({ path, ...options }) => ({
+      scan: await refusing(() => scans.start(path, options)),
+    }),
     'dlp.scan.cancel': async ({ id }) => ({ cancelled: scans.cancel(id) }),
     'dlp.quarantine.list': async () => ({ entries: (await quarantine.list()).map(entryJson) }),
     'dlp.quarantine.restore': async ({ id, to }, { peer }) => {
@@ -108,9 +116,14 @@ export function coverageOf({ service, settings, whyNoFiles }: Dlp): DlpCoverageJ
       source,
       why,
     })),
+    notWatched: mounts
+      .staying()
+      .slice(0, MAX_NOT_WATCHED)
+      .map(({ path, fileSystem, why }) => ({ path, fileSystem, why })),
     watched: [...settings['dlp.watch']],
     queue: { waiting: service.queued, running: service.running, max: settings['dlp.queueFiles'] },
     totals: { ...totals },
+    cost: { bytes: service.cost.bytes, tookMs: Math.round(service.cost.tookMs) },
     cache: { entries: cache.size, hits: cache.hits, evictions: cache.evictions },
     protectedFiles: service.protectedFiles,
   };

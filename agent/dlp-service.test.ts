@@ -15,6 +15,7 @@ import { OPTIONS, type ConfigValues } from './config-options.ts';
 import { dlpHealth } from './dlp-health.ts';
 import { DlpScans } from './dlp-scans.ts';
 import { DlpService } from './dlp-service.ts';
+import { filesBelow, foldersLike } from './dlp/files-below.ts';
 import type { DlpEngine, FileVerdict } from './dlp/types.ts';
 import type { SentinelEvent } from './event.ts';
 import { eventToJson } from './event-json.ts';
@@ -324,7 +325,10 @@ describe('data loss prevention', () => {
     for (let i = 0; i < 10; i++) writeFileSync(join(folder, `x${i}`), `${i}`);
     const second = await requests.start(folder);
     await expect(requests.start(folder)).rejects.toThrow(/is being looked at/);
-    await until(() => requests.progress()?.state === 'running');
+    const third = await requests.start(join(folder, 'deep'));
+    expect(third.state).toBe('waiting');
+    expect(requests.cancel(third.id)).toBe(true);
+    await until(() => requests.progress(second.id)?.state === 'running');
     expect(requests.cancel(second.id)).toBe(true);
     open();
     await until(() => requests.progress(second.id)?.endedMs !== undefined);
@@ -332,5 +336,61 @@ describe('data loss prevention', () => {
     expect(requests.progress(second.id)?.left).toBeGreaterThan(0);
     expect(requests.cancel(second.id)).toBe(false);
     await expect(requests.start(join(home, 'nowhere'))).rejects.toThrow(/cannot be looked at \(ENOENT\)/);
+  });
+
+  it('tells of a scan that ended with the agent that it was cut, and keeps the others', async () => {
+    addIndex();
+    await start();
+    const folder = join(home, 'docs');
+    mkdirSync(folder);
+    for (let i = 0; i < 10; i++) writeFileSync(join(folder, `x${i}`), `${i}`);
+    const file = join(home, 'scans.json');
+    const first = new DlpScans(service, file);
+    const { id: done } = await first.start(folder, { containers: false });
+    await until(() => first.progress(done)?.endedMs !== undefined);
+    service.cache.forget();
+    let open = (): void => {};
+    gate = new Promise((resolve) => (open = resolve));
+    const { id: running } = await first.start(folder);
+    await until(() => first.progress(running)?.state === 'running');
+    // As after a crash: nobody closed it.
+    const later = new DlpScans(service, file);
+    expect(later.list().map(({ id, state }) => [id, state])).toEqual([
+      [running, 'cut'],
+      [done, 'done'],
+    ]);
+    expect(later.progress(done)).toMatchObject({ files: 10, options: { containers: false } });
+    first.close();
+    open();
+    expect(first.progress(running)?.state).toBe('cut');
+    expect(new DlpScans(service, file).progress(running)?.state).toBe('cut');
+    writeFileSync(file, '{"no": "list"}');
+    expect(new DlpScans(service, file).list()).toEqual([]);
+  });
+
+  it('leaves out of a scan what cannot be opened, and completes paths of folders', async () => {
+    addIndex();
+    await start();
+    const folder = join(home, 'docs');
+    for (const name of ['annual', 'archive', '.hidden', 'zoo'])
+      mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, 'angle'), 'a file');
+    expect(await foldersLike(`${folder}/a`)).toEqual([join(folder, 'annual'), join(folder, 'archive')]);
+    expect(await foldersLike(`${folder}/`)).toEqual(
+      ['annual', 'archive', 'zoo'].map((name) => join(folder, name)),
+    );
+    expect(await foldersLike(`${folder}/.h`)).toEqual([join(folder, '.hidden')]);
+    expect(await foldersLike('/nowhere/at/all')).toEqual([]);
+    const left: string[] = [];
+    const { signal } = new AbortController();
+    const files = filesBelow('/dev', { signal, oneFileSystem: true, onLeft: (why) => left.push(why) });
+    for await (const path of files) expect(statSync(path).dev).toBe(statSync('/dev').dev);
+    expect(left).toContain('special');
+    if (statSync('/dev/pts').dev !== statSync('/dev').dev) expect(left).toContain('file_system');
+    // A link that somebody names is meant; those below are not followed.
+    symlinkSync(folder, join(home, 'link'));
+    symlinkSync(folder, join(folder, 'loop'));
+    const scan = await new DlpScans(service).start(join(home, 'link'));
+    expect(scan.path).toBe(folder);
   });
 });

@@ -152,7 +152,7 @@ export class DlpService implements PipelineListener {
   /** Looks at a file by itself; undefined when it is gone or there is nothing to look for. */
   async look(
     path: string,
-    options: { signal?: AbortSignal; inode?: string } = {},
+    options: { signal?: AbortSignal; inode?: string; extract?: boolean } = {},
   ): Promise<Looked | undefined> {
     const { settings } = this.#parts;
     const { inode, ...rest } = options;

@@ -1,4 +1,5 @@
 /** Puts data loss prevention together for an agent. Without an index it is a check of a folder each second. */
+import { join } from 'node:path';
 import type { CoreAddon } from '../native-addon/index.ts';
 import type { ConfigValues } from './config-options.ts';
 import { DlpQuarantine } from './dlp-quarantine.ts';
@@ -48,7 +49,7 @@ export function openDlp(parts: {
   const tells = tier === 'lsm' || tier === 'tracepoint' || tier === 'replay';
   return {
     service,
-    scans: new DlpScans(service),
+    scans: new DlpScans(service, join(dataDir, 'dlp-scans.json')),
     quarantine: new DlpQuarantine({ dataDir, identity, core, submit, nowNs: wallNowNs }),
     settings,
     whyNoFiles: tells ? '' : `the ${tier} sensor does not tell of written files`,

@@ -66,6 +66,8 @@ export interface DlpCoverageJson {
     source: string;
     why: string;
   }[];
+  /** Disks whose files are not looked at as they are written. `why`: disk, or loop (an image; see dlp.loopIsRemovable). */
+  notWatched: { path: string; fileSystem: string; why: string }[];
   /** Folders from the settings. */
   watched: string[];
   queue: { waiting: number; running: number; max: number };
@@ -80,6 +82,8 @@ export interface DlpCoverageJson {
     skipped: number;
     cached: number;
   };
+  /** Since the agent started: bytes that were read, and how long that took. */
+  cost: { bytes: number; tookMs: number };
   cache: { entries: number; hits: number; evictions: number };
   /** Files known to hold protected data, whose opening is noticed. */
   protectedFiles: number;
@@ -107,13 +111,22 @@ export interface DlpHealthJson {
   lastSkippedNs?: string;
 }
 
-/** A look at a folder that somebody asked for, running or done. */
+export interface DlpScanOptions {
+  /** Also inside archives, office documents, PDF and mail. Default true. */
+  containers: boolean;
+  /** Not into what is mounted below the folder. Default true. */
+  oneFileSystem: boolean;
+}
+
+/** A look at a folder that somebody asked for, waiting, running or done. */
 export interface DlpScanJson {
   id: string;
   path: string;
   startedMs: number;
   endedMs?: number;
-  state: 'counting' | 'running' | 'done' | 'cancelled' | 'failed';
+  options: DlpScanOptions;
+  /** `cut`: the agent ended before it did. */
+  state: 'waiting' | 'counting' | 'running' | 'done' | 'cancelled' | 'failed' | 'cut';
   /** Why it failed. */
   error?: string;
   files: number;
@@ -123,8 +136,10 @@ export interface DlpScanJson {
   totalBytes?: number;
   matched: number;
   unscannable: number;
-  /** Files that were not looked at: what was left at a cancel, and special files. */
+  /** What was not looked at: what was left at a cancel, links and special files, folders of other file systems. */
   left: number;
+  /** Of these, folders that the agent may not open. */
+  refused: number;
   /** The file that is looked at now. */
   current?: string;
   /** True when more matched than are put on record one by one. */
@@ -171,12 +186,19 @@ export interface DlpReadMethods {
   'dlp.unscannable': { params: { query?: string; limit?: number; before?: string }; result: EventPage };
   /** One scan, or the latest. */
   'dlp.scan.progress': { params: { id?: string }; result: { scan?: DlpScanJson } };
+  /** The latest scans, newest first; those of an earlier run of the agent too. */
+  'dlp.scan.list': { params: Record<string, never>; result: { scans: DlpScanJson[] } };
   'dlp.quarantine.list': { params: Record<string, never>; result: { entries: DlpQuarantineJson[] } };
 }
 
 export interface DlpWriteMethods {
-  /** Looks at a file or folder of the agent's machine; one scan at a time. */
-  'dlp.scan.start': { params: { path: string }; result: { scan: DlpScanJson } };
+  /** Looks at a file or folder of the agent's machine; one scan after the other. */
+  'dlp.scan.start': {
+    params: { path: string } & Partial<DlpScanOptions>;
+    result: { scan: DlpScanJson };
+  };
+  /** Folders whose paths begin like this, for completion. */
+  'dlp.scan.folders': { params: { prefix: string }; result: { folders: string[] } };
   'dlp.scan.cancel': { params: { id: string }; result: { cancelled: boolean } };
   /** Puts a file back, where it was or at `to`. Never overwrites. Recorded in the security log. */
   'dlp.quarantine.restore': {

@@ -257,6 +257,7 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'saved.put': true,
   'saved.delete': true,
   'dlp.scan.start': true,
+  'dlp.scan.folders': true,
   'dlp.scan.cancel': true,
   'dlp.quarantine.restore': true,
   'dlp.quarantine.remove': true,

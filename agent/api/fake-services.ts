@@ -139,6 +139,8 @@ export function fakeServices(): FakeServices {
       'dlp.unscannable': async () => ({ events: [] }),
       'dlp.scan.progress': async () => ({}),
       'dlp.scan.start': async () => notFound(),
+      'dlp.scan.list': async () => ({ scans: [] }),
+      'dlp.scan.folders': async () => ({ folders: [] }),
       'dlp.scan.cancel': async () => ({ cancelled: false }),
       'dlp.quarantine.list': async () => ({ entries: [] }),
       'dlp.quarantine.restore': async () => notFound(),

@@ -42,6 +42,19 @@ function table(loopIsRemovable = false): MountTable {
 }
 
 describe('mounts that lead off the machine', () => {
+  it('are told from disks that stay, each of which is named once', () => {
+    const again = MOUNTS.replace('garbage', '35 22 8:1 /home /home rw - ext4 /dev/sda1 rw');
+    const staying = (loopIsRemovable: boolean) =>
+      new MountTable({ sysfs, mountinfo: () => again, loopIsRemovable })
+        .staying()
+        .map(({ path, why }) => [path, why]);
+    expect(staying(false)).toEqual([
+      ['/', 'disk'],
+      ['/mnt/image', 'loop'],
+    ]);
+    expect(staying(true)).toEqual([['/', 'disk']]);
+  });
+
   it('are media that can be pulled out and network file systems, and nothing else', () => {
     expect(
       Object.fromEntries(

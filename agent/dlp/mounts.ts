@@ -59,6 +59,7 @@ export interface MountOptions {
 export class MountTable {
   readonly #options: MountOptions;
   #mounts: MountInfo[] = [];
+  #staying: MountInfo[] = [];
   #byDevice = new Map<string, MountInfo>();
   /** Unmounted a moment ago. */
   #gone: { mount: MountInfo; untilMs: number }[] = [];
@@ -80,6 +81,12 @@ export class MountTable {
   leaving(): readonly MountInfo[] {
     this.#refresh();
     return this.#mounts;
+  }
+
+  /** Disks whose files stay on this machine, each once, at the shortest path. `why`: disk, or loop for an image. */
+  staying(): readonly MountInfo[] {
+    this.#refresh();
+    return this.#staying;
   }
 
   /**
@@ -155,14 +162,23 @@ export class MountTable {
     // What can be pulled out may be another disk by now, and keeps its number.
     this.#devices.clear();
     this.#mounts = [];
+    const staying = new Map<string, MountInfo>();
     const lines = text.split('\n').flatMap((line) => parseMount(line) ?? []);
     // In the order they were mounted in: an image or a layer on a medium comes after the medium.
     for (const line of lines) {
       const mount = this.#judge(line);
-      if (mount === undefined) continue;
+      if (mount === undefined) {
+        const { path, fileSystem, source, device } = line;
+        const shortest = staying.get(device)?.path.length ?? Number.POSITIVE_INFINITY;
+        const why = /^\/dev\/loop\d/.test(source) ? 'loop' : 'disk';
+        if (source.startsWith('/dev/') && path.length < shortest)
+          staying.set(device, { path, fileSystem, source, device, kind: 'local', why });
+        continue;
+      }
       this.#mounts.push(mount);
       this.#mounts.sort((a, b) => b.path.length - a.path.length);
     }
+    this.#staying = [...staying.values()];
     this.#byDevice = new Map(this.#mounts.map((mount) => [mount.device, mount]));
     this.#remember(before, nowMs);
   }

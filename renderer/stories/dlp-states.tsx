@@ -1,5 +1,5 @@
 /** The states of the view of protected data, with made-up findings. */
-import type { DlpCoverageJson, DlpQuarantineJson, EventJson } from '../../agent/api/contract.ts';
+import type { DlpCoverageJson, DlpQuarantineJson, DlpScanJson, EventJson } from '../../agent/api/contract.ts';
 import { DlpPage, type DlpPageData } from '../src/dlp/dlp-view.tsx';
 import '../src/dlp/dlp.css';
 
@@ -19,6 +19,10 @@ const COVERAGE: DlpCoverageJson = {
       why: 'cifs',
     },
   ],
+  notWatched: [
+    { path: '/', fileSystem: 'ext4', why: 'disk' },
+    { path: '/mnt/image', fileSystem: 'ext4', why: 'loop' },
+  ],
   watched: ['/srv/outbox'],
   queue: { waiting: 3, running: 2, max: 4096 },
   totals: {
@@ -31,6 +35,7 @@ const COVERAGE: DlpCoverageJson = {
     skipped: 12,
     cached: 240,
   },
+  cost: { bytes: 4_120_000_000, tookMs: 21_400 },
   cache: { entries: 1571, hits: 240, evictions: 0 },
   protectedFiles: 14,
 };
@@ -175,6 +180,7 @@ const FULL: DlpPageData = {
       ),
     ],
   },
+  scans: [],
   quarantine: [
     QUARANTINED,
     { ...QUARANTINED, id: 'fedcba9876543210', path: '/mnt/projects/x.csv', signed: false },
@@ -201,24 +207,100 @@ const EMPTY: DlpPageData = {
   hits: NONE,
   unscannable: NONE,
   quarantine: [],
+  scans: [],
+};
+
+const SCAN: DlpScanJson = {
+  id: '',
+  path: '/home/ana',
+  options: { containers: true, oneFileSystem: true },
+  startedMs: NOW_MS - 100_000,
+  state: 'running',
+  files: 0,
+  bytes: 0,
+  matched: 0,
+  unscannable: 0,
+  left: 0,
+  refused: 0,
+  capped: false,
 };
 
 const SCANNING: DlpPageData = {
   ...FULL,
-  scan: {
-    id: '00112233445566aa',
-    path: '/home/ana',
-    startedMs: NOW_MS - 8000,
-    state: 'running',
-    files: 4210,
-    bytes: 1_240_000_000,
-    totalFiles: 9800,
-    totalBytes: 3_100_000_000,
-    matched: 2,
-    unscannable: 1,
-    left: 3,
-    current: '/home/ana/projects/2026/report-final.pdf',
-    capped: false,
+  scans: [
+    { ...SCAN, id: '00112233445566ac', path: '/srv/share', state: 'waiting' },
+    {
+      id: '00112233445566aa',
+      path: '/home/ana',
+      options: { containers: true, oneFileSystem: true },
+      startedMs: NOW_MS - 8000,
+      state: 'running',
+      files: 4210,
+      bytes: 1_240_000_000,
+      totalFiles: 9800,
+      totalBytes: 3_100_000_000,
+      matched: 2,
+      unscannable: 1,
+      left: 3,
+      refused: 1,
+      current: '/home/ana/projects/2026/report-final.pdf',
+      capped: false,
+    },
+    { ...SCAN, id: '00112233445566ab', path: '/srv/archive', state: 'cut', endedMs: NOW_MS - 80_000 },
+    {
+      ...SCAN,
+      id: '00112233445566ad',
+      path: '/home/ana/documents',
+      state: 'done',
+      endedMs: NOW_MS - 90_000,
+      files: 3210,
+      matched: 2,
+      left: 7,
+      refused: 3,
+    },
+  ],
+};
+
+const LONG = `/media/ana/BACKUP/${'a folder with a very long name '.repeat(6)}/الوثائق السرية/機密文件 2026/قائمة العملاء 顧客リスト (2).csv`;
+
+/** As many of everything as a bad week brings. */
+const MANY: DlpPageData = {
+  ...FULL,
+  state: {
+    ...FULL.state,
+    indexes: Array.from({ length: 200 }, (_, n) => ({
+      ...FULL.state.indexes[0]!,
+      file: `/var/lib/sentinel/dlp/indexes/department-${n}.sdlp`,
+      name: `department-${n}`,
+      format: (['rows', 'documents', 'files'] as const)[n % 3]!,
+      fields: n % 3 === 0 ? FULL.state.indexes[0]!.fields : [],
+      createdMs: NOW_MS - n * 86_400_000,
+      signature: n === 1 ? ('unknown_signer' as const) : ('trusted' as const),
+    })),
+  },
+  hits: {
+    older: '1',
+    events: [
+      found(9000, LONG, 'removable', [{ rule: 'customers', type: 'iban', count: 1_204_118 }], 2, 'cp'),
+      found(
+        8998,
+        '/mnt/projects/\u001B[31mevil\u202Egpj.csv',
+        'network_share',
+        [{ rule: 'customers', type: 'iban', count: 3 }],
+        3,
+        'cp',
+      ),
+      ...Array.from({ length: 900 }, (_, n) =>
+        found(
+          8000 - n,
+          `/mnt/projects/team-${n % 40}/export-${n}.csv`,
+          n % 3 === 0 ? 'network_share' : 'removable',
+          [{ rule: `department-${n % 60}`, type: 'iban', count: n + 1 }],
+          60 + n * 7,
+          n % 2 === 0 ? 'python3' : 'rsync',
+        ),
+      ),
+    ],
   },
 };
 
@@ -248,6 +330,7 @@ const page = (data: DlpPageData, privileged: boolean) =>
 export const DLP_STATES = [
   { name: 'dlp', show: page(FULL, true) },
   { name: 'dlp-scanning', show: page(SCANNING, true) },
+  { name: 'dlp-many', show: page(MANY, true) },
   { name: 'dlp-empty', show: page(EMPTY, true) },
   { name: 'dlp-error', show: page(BROKEN, true) },
   { name: 'dlp-no-permission', show: page(FULL, false) },

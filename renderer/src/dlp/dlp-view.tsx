@@ -1,4 +1,5 @@
 /** Protected data: what was found where it leaves, what could not be looked at, what was taken away, what is watched. */
+import { useEffect, useState } from 'react';
 import type { DlpQuarantineJson, DlpScanJson, EventPage, Methods } from '../../../agent/api/contract.ts';
 import { t, tn } from '../i18n/i18n.ts';
 import { sayAgent } from '../i18n/say-agent.ts';
@@ -7,7 +8,9 @@ import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { Hits } from './hits.tsx';
-import { Coverage, Indexes } from './indexes.tsx';
+import { Coverage } from './coverage.tsx';
+import { PAGE, useDlp } from './dlp-store.ts';
+import { Indexes } from './indexes.tsx';
 import { QuarantineTable } from './quarantine.tsx';
 import { ScanForm } from './scan-form.tsx';
 import { Unscannable } from './unscannable.tsx';
@@ -15,7 +18,6 @@ import './dlp.css';
 
 const REFRESH_MS = 3000;
 const RUNNING_MS = 500;
-const PAGE = 300;
 
 type State = Methods['dlp.indexes']['result'];
 
@@ -25,7 +27,8 @@ export interface DlpPageData {
   hits: EventPage;
   unscannable: EventPage;
   quarantine: DlpQuarantineJson[];
-  scan?: DlpScanJson | undefined;
+  /** Newest first. */
+  scans: DlpScanJson[];
 }
 
 function Summary({ state }: { state: State }) {
@@ -50,7 +53,7 @@ export function DlpPage({
   privileged: boolean;
   changed: () => void;
 }) {
-  const { state, hits, unscannable, quarantine, scan } = data;
+  const { state, hits, unscannable, quarantine, scans } = data;
   const hasIndex = state.indexes.length > 0 || state.coverage.watching;
   return (
     <>
@@ -78,45 +81,79 @@ export function DlpPage({
           <p>{t('dlp.teachThen')}</p>
         </Notice>
       )}
-      <ScanForm scan={scan} canScan={privileged} hasIndex={hasIndex} changed={changed} />
+      <ScanForm scans={scans} canScan={privileged} hasIndex={hasIndex} changed={changed} />
       <Hits page={hits} />
       <Unscannable page={unscannable} />
       <QuarantineTable entries={quarantine} canAct={privileged} changed={changed} />
-      <Indexes indexes={state.indexes} />
+      <Indexes indexes={state.indexes} ruleFiles={state.ruleFiles} />
       <Coverage coverage={state.coverage} />
     </>
   );
 }
 
-async function load(signal: AbortSignal): Promise<DlpPageData> {
-  const [state, hits, unscannable, { entries }, { scan }] = await Promise.all([
-    agent().call('dlp.indexes', {}, signal),
-    agent().call('dlp.hits', { limit: PAGE }, signal),
-    agent().call('dlp.unscannable', { limit: PAGE }, signal),
-    agent().call('dlp.quarantine.list', {}, signal),
-    agent().call('dlp.scan.progress', {}, signal),
-  ]);
-  return { state, hits, unscannable, quarantine: entries, scan };
+/** The newest findings, as many pages as were asked for. */
+async function loadHits(query: string, pages: number, signal: AbortSignal): Promise<EventPage> {
+  const narrow = query === '' ? {} : { query };
+  let page = await agent().call('dlp.hits', { ...narrow, limit: PAGE }, signal);
+  const events = [...page.events];
+  for (let n = 1; n < pages && page.older !== undefined; n += 1) {
+    page = await agent().call('dlp.hits', { ...narrow, limit: PAGE, before: page.older }, signal);
+    events.push(...page.events);
+  }
+  return { ...page, events };
 }
+
+async function load(filter: string, pages: number, signal: AbortSignal): Promise<DlpPageData> {
+  const narrow = filter === '' ? {} : { query: filter };
+  const [state, hits, unscannable, { entries }, { scans }] = await Promise.all([
+    agent().call('dlp.indexes', {}, signal),
+    loadHits(filter, pages, signal),
+    agent().call('dlp.unscannable', { ...narrow, limit: PAGE }, signal),
+    agent().call('dlp.quarantine.list', {}, signal),
+    agent().call('dlp.scan.list', {}, signal),
+  ]);
+  return { state, hits, unscannable, quarantine: entries, scans };
+}
+
+const isOpen = ({ endedMs }: DlpScanJson): boolean => endedMs === undefined;
 
 export function DlpView() {
   const privileged = useApp((state) => state.connection.state === 'open' && state.connection.privileged);
-  const { data, error, again } = useLoad('dlp', load, REFRESH_MS);
-  // While a scan runs, only it is asked for more often.
-  const isRunning = data?.scan !== undefined && data.scan.endedMs === undefined;
-  const live = useLoad(
-    isRunning ? `dlp scan ${data.scan?.id}` : 'dlp idle',
-    async (signal): Promise<{ scan?: DlpScanJson }> =>
-      isRunning ? agent().call('dlp.scan.progress', {}, signal) : {},
-    isRunning ? RUNNING_MS : undefined,
+  const { filter, pages } = useDlp();
+  // The last answer stays while another filter is asked for.
+  const [kept, keep] = useState<DlpPageData>();
+  const { data, error, again } = useLoad(
+    `dlp ${pages} ${filter}`,
+    async (signal) => {
+      const loaded = await load(filter, pages, signal);
+      keep(loaded);
+      return loaded;
+    },
+    REFRESH_MS,
   );
-  const scan = isRunning ? (live.data?.scan ?? data.scan) : data?.scan;
+  const shown = data ?? kept;
+  // While a scan runs, only it is asked for more often.
+  const running = shown?.scans.some(isOpen) === true;
+  const live = useLoad(
+    running ? 'dlp scans' : 'dlp idle',
+    async (signal) => (running ? agent().call('dlp.scan.list', {}, signal) : { scans: [] }),
+    running ? RUNNING_MS : undefined,
+  );
+  const ended = running && live.data?.scans.some(isOpen) === false;
+  useEffect(() => {
+    if (ended) again();
+    // `again` is another function at each call.
+    // oxlint-disable-next-line react/exhaustive-deps, react/exhaustive-effect-dependencies
+  }, [ended]);
+  const scans = running ? (live.data?.scans ?? shown.scans) : (shown?.scans ?? []);
   return (
     <div className="page dlp">
       <h1 className="page-title">{t('dlp.title')}</h1>
       {error === undefined ? null : (
         <Notice title={t('dlp.failed')} alert>
-          <p>{error.message}</p>
+          <p>
+            <SafeText text={error.message} limit={400} />
+          </p>
           <div className="notice-actions">
             <button type="button" className="button" onClick={again}>
               {t('common.retry')}
@@ -124,8 +161,8 @@ export function DlpView() {
           </div>
         </Notice>
       )}
-      {data === undefined && error === undefined ? <p className="dim">{t('common.loading')}</p> : null}
-      {data ? <DlpPage data={{ ...data, scan }} privileged={privileged} changed={again} /> : null}
+      {shown === undefined && error === undefined ? <p className="dim">{t('common.loading')}</p> : null}
+      {shown ? <DlpPage data={{ ...shown, scans }} privileged={privileged} changed={again} /> : null}
     </div>
   );
 }

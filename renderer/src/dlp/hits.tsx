@@ -1,46 +1,32 @@
 /** What was found, by rule, file or process, each finding one click from the timeline. */
 import { useState } from 'react';
 import type { EventPage } from '../../../agent/api/contract.ts';
+import { ExportButton } from '../export/export-button.tsx';
 import { t } from '../i18n/i18n.ts';
-import { navigate } from '../store.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { count } from '../ui/format.ts';
-import { Notice } from '../ui/primitives.tsx';
-import { SeverityGlyph } from '../ui/severity.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { CodeLine, Notice } from '../ui/primitives.tsx';
 import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
-import { groupHits, type HitGroup, type Way, WAYS } from './hits-model.ts';
+import { MAX_PAGES, useDlp } from './dlp-store.ts';
+import { HitEvent } from './hit-event.tsx';
+import { groupHits, type HitGroup, type SortKey, sortGroups, type Way, WAYS } from './hits-model.ts';
 import { ShareBar } from './share-bar.tsx';
+import { useHeld } from './use-held.ts';
 import { destinationText, shareText } from './words.ts';
 
 const MAX_SHOWN = 50;
+const MAX_GROUPS = 200;
+const HITS = 'type:dlp action:match';
 
-function Event({ event }: { event: HitGroup['events'][number] }) {
-  return (
-    <li className="dlp-event">
-      <SeverityGlyph severity={event.severity} />
-      <button
-        type="button"
-        className="link-button mono dlp-event-file"
-        onClick={() =>
-          navigate({ view: 'timeline', query: '', eventId: event.eventId, tab: undefined, around: undefined })
-        }
-      >
-        <MiddleEllipsis text={event.file?.path ?? ''} />
-      </button>
-      <span className="small">{destinationText(event.dlp?.destination ?? '')}</span>
-      <span className="small dim">
-        {event.process ? <SafeText text={event.process.name} limit={60} /> : t('dlp.hits.unknownProcess')}
-      </span>
-      <span className="small num nowrap">
-        <Ago ns={event.tsNs} />
-      </span>
-    </li>
-  );
+function narrowed(filter: string): string {
+  return filter === '' ? HITS : `${HITS} and (${filter})`;
 }
 
 function Row({ group, way }: { group: HitGroup; way: Way }) {
   const [open, setOpen] = useState(false);
+  const [shown, setShown] = useState(MAX_SHOWN);
   const [latest] = group.events;
   if (latest === undefined) return null;
   const destinations = [...new Set(group.events.map((event) => event.dlp?.destination ?? ''))];
@@ -79,12 +65,14 @@ function Row({ group, way }: { group: HitGroup; way: Way }) {
         <tr className="dlp-body">
           <td colSpan={7}>
             <ul>
-              {group.events.slice(0, MAX_SHOWN).map((event) => (
-                <Event key={event.eventId} event={event} />
+              {group.events.slice(0, shown).map((event) => (
+                <HitEvent key={event.eventId} event={event} />
               ))}
             </ul>
-            {group.events.length > MAX_SHOWN ? (
-              <p className="small dim">{t('dlp.hits.newest', { n: MAX_SHOWN })}</p>
+            {group.events.length > shown ? (
+              <button type="button" className="link-button small" onClick={() => setShown(shown + 200)}>
+                {t('dlp.hits.more', { n: count(group.events.length - shown) })}
+              </button>
             ) : null}
           </td>
         </tr>
@@ -93,14 +81,100 @@ function Row({ group, way }: { group: HitGroup; way: Way }) {
   );
 }
 
-export function Hits({ page }: { page: EventPage }) {
-  const [way, setWay] = useState<Way>('rule');
-  const groups = groupHits(page.events, way);
+const COLUMNS: readonly (readonly [key: SortKey | undefined, right: boolean])[] = [
+  ['title', false],
+  [undefined, false],
+  ['files', true],
+  ['hits', true],
+  ['confidence', true],
+  ['containment', false],
+  ['last', false],
+];
+
+function Heads({ way }: { way: Way }) {
+  const sort = useDlp((state) => state.sort);
+  const names = {
+    title: t(`dlp.hits.one.${way}`),
+    files: t('dlp.hits.files'),
+    hits: t('dlp.hits.count'),
+    confidence: t('dlp.hits.confidence'),
+    containment: t('dlp.hits.containment'),
+    last: t('dlp.hits.last'),
+  };
   return (
-    <section className="dlp-section" aria-labelledby="dlp-hits">
+    <tr>
+      {COLUMNS.map(([key, right]) =>
+        key === undefined ? (
+          <th key="where" scope="col">
+            {t('dlp.hits.where')}
+          </th>
+        ) : (
+          <th
+            key={key}
+            scope="col"
+            className={right ? 'right' : undefined}
+            aria-sort={sort.key !== key ? undefined : sort.down ? 'descending' : 'ascending'}
+          >
+            <button
+              type="button"
+              className="dlp-sort"
+              onClick={() =>
+                useDlp.setState({ sort: { key, down: sort.key === key ? !sort.down : key !== 'title' } })
+              }
+            >
+              {names[key]}
+              {sort.key === key ? <Icon name={sort.down ? 'down' : 'up'} /> : null}
+            </button>
+          </th>
+        ),
+      )}
+    </tr>
+  );
+}
+
+/** Narrows what is shown, in the language of queries; Enter asks. */
+function Filter() {
+  const filter = useDlp((state) => state.filter);
+  const [text, setText] = useState(filter);
+  return (
+    <form
+      className="dlp-filter"
+      onSubmit={(event) => {
+        event.preventDefault();
+        useDlp.setState({ filter: text.trim(), pages: 1 });
+      }}
+    >
+      <input
+        type="search"
+        className="text-input mono"
+        aria-label={t('dlp.hits.filter')}
+        placeholder="dlp.destination:removable last:7d"
+        value={text}
+        spellCheck={false}
+        autoComplete="off"
+        onChange={(event) => {
+          setText(event.target.value);
+          if (event.target.value === '') useDlp.setState({ filter: '', pages: 1 });
+        }}
+      />
+      <button type="submit" className="button" disabled={text.trim() === filter}>
+        {t('dlp.hits.apply')}
+      </button>
+    </form>
+  );
+}
+
+export function Hits({ page }: { page: EventPage }) {
+  const { way, sort, filter, pages } = useDlp();
+  const stamp = `${page.events[0]?.eventId ?? ''} ${page.events.length}`;
+  const { shown, waits, release, hold } = useHeld(page, stamp, `${way} ${filter} ${pages}`);
+  const groups = sortGroups(groupHits(shown.events, way), sort.key, sort.down);
+  const isEmpty = groups.length === 0;
+  return (
+    <section className="dlp-section" aria-labelledby="dlp-hits" {...hold}>
       <div className="dlp-head">
         <h2 id="dlp-hits">{t('dlp.hits')}</h2>
-        {groups.length === 0 ? null : (
+        {isEmpty && filter === '' ? null : (
           <>
             <span className="notice-actions" role="group" aria-label={t('dlp.hits.group')}>
               {WAYS.map((choice) => (
@@ -109,48 +183,65 @@ export function Hits({ page }: { page: EventPage }) {
                   type="button"
                   className="button"
                   aria-pressed={way === choice}
-                  onClick={() => setWay(choice)}
+                  onClick={() => useDlp.setState({ way: choice })}
                 >
                   {t(`dlp.hits.by.${choice}`)}
                 </button>
               ))}
             </span>
-            <button type="button" className="link-button" onClick={() => runQuery('type:dlp action:match')}>
+            <Filter />
+            <button type="button" className="link-button" onClick={() => runQuery(narrowed(filter))}>
               {t('dlp.hits.all')}
             </button>
+            <ExportButton of={narrowed(filter)} />
           </>
         )}
+        {waits ? (
+          <button type="button" className="button dlp-new" onClick={release}>
+            <Icon name="up" /> {t('dlp.hits.new')}
+          </button>
+        ) : null}
       </div>
-      {groups.length === 0 ? (
-        <Notice title={t('dlp.hits.none')} />
+      {isEmpty ? (
+        <Notice title={t(filter === '' ? 'dlp.hits.none' : 'dlp.hits.noneFiltered')}>
+          {filter === '' ? (
+            <CodeLine code="sentinel events 'type:dlp last:7d'" />
+          ) : (
+            <SafeText text={filter} />
+          )}
+        </Notice>
       ) : (
-        <table className="table dlp-table">
-          <thead>
-            <tr>
-              <th scope="col">{t(`dlp.hits.by.${way}`)}</th>
-              <th scope="col">{t('dlp.hits.where')}</th>
-              <th scope="col" className="right">
-                {t('dlp.hits.files')}
-              </th>
-              <th scope="col" className="right">
-                {t('dlp.hits.count')}
-              </th>
-              <th scope="col" className="right">
-                {t('dlp.hits.confidence')}
-              </th>
-              <th scope="col">{t('dlp.hits.containment')}</th>
-              <th scope="col">{t('dlp.hits.last')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {groups.map((group) => (
-              <Row key={`${way} ${group.key}`} group={group} way={way} />
-            ))}
-          </tbody>
-        </table>
+        <div className="dlp-scroll">
+          <table className="table dlp-table">
+            <thead>
+              <Heads way={way} />
+            </thead>
+            <tbody>
+              {groups.slice(0, MAX_GROUPS).map((group) => (
+                <Row key={`${way} ${group.key}`} group={group} way={way} />
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
-      {page.older === undefined ? null : (
-        <p className="small dim">{t('dlp.hits.newest', { n: count(page.events.length) })}</p>
+      {groups.length > MAX_GROUPS ? (
+        <p className="small dim">
+          {t('dlp.hits.groups', { n: count(MAX_GROUPS), all: count(groups.length) })}
+        </p>
+      ) : null}
+      {shown.older === undefined ? null : (
+        <p className="small dim">
+          {t('dlp.hits.newest', { n: count(shown.events.length) })}{' '}
+          {pages < MAX_PAGES ? (
+            <button
+              type="button"
+              className="link-button"
+              onClick={() => useDlp.setState({ pages: pages + 1 })}
+            >
+              {t('dlp.hits.older')}
+            </button>
+          ) : null}
+        </p>
       )}
     </section>
   );

@@ -1,143 +1,111 @@
-/** What is looked for, and where: indexes with age and size, mounts, queue and what was left out. */
-import type { DlpCoverageJson, DlpIndexJson } from '../../../agent/api/contract.ts';
-import { t } from '../i18n/i18n.ts';
-import { bytes, count, nsOfMs } from '../ui/format.ts';
-import { SafeText } from '../ui/text.tsx';
+/** What is looked for: indexes with kind, age, size and who built them. */
+import { useState } from 'react';
+import type { DlpIndexJson } from '../../../agent/api/contract.ts';
+import { t, tn } from '../i18n/i18n.ts';
+import { bytes, count, nsOfMs, percent } from '../ui/format.ts';
+import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
-import { destinationText, triggerText } from './words.ts';
+import { useNow } from '../ui/use-now.ts';
 
-function IndexRow({ index }: { index: DlpIndexJson }) {
+/** What changed in the table since is not found: after a month that is worth a word. */
+const OLD_MS = 30 * 86_400_000;
+const MAX_SHOWN = 20;
+
+function IndexRow({ index, nowMs }: { index: DlpIndexJson; nowMs: number }) {
+  const { format, fields, signature } = index;
+  const isOld = nowMs - index.createdMs > OLD_MS;
   return (
     <tr>
       <td>
         <SafeText text={index.name} limit={100} />
-        <div className="small dim mono dlp-path">
-          <SafeText text={index.file} limit={300} />
+        <div className="dim mono dlp-index-file">
+          <MiddleEllipsis text={index.file} />
         </div>
       </td>
-      <td className="right num">{count(index.rows)}</td>
-      <td className="right num">{count(index.entries)}</td>
-      <td className="right num">{bytes(index.bytes)}</td>
-      <td className="num nowrap">
-        <Ago ns={String(nsOfMs(index.createdMs))} />
-      </td>
       <td className="small">
-        <SafeText
-          text={index.fields.map(({ column, type }) => `${column} (${type})`).join(', ')}
-          limit={200}
-        />
+        {tn(`dlp.index.of.${format}`, index.rows)}
+        {fields.length === 0 ? null : (
+          <div className="dim">
+            <SafeText text={fields.map(({ column, type }) => `${column} (${type})`).join(', ')} limit={200} />
+          </div>
+        )}
       </td>
-      <td className={index.signature === 'trusted' ? 'small' : 'small dlp-refused'}>
-        {t(`dlp.index.signature.${index.signature}`)}
-        <div className="dim mono">{index.keyId}</div>
+      <td
+        className="right num"
+        title={
+          format === 'files'
+            ? undefined
+            : t('dlp.index.prefilter', { share: percent(index.prefilterRate * 100) })
+        }
+      >
+        {count(index.entries)}
+      </td>
+      <td className="right num">{bytes(index.bytes)}</td>
+      <td className={isOld ? 'num nowrap dlp-warn' : 'num nowrap'}>
+        <Ago ns={String(nsOfMs(index.createdMs))} />
+        {isOld ? <div className="small dlp-wrap">{t('dlp.index.old')}</div> : null}
+      </td>
+      <td className={signature === 'trusted' ? 'small' : 'small dlp-refused'}>
+        {t(`dlp.index.signature.${signature}`)}
+        <div className="dim mono">{t('dlp.index.key', { id: index.keyId })}</div>
       </td>
     </tr>
   );
 }
 
-export function Indexes({ indexes }: { indexes: readonly DlpIndexJson[] }) {
+export function Indexes({
+  indexes,
+  ruleFiles,
+}: {
+  indexes: readonly DlpIndexJson[];
+  ruleFiles: readonly string[];
+}) {
+  const [all, setAll] = useState(false);
+  const nowMs = useNow();
+  const shown = all ? indexes : indexes.slice(0, MAX_SHOWN);
   return (
     <section className="dlp-section" aria-labelledby="dlp-indexes">
       <h2 id="dlp-indexes">{t('dlp.indexes')}</h2>
       {indexes.length === 0 ? (
         <p className="dim">{t('dlp.indexes.none')}</p>
       ) : (
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">{t('dlp.index.name')}</th>
-              <th scope="col" className="right">
-                {t('dlp.index.rows')}
-              </th>
-              <th scope="col" className="right">
-                {t('dlp.index.entries')}
-              </th>
-              <th scope="col" className="right">
-                {t('dlp.index.size')}
-              </th>
-              <th scope="col">{t('dlp.index.age')}</th>
-              <th scope="col">{t('dlp.index.fields')}</th>
-              <th scope="col">{t('dlp.index.signature')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {indexes.map((index) => (
-              <IndexRow key={index.file} index={index} />
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </>
-  );
-}
-
-export function Coverage({ coverage }: { coverage: DlpCoverageJson }) {
-  const { mounts, watched, queue, totals } = coverage;
-  const numbers = Object.fromEntries(Object.entries(totals).map(([name, value]) => [name, count(value)]));
-  return (
-    <section className="dlp-section" aria-labelledby="dlp-coverage">
-      <h2 id="dlp-coverage">{t('dlp.coverage')}</h2>
-      <dl className="dlp-facts">
-        <Fact name={t('dlp.coverage.triggers')}>{coverage.triggers.map(triggerText).join(', ')}</Fact>
-        <Fact name={t('dlp.coverage.mounts')}>
-          {mounts.length === 0 ? (
-            <span className="dim">{t('dlp.coverage.noMounts')}</span>
-          ) : (
-            <ul>
-              {mounts.map((mount) => (
-                <li key={mount.path}>
-                  <span className="mono">
-                    <SafeText text={mount.path} limit={200} />
-                  </span>{' '}
-                  <span className="dim">
-                    {destinationText(mount.kind)} · {mount.fileSystem} · {mount.why}
-                  </span>
-                </li>
+        <div className="dlp-scroll">
+          <table className="table dlp-indexes">
+            <thead>
+              <tr>
+                <th scope="col">{t('dlp.index.name')}</th>
+                <th scope="col">{t('dlp.index.protects')}</th>
+                <th scope="col" className="right">
+                  {t('dlp.index.entries')}
+                </th>
+                <th scope="col" className="right">
+                  {t('dlp.index.size')}
+                </th>
+                <th scope="col">{t('dlp.index.age')}</th>
+                <th scope="col">{t('dlp.index.signature')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((index) => (
+                <IndexRow key={index.file} index={index} nowMs={nowMs} />
               ))}
-            </ul>
-          )}
-        </Fact>
-        <Fact name={t('dlp.coverage.watched')}>
-          {watched.length === 0 ? (
-            <span className="dim">{t('dlp.coverage.noWatched')}</span>
-          ) : (
-            <span className="mono">
-              <SafeText text={watched.join(', ')} limit={400} />
-            </span>
-          )}
-        </Fact>
-        <Fact name={t('dlp.coverage.queue')}>
-          <span className="num">
-            {t('dlp.coverage.queueOf', {
-              waiting: count(queue.waiting),
-              max: count(queue.max),
-              running: count(queue.running),
-            })}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {indexes.length > shown.length ? (
+        <button type="button" className="link-button" onClick={() => setAll(true)}>
+          {t('dlp.indexes.all', { n: count(indexes.length) })}
+        </button>
+      ) : null}
+      {ruleFiles.length === 0 ? null : (
+        <p>
+          {t('dlp.rules.files')}{' '}
+          <span className="mono">
+            <SafeText text={ruleFiles.join(', ')} limit={400} />
           </span>
-        </Fact>
-        <Fact name={t('dlp.coverage.looked')}>
-          <span className="num">{t('dlp.coverage.lookedOf', numbers)}</span>
-        </Fact>
-        <Fact name={t('dlp.coverage.skipped')}>
-          <span className={totals.skipped > 0 ? 'num dlp-refused' : 'num'}>
-            {totals.skipped > 0
-              ? t('dlp.coverage.skippedSome', { n: count(totals.skipped) })
-              : t('dlp.coverage.skippedNone')}
-          </span>
-        </Fact>
-        <Fact name={t('dlp.coverage.protected')}>
-          <span className="num">{count(coverage.protectedFiles)}</span>
-        </Fact>
-      </dl>
+        </p>
+      )}
     </section>
   );
 }

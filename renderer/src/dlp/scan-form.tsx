@@ -1,84 +1,76 @@
-/** A look at a folder, asked for here: progress with rate and time left, cancel, and what came of it. */
+/** A look at a folder, asked for here: the path, completed by the agent, and what to leave out. */
 import { useState } from 'react';
 import type { DlpScanJson } from '../../../agent/api/contract.ts';
 import { AgentError } from '../agent-client.ts';
 import { t } from '../i18n/i18n.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { agent } from '../store.ts';
-import { bytes, count, duration } from '../ui/format.ts';
-import { Meter } from '../ui/primitives.tsx';
-import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
-import { useNow } from '../ui/use-now.ts';
+import { SafeText } from '../ui/text.tsx';
+import { useLoad } from '../use-load.ts';
+import { useDlp } from './dlp-store.ts';
+import { ScanList } from './scan-list.tsx';
 
-function progressText(scan: DlpScanJson, nowMs: number): string {
-  if (scan.state === 'counting') return t('dlp.scan.counting');
-  const seconds = Math.max(0.001, (nowMs - scan.startedMs) / 1000);
-  const perSecond = scan.bytes / seconds;
-  const common = { files: count(scan.files), bytes: bytes(scan.bytes), rate: `${bytes(perSecond)}/s` };
-  const { totalFiles, totalBytes } = scan;
-  if (totalFiles === undefined || totalBytes === undefined) return t('dlp.scan.runningUnknown', common);
-  const leftMs = perSecond > 0 ? ((totalBytes - scan.bytes) / perSecond) * 1000 : 0;
-  return t('dlp.scan.running', { ...common, total: count(totalFiles), left: duration(leftMs) });
+/** Folders whose paths begin like what was typed, each with the slash that leads on. */
+function useFolders(path: string, wanted: boolean): readonly string[] {
+  const prefix = wanted && path.startsWith('/') ? path : '';
+  const { data } = useLoad(`folders ${prefix}`, async (signal) =>
+    prefix === '' ? { folders: [] } : agent().call('dlp.scan.folders', { prefix }, signal),
+  );
+  return data?.folders ?? [];
 }
 
-function outcomeText(scan: DlpScanJson): string {
-  const { path, files, left, matched, unscannable } = scan;
-  if (scan.state === 'failed') return t('dlp.scan.failed', { path, error: scan.error ?? '' });
-  if (scan.state === 'cancelled')
-    return t('dlp.scan.cancelled', { path, files: count(files), left: count(left) });
-  return t('dlp.scan.done', {
-    path,
-    files: count(files),
-    bytes: bytes(scan.bytes),
-    took: duration((scan.endedMs ?? scan.startedMs) - scan.startedMs),
-    matched: count(matched),
-    unscannable: count(unscannable),
-  });
-}
-
-function Progress({ scan, cancel }: { scan: DlpScanJson; cancel: (() => void) | undefined }) {
-  const nowMs = useNow();
+function Option({
+  name,
+  label,
+  disabled,
+}: {
+  name: 'containers' | 'oneFileSystem';
+  label: string;
+  disabled: boolean;
+}) {
+  const checked = useDlp((state) => state[name]);
   return (
-    <div className="dlp-progress">
-      <div className="dlp-progress-line">
-        <span className="num" role="status">
-          {progressText(scan, nowMs)}
-        </span>
-        {cancel === undefined ? null : (
-          <button type="button" className="button" onClick={cancel}>
-            {t('dlp.scan.cancel')}
-          </button>
-        )}
-      </div>
-      <Meter value={scan.bytes} max={scan.totalBytes ?? 0} label={t('dlp.scan.progress')} budget />
-      {scan.current === undefined ? null : (
-        <div className="small dim mono">
-          <MiddleEllipsis text={scan.current} />
-        </div>
-      )}
-    </div>
+    <label className="dlp-option">
+      <input
+        type="checkbox"
+        checked={checked}
+        disabled={disabled}
+        onChange={(event) => useDlp.setState({ [name]: event.target.checked })}
+      />{' '}
+      {label}
+    </label>
   );
 }
 
 export function ScanForm({
-  scan,
+  scans,
   canScan,
   hasIndex,
   changed,
 }: {
-  scan: DlpScanJson | undefined;
+  scans: readonly DlpScanJson[];
   canScan: boolean;
   hasIndex: boolean;
   changed: () => void;
 }) {
-  const [path, setPath] = useState('');
+  const { path, containers, oneFileSystem } = useDlp();
   const [refusal, setRefusal] = useState('');
-  const isRunning = scan !== undefined && scan.endedMs === undefined;
+  const [focus, setFocus] = useState(false);
+  const folders = useFolders(path, focus && canScan);
   const act = (work: Promise<unknown>): void => {
     setRefusal('');
     work.then(changed, (error: unknown) =>
       setRefusal(error instanceof AgentError ? error.message : String(error)),
     );
   };
+  const start = (): void => {
+    const wanted = path.trim();
+    if (wanted === '') return;
+    if (wanted.startsWith('/'))
+      act(agent().call('dlp.scan.start', { path: wanted, containers, oneFileSystem }));
+    else setRefusal(t('dlp.scan.absolute'));
+  };
+  const off = !canScan || !hasIndex;
   return (
     <section className="dlp-section" aria-labelledby="dlp-scan">
       <h2 id="dlp-scan">{t('dlp.scan')}</h2>
@@ -86,7 +78,7 @@ export function ScanForm({
         className="dlp-scan"
         onSubmit={(event) => {
           event.preventDefault();
-          if (path.trim() !== '') act(agent().call('dlp.scan.start', { path: path.trim() }));
+          start();
         }}
       >
         <label className="dlp-scan-path">
@@ -94,40 +86,49 @@ export function ScanForm({
           <input
             type="text"
             className="text-input mono"
+            list="dlp-folders"
             value={path}
             placeholder="/home"
             spellCheck={false}
             autoComplete="off"
-            disabled={!canScan}
-            onChange={(event) => setPath(event.target.value)}
+            disabled={off}
+            aria-invalid={refusal === '' ? undefined : true}
+            aria-describedby="dlp-scan-note"
+            onFocus={() => setFocus(true)}
+            onBlur={() => setFocus(false)}
+            onChange={(event) => {
+              setRefusal('');
+              useDlp.setState({ path: event.target.value });
+            }}
           />
+          <datalist id="dlp-folders">
+            {folders.map((folder) => (
+              <option key={folder} value={folder} />
+            ))}
+          </datalist>
         </label>
-        <button
-          type="submit"
-          className="button"
-          disabled={!canScan || !hasIndex || isRunning || path.trim() === ''}
-        >
+        <button type="submit" className="button" disabled={off || path.trim() === ''}>
           {t('dlp.scan.start')}
         </button>
       </form>
-      <p className="small dim">
-        {!canScan ? t('dlp.scan.notAllowed') : hasIndex ? t('dlp.scan.links') : t('dlp.scan.noIndex')}
-      </p>
+      {off ? null : (
+        <div className="dlp-options small">
+          <Option name="containers" label={t('dlp.scan.containers')} disabled={off} />
+          <Option name="oneFileSystem" label={t('dlp.scan.oneFileSystem')} disabled={off} />
+        </div>
+      )}
       {refusal === '' ? null : (
         <p role="alert" className="dlp-refused">
-          <SafeText text={refusal} limit={400} />
+          <SafeText text={sayAgent(refusal)} limit={400} />
         </p>
       )}
-      {scan === undefined ? null : isRunning ? (
-        <Progress
-          scan={scan}
-          cancel={canScan ? () => act(agent().call('dlp.scan.cancel', { id: scan.id })) : undefined}
-        />
-      ) : (
-        <p role="status">
-          <SafeText text={outcomeText(scan)} limit={600} /> {scan.capped ? t('dlp.scan.capped') : null}
-        </p>
-      )}
+      <p className="small dim" id="dlp-scan-note">
+        {!canScan ? t('dlp.scan.notAllowed') : hasIndex ? t('dlp.scan.links') : t('dlp.scan.noIndex')}
+      </p>
+      <ScanList
+        scans={scans}
+        cancel={canScan ? (id) => act(agent().call('dlp.scan.cancel', { id })) : undefined}
+      />
     </section>
   );
 }

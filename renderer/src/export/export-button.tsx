@@ -72,8 +72,10 @@ function Progress({ job }: { job: ExportState }) {
   );
 }
 
-export function ExportButton() {
-  const query = useApp((state) => state.route.query);
+/** `of`: the query whose events are saved; that of the timeline by default. */
+export function ExportButton({ of }: { of?: string }) {
+  const asked = useApp((state) => state.route.query);
+  const query = of ?? asked;
   const hostname = useApp((state) => state.health?.host.hostname ?? 'host');
   const dataDir = useApp((state) => state.health?.dataDir);
   const job = useExport();

@@ -33,6 +33,7 @@ const PATHS = {
   reload: 'M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3',
   download: 'M8 2.5v7M5 7l3 3 3-3M3 13h10',
   trash: 'M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.5 8.5h6l.5-8.5',
+  more: 'M3.5 8h.1M8 8h.1M12.5 8h.1',
   gap: 'M2 8h3.5M10.5 8H14M7 4.5 5.5 11.5M10.5 4.5 9 11.5',
   warning: 'M8 2.2 14.5 13.5h-13zM8 6.5v3M8 11.5v.1',
 } as const;
