@@ -1,7 +1,7 @@
 /** `sentinel dlp index build` and `info`. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { buildIndex, BuildRefused, type BuildProgress } from '../dlp/index-build.ts';
 import { defaultKeyPath, readKey, readOrMakeKey } from '../dlp/keys.ts';
 import { openIndex } from '../dlp/index-open.ts';
@@ -44,6 +44,12 @@ export function trustOf(
 function keyIdOfPem(pem: string): string {
   const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
   return createHash('sha256').update(der).digest('hex').slice(0, 16);
+}
+
+/** The folder that the agent takes indexes from is made when the first is built into it. */
+function makeIndexFolder(out: string, dataDir: string): void {
+  const folder = resolve(dataDir, 'dlp', 'indexes');
+  if (dirname(resolve(out)) === folder) mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
 function duration(ms: number): string {
@@ -93,6 +99,7 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
   if (values.out && (values.documents || values.hashes)) {
     if (values.schema || values.csv || (values.documents && values.hashes))
       throw new UsageError('an index is built from one kind of thing', 'give --csv, --documents or --hashes');
+    makeIndexFolder(values.out, dataDirOf(values));
     return await buildDocuments({ ...values, out: values.out }, dataDirOf(values), output);
   }
   if (!values.schema || !values.csv || !values.out)
@@ -100,6 +107,7 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
   const dataDir = dataDirOf(values);
   const schema = parseSchema(values.schema, readText(values.schema, 'read the schema'));
   const key = readOrMakeKey(values.key ?? defaultKeyPath(dataDir));
+  makeIndexFolder(values.out, dataDir);
   const progress = progressTeller(output);
   const cancel = new AbortController();
   const onSignal = (): void => cancel.abort();

@@ -55,7 +55,8 @@ export async function lookAt(
     const known = options.fresh === true ? undefined : cache.get(identity);
     if (known !== undefined) return { ...about, verdict: { ...known, path }, cached: true, changed: false };
     if (size > options.maxBytes) {
-      const reason = `it has ${size} bytes; at most ${options.maxBytes} are looked at (dlp.maxBytes)`;
+      const [has, most] = [size, options.maxBytes].map((bytes) => bytes.toLocaleString('en'));
+      const reason = `it has ${has} bytes; at most ${most} are looked at (dlp.maxBytes)`;
       return { ...about, ...unscannable(path, 'too_large', reason), ...about };
     }
     const atMs = Date.now();

@@ -188,7 +188,7 @@ const SCREENS: readonly Screen[] = [
     name: 'dlp',
     show: async (page) => {
       await go(page, '#/dlp');
-      await page.getByRole('heading', { name: 'Coverage' }).waitFor();
+      await page.locator('.dlp-teach').waitFor();
     },
   },
 ];

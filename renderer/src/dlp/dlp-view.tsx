@@ -4,7 +4,7 @@ import type { DlpQuarantineJson, DlpScanJson, EventPage, Methods } from '../../.
 import { t, tn } from '../i18n/i18n.ts';
 import { sayAgent } from '../i18n/say-agent.ts';
 import { agent, useApp } from '../store.ts';
-import { CodeLine, Notice } from '../ui/primitives.tsx';
+import { Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { Hits } from './hits.tsx';
@@ -13,6 +13,7 @@ import { PAGE, useDlp } from './dlp-store.ts';
 import { Indexes } from './indexes.tsx';
 import { QuarantineTable } from './quarantine.tsx';
 import { ScanForm } from './scan-form.tsx';
+import { Teach } from './teach.tsx';
 import { Unscannable } from './unscannable.tsx';
 import './dlp.css';
 
@@ -44,6 +45,26 @@ function Summary({ state }: { state: State }) {
   );
 }
 
+function Problems({ problems }: { problems: State['problems'] }) {
+  return (
+    <div className="dlp-problems" role="alert">
+      <h2>{t('dlp.problem')}</h2>
+      <ul>
+        {problems.map(({ what, remedy }) => (
+          <li key={what}>
+            <SafeText text={sayAgent(what)} limit={400} />
+            {remedy === '' ? null : (
+              <div>
+                <strong>{t('health.remedy')}:</strong> <SafeText text={sayAgent(remedy)} limit={200} />
+              </div>
+            )}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
 export function DlpPage({
   data,
   privileged,
@@ -54,39 +75,26 @@ export function DlpPage({
   changed: () => void;
 }) {
   const { state, hits, unscannable, quarantine, scans } = data;
-  const hasIndex = state.indexes.length > 0 || state.coverage.watching;
+  const filter = useDlp((ui) => ui.filter);
+  const hasIndex = state.indexes.length + state.ruleFiles.length > 0;
+  const hasPast = hits.events.length + unscannable.events.length + quarantine.length > 0 || filter !== '';
   return (
     <>
-      <Summary state={state} />
-      {state.problems.length === 0 ? null : (
-        <Notice title={t('dlp.problem')} alert>
-          <ul>
-            {state.problems.map(({ what, remedy }) => (
-              <li key={what}>
-                <SafeText text={sayAgent(what)} limit={400} />
-                {remedy === '' ? null : (
-                  <div className="dim">
-                    {t('health.remedy')}: <SafeText text={sayAgent(remedy)} limit={200} />
-                  </div>
-                )}
-              </li>
-            ))}
-          </ul>
-        </Notice>
-      )}
-      {hasIndex ? null : (
-        <Notice title={t('dlp.indexes.none')}>
-          <p>{t('dlp.teach')}</p>
-          <CodeLine code="sentinel dlp index build --schema schema.yml --csv table.csv --out table.sdlp" />
-          <p>{t('dlp.teachThen')}</p>
-        </Notice>
-      )}
-      <ScanForm scans={scans} canScan={privileged} hasIndex={hasIndex} changed={changed} />
-      <Hits page={hits} />
-      <Unscannable page={unscannable} />
-      <QuarantineTable entries={quarantine} canAct={privileged} changed={changed} />
-      <Indexes indexes={state.indexes} ruleFiles={state.ruleFiles} />
-      <Coverage coverage={state.coverage} />
+      {hasIndex ? <Summary state={state} /> : null}
+      {state.problems.length === 0 ? null : <Problems problems={state.problems} />}
+      {hasIndex || state.problems.length > 0 ? null : <Teach />}
+      {hasIndex || scans.length > 0 ? (
+        <ScanForm scans={scans} canScan={privileged} hasIndex={hasIndex} changed={changed} />
+      ) : null}
+      {hasIndex || hasPast ? (
+        <>
+          <Hits page={hits} />
+          <Unscannable page={unscannable} />
+          <QuarantineTable entries={quarantine} canAct={privileged} changed={changed} />
+        </>
+      ) : null}
+      {hasIndex ? <Indexes indexes={state.indexes} ruleFiles={state.ruleFiles} /> : null}
+      {hasIndex || state.problems.length > 0 ? <Coverage coverage={state.coverage} /> : null}
     </>
   );
 }

@@ -6,8 +6,7 @@ import { t } from '../i18n/i18n.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
 import { count } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
-import { CodeLine, Notice } from '../ui/primitives.tsx';
-import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
+import { MiddleEllipsis } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
 import { MAX_PAGES, useDlp } from './dlp-store.ts';
 import { HitEvent } from './hit-event.tsx';
@@ -17,7 +16,7 @@ import { useHeld } from './use-held.ts';
 import { destinationText, shareText } from './words.ts';
 
 const MAX_SHOWN = 50;
-const MAX_GROUPS = 200;
+const MORE_GROUPS = 25;
 const HITS = 'type:dlp action:match';
 
 function narrowed(filter: string): string {
@@ -169,6 +168,7 @@ export function Hits({ page }: { page: EventPage }) {
   const stamp = `${page.events[0]?.eventId ?? ''} ${page.events.length}`;
   const { shown, waits, release, hold } = useHeld(page, stamp, `${way} ${filter} ${pages}`);
   const groups = sortGroups(groupHits(shown.events, way), sort.key, sort.down);
+  const [most, setMost] = useState(MORE_GROUPS);
   const isEmpty = groups.length === 0;
   return (
     <section className="dlp-section" aria-labelledby="dlp-hits" {...hold}>
@@ -203,13 +203,7 @@ export function Hits({ page }: { page: EventPage }) {
         ) : null}
       </div>
       {isEmpty ? (
-        <Notice title={t(filter === '' ? 'dlp.hits.none' : 'dlp.hits.noneFiltered')}>
-          {filter === '' ? (
-            <CodeLine code="sentinel events 'type:dlp last:7d'" />
-          ) : (
-            <SafeText text={filter} />
-          )}
-        </Notice>
+        <p className="dim">{t(filter === '' ? 'dlp.hits.none' : 'dlp.hits.noneFiltered')}</p>
       ) : (
         <div className="dlp-scroll">
           <table className="table dlp-table">
@@ -217,16 +211,18 @@ export function Hits({ page }: { page: EventPage }) {
               <Heads way={way} />
             </thead>
             <tbody>
-              {groups.slice(0, MAX_GROUPS).map((group) => (
+              {groups.slice(0, most).map((group) => (
                 <Row key={`${way} ${group.key}`} group={group} way={way} />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {groups.length > MAX_GROUPS ? (
-        <p className="small dim">
-          {t('dlp.hits.groups', { n: count(MAX_GROUPS), all: count(groups.length) })}
+      {groups.length > most ? (
+        <p>
+          <button type="button" className="link-button" onClick={() => setMost(most + 4 * MORE_GROUPS)}>
+            {t('dlp.hits.more', { n: count(groups.length - most) })}
+          </button>
         </p>
       ) : null}
       {shown.older === undefined ? null : (

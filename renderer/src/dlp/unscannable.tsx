@@ -1,9 +1,10 @@
 /** Files that could not be looked at, and what was left out: never silently clean. */
 import type { EventPage } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
-import { navigate } from '../store.ts';
+import { sayAgent } from '../i18n/say-agent.ts';
 import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
+import { showEvent } from './hit-event.tsx';
 import { destinationText, reasonText } from './words.ts';
 
 const MAX_SHOWN = 100;
@@ -31,15 +32,7 @@ export function Unscannable({ page }: { page: EventPage }) {
                   <button
                     type="button"
                     className="link-button mono dlp-group"
-                    onClick={() =>
-                      navigate({
-                        view: 'timeline',
-                        query: '',
-                        eventId: event.eventId,
-                        tab: undefined,
-                        around: undefined,
-                      })
-                    }
+                    onClick={() => showEvent(event.eventId)}
                   >
                     <MiddleEllipsis text={event.file?.path ?? event.message ?? ''} />
                   </button>
@@ -47,7 +40,7 @@ export function Unscannable({ page }: { page: EventPage }) {
                 <td>
                   {reasonText(event.dlp?.reasonCode)}{' '}
                   <span className="small dim">
-                    <SafeText text={event.dlp?.reason ?? ''} limit={160} />
+                    <SafeText text={sayAgent(event.dlp?.reason ?? '')} limit={160} />
                   </span>
                 </td>
                 <td className="small">{destinationText(event.dlp?.destination ?? '')}</td>

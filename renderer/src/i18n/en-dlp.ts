@@ -8,10 +8,15 @@ export const enDlp = {
   'dlp.mounts.one': '{n} medium or share',
   'dlp.mounts.other': '{n} media and shares',
   'dlp.notWatching': 'Files are not looked at: {reason}.',
-  'dlp.problem': 'The newest indexes are not in force',
-  'dlp.teach':
-    'Protected data is told by indexes, which you build from a table or from documents. What is built never holds the data itself.',
-  'dlp.teachThen': 'Put the index into the agent’s folder; it is in force within seconds.',
+  'dlp.problem': 'Not in force',
+  'dlp.teach': 'Nothing is looked for yet. Say what is protected, in any of these ways:',
+  'dlp.teach.table': 'Rows of a table: describe its columns in a file',
+  'dlp.teach.build': 'and build an index from the table:',
+  'dlp.teach.documents': 'Documents, in a folder:',
+  'dlp.teach.patterns':
+    'Card numbers, IBANs, secrets, words: a file of rules, named by the setting dlp.rules:',
+  'dlp.teach.then':
+    'An index holds keyed hashes, never the data. It is in force within seconds of being built, without a restart; this page then shows it.',
   'dlp.scan': 'Scan now',
   'dlp.scan.path': 'File or folder',
   'dlp.scan.start': 'Scan',
@@ -111,7 +116,6 @@ export const enDlp = {
   'dlp.hits.new': 'Show what is new',
   'dlp.hits.more': '{n} more',
   'dlp.hits.older': 'Load older ones',
-  'dlp.hits.groups': 'The first {n} of {all}. Narrow by a query to see others.',
   'dlp.hit.more': 'Ways on from {path}',
   'dlp.hit.tree': 'Process tree',
   'dlp.hit.history': 'Who read and wrote this file',

@@ -10,10 +10,15 @@ export const esDlp: Record<keyof typeof enDlp, string> = {
   'dlp.mounts.one': '{n} medio o recurso',
   'dlp.mounts.other': '{n} medios y recursos',
   'dlp.notWatching': 'No se examinan archivos: {reason}.',
-  'dlp.problem': 'Los índices más recientes no están en vigor',
-  'dlp.teach':
-    'Los datos protegidos se reconocen por índices, que se crean a partir de una tabla o de documentos. Lo creado nunca contiene los datos.',
-  'dlp.teachThen': 'Ponga el índice en la carpeta del agente; estará en vigor en segundos.',
+  'dlp.problem': 'No está en vigor',
+  'dlp.teach': 'Aún no se busca nada. Diga qué se protege, de cualquiera de estas maneras:',
+  'dlp.teach.table': 'Filas de una tabla: describa sus columnas en un archivo',
+  'dlp.teach.build': 'y cree un índice a partir de la tabla:',
+  'dlp.teach.documents': 'Documentos, en una carpeta:',
+  'dlp.teach.patterns':
+    'Números de tarjeta, IBAN, secretos, palabras: un archivo de reglas, indicado en el ajuste dlp.rules:',
+  'dlp.teach.then':
+    'Un índice contiene hashes con clave, nunca los datos. Entra en vigor a los pocos segundos de crearlo, sin reiniciar; entonces aparece en esta página.',
   'dlp.scan': 'Examinar ahora',
   'dlp.scan.path': 'Archivo o carpeta',
   'dlp.scan.start': 'Examinar',
@@ -115,7 +120,6 @@ export const esDlp: Record<keyof typeof enDlp, string> = {
   'dlp.hits.new': 'Mostrar lo nuevo',
   'dlp.hits.more': '{n} más',
   'dlp.hits.older': 'Cargar anteriores',
-  'dlp.hits.groups': 'Los primeros {n} de {all}. Acote con una consulta para ver otros.',
   'dlp.hit.more': 'Qué más hay sobre {path}',
   'dlp.hit.tree': 'Árbol de procesos',
   'dlp.hit.history': 'Quién leyó y escribió este archivo',

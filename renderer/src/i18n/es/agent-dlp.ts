@@ -9,11 +9,11 @@ export const AGENT_DLP_ES: readonly (readonly [en: string, es: string])[] = [
   ['build it again with sentinel dlp index build', 'vuelva a crearlo con sentinel dlp index build'],
   [
     '{n} file was not looked at for protected data: too many waited',
-    '{n} fichero quedó sin mirar en busca de datos protegidos: esperaban demasiados',
+    '{n} archivo quedó sin mirar en busca de datos protegidos: esperaban demasiados',
   ],
   [
     '{n} files were not looked at for protected data: too many waited',
-    '{n} ficheros quedaron sin mirar en busca de datos protegidos: esperaban demasiados',
+    '{n} archivos quedaron sin mirar en busca de datos protegidos: esperaban demasiados',
   ],
   [
     'data may have left in them; how many, and where to, is on record',
@@ -51,9 +51,9 @@ export const AGENT_DLP_ES: readonly (readonly [en: string, es: string])[] = [
     'contiene 64 cifras hexadecimales; sentinel dlp index build crea una',
   ],
   ['{path} of {setting} is not there', '{path} de {setting} no está'],
-  ['put the file there, or correct {setting}', 'ponga ahí el fichero o corrija {setting}'],
+  ['put the file there, or correct {setting}', 'ponga ahí el archivo o corrija {setting}'],
   ['check its permissions', 'compruebe sus permisos'],
-  ['name a file made by sentinel dlp index build', 'indique un fichero hecho con sentinel dlp index build'],
+  ['name a file made by sentinel dlp index build', 'indique un archivo hecho con sentinel dlp index build'],
   ['build it again, or update Sentinel', 'vuelva a crearlo o actualice Sentinel'],
   ['copy it again, or build it again', 'cópielo otra vez o vuelva a crearlo'],
   ['give that key with --key', 'indique esa clave con --key (dlp.keys para el agente)'],
@@ -63,4 +63,22 @@ export const AGENT_DLP_ES: readonly (readonly [en: string, es: string])[] = [
   ],
   ['build it again', 'vuelva a crearlo'],
   ['there is no index and no rule', 'no hay índice ni regla'],
+  [
+    'it has {size} bytes; at most {most} are looked at (dlp.maxBytes)',
+    'tiene {size} bytes; se examinan {most} como máximo (dlp.maxBytes)',
+  ],
+  ['the directory of the archive is missing', 'falta el directorio del archivo comprimido'],
+  ['{member}: it is encrypted', '{member}: está cifrado'],
+  ['it is encrypted', 'está cifrado'],
+  ['it was written to all the time', 'se escribía en él sin cesar'],
+  ['too many files waited', 'esperaban demasiados archivos'],
+  ['{path} is being looked at; wait for it, or cancel it', '{path} se está examinando; espere o cancélelo'],
+  [
+    '{path} cannot be looked at (ENOENT); name a file or folder that is there',
+    '{path} no existe; indique un archivo o una carpeta que exista',
+  ],
+  [
+    '{path} cannot be looked at (EACCES); the agent may not open it: run the agent as root, or scan another folder',
+    'el agente no puede abrir {path}; ejecútelo como root o examine otra carpeta',
+  ],
 ];
