@@ -118,6 +118,7 @@ export function dlpEvent(found: Found): SentinelEvent {
     dlp,
   };
   const file = event.file as NonNullable<SentinelEvent['file']>;
+  if (place.details !== undefined) event.details = place.details;
   if (found.inode !== undefined) file.inode = found.inode;
   if (cause !== undefined) copyProcess(cause, event);
   return event;

@@ -10,15 +10,16 @@ import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigValues } from './config-options.ts';
 import { dlpEvent } from './dlp-events.ts';
+import { DlpPush } from './dlp-push.ts';
 import { DlpSkips, type SkipReason } from './dlp-skips.ts';
 import { ProtectedSources } from './dlp-sources.ts';
 import { DlpIndexes, type EngineOpener } from './dlp-indexes.ts';
 import { destinationOf, type DestinationOptions, type Place } from './dlp/destination.ts';
-import { isSettled, lookAt, type Looked } from './dlp/looker.ts';
-import { candidatePaths, filesBelow } from './dlp/locate.ts';
+import { isSettled, lookAt, unscannable, type Looked } from './dlp/looker.ts';
+import { expectedFile, filesBelow } from './dlp/locate.ts';
 import { MountTable, hasWeakTimes } from './dlp/mounts.ts';
 import { ScanQueue, type QueuedFile } from './dlp/queue.ts';
-import { contentIdentity, type ExpectedFile } from './dlp/open-file.ts';
+import { contentIdentity } from './dlp/open-file.ts';
 import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import { VerdictCache } from './dlp/verdict-cache.ts';
 import type { DlpSource, EventType, SentinelEvent } from './event.ts';
@@ -58,6 +59,7 @@ export class DlpService implements PipelineListener {
   readonly mounts: MountTable;
   readonly cache = new VerdictCache();
   readonly sources: ProtectedSources;
+  readonly #push: DlpPush;
   readonly totals = {
     seen: 0,
     looked: 0,
@@ -96,6 +98,22 @@ export class DlpService implements PipelineListener {
       nowMs: () => performance.now(),
       onSkipped: (file) => this.#skip(file.destination, 'queue_full'),
     });
+    this.#push = new DlpPush({
+      dataDir,
+      maxBytes: settings['dlp.maxBytes'],
+      deadlineMs: settings['dlp.deadlineMs'],
+      using: (work) => this.indexes.using(work),
+      report: (looked, cause, details) =>
+        this.report(
+          looked,
+          { destination: 'git_push', details },
+          'push',
+          cause,
+          this.sources.reads.near(cause),
+        ),
+      onSkipped: () => this.#skip('git_push', 'queue_full'),
+      onLooked: (verdict) => this.#count(verdict),
+    });
     this.indexes = new DlpIndexes({
       folder: join(dataDir, 'dlp', 'indexes'),
       more: settings['dlp.indexes'],
@@ -126,6 +144,7 @@ export class DlpService implements PipelineListener {
   }
 
   wants(type: EventType, action: string): boolean {
+    if (type === 'process') return action === 'exec';
     if (type !== 'file') return false;
     if (action in TRIGGERS || action === 'mount' || action === 'umount') return true;
     return action === 'open' && this.sources.size > 0;
@@ -133,7 +152,8 @@ export class DlpService implements PipelineListener {
 
   onEvent(event: SentinelEvent): void {
     const { file, action } = event;
-    if (file === undefined) return;
+    if (event.type === 'process') this.#push.started(event);
+    if (file === undefined || event.type !== 'file') return;
     if (action === 'mount' || action === 'umount') this.#mounted();
     else if (action === 'open') this.sources.opened(event);
     else this.#written(event);
@@ -142,6 +162,7 @@ export class DlpService implements PipelineListener {
   async close(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#push.close();
     this.#parts.listen(undefined);
     this.#skips.state(true);
     for (let waited = 0; this.#running > 0 && waited < 200; waited++)
@@ -227,7 +248,7 @@ export class DlpService implements PipelineListener {
     if (place === undefined) return;
     this.totals.seen += 1;
     const cause = { event, place, trigger: TRIGGERS[event.action] ?? event.action, attempts: 0 };
-    this.#enqueue(keyOf(file), cause);
+    this.#enqueue(keyOf(file, place), cause);
   }
 
   #enqueue(key: string, cause: Cause): void {
@@ -264,17 +285,14 @@ export class DlpService implements PipelineListener {
 
   async #scan(file: QueuedFile<Cause>): Promise<void> {
     const { event, place, trigger, attempts } = file.cause;
-    const { path, inode, device } = event.file as NonNullable<SentinelEvent['file']>;
+    const { path } = event.file as NonNullable<SentinelEvent['file']>;
     const { settings } = this.#parts;
     const options = {
       maxBytes: settings['dlp.maxBytes'],
       deadlineMs: settings['dlp.deadlineMs'],
       fresh: trigger === 'close_write' && place.medium !== undefined && hasWeakTimes(place.medium),
     };
-    const paths = candidatePaths(path, event, device === undefined ? [] : this.mounts.mountsOf(device));
-    const expected: ExpectedFile = { paths };
-    if (inode !== undefined) expected.inode = inode;
-    if (device !== undefined) expected.device = device;
+    const expected = expectedFile(event, this.mounts);
     const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, expected, options));
     this.#account(looked);
     const special = looked?.verdict.reasonCode === 'special_file';
@@ -285,7 +303,7 @@ export class DlpService implements PipelineListener {
     }
     if (special) {
       // A link, a pipe: nothing of its own is in it.
-      await this.#folder(file.cause, paths);
+      await this.#folder(file.cause, expected.paths);
       return;
     }
     this.totals.looked += 1;
@@ -322,23 +340,17 @@ export class DlpService implements PipelineListener {
     }
     const path = event.file?.path ?? '';
     const reason = 'the medium was unmounted before it could be done';
-    const verdict: FileVerdict = {
-      path,
-      verdict: 'unscannable',
-      reasonCode: 'unmounted',
-      reason,
-      bytes: 0,
-      tookMs: 0,
-      matches: [],
-    };
     this.totals.unscannable += 1;
-    this.report(
-      { verdict, cached: false, changed: false },
-      place,
-      trigger,
-      event,
-      this.sources.reads.near(event),
-    );
+    const looked = unscannable(path, 'unmounted', reason);
+    this.report(looked, place, trigger, event, this.sources.reads.near(event));
+  }
+
+  #count(verdict: FileVerdict): void {
+    this.totals.looked += 1;
+    if (verdict.verdict === 'clean') this.totals.clean += 1;
+    else if (verdict.verdict === 'match') this.totals.matched += 1;
+    else this.totals.unscannable += 1;
+    this.#account({ verdict, cached: false, changed: false });
   }
 
   #skip(destination: string, reason: SkipReason): void {
@@ -362,13 +374,14 @@ export class DlpService implements PipelineListener {
       const at = folder.device === undefined ? file : { ...file, device: folder.device };
       const from = folder.oldPath === undefined ? at : { ...at, oldPath: `${folder.oldPath}/${name}` };
       this.totals.seen += 1;
-      this.#enqueue(keyOf(from), { ...cause, event: { ...event, file: from }, attempts: 0 });
+      this.#enqueue(keyOf(from, place), { ...cause, event: { ...event, file: from }, attempts: 0 });
     }
     if (found.more) this.#skip(place.destination, 'too_many_files');
   }
 
   #indexesChanged(): void {
     this.cache.forget();
+    this.#push.forget();
     this.#parts.onIndexes?.();
     this.sources.clear();
     const wanted = this.indexes.engine !== undefined;
@@ -383,6 +396,7 @@ export class DlpService implements PipelineListener {
   }
 }
 
-function keyOf(file: NonNullable<SentinelEvent['file']>): string {
-  return `${file.device ?? ''}:${file.inode ?? file.path}`;
+/** Not every record names the device. */
+function keyOf(file: NonNullable<SentinelEvent['file']>, { medium }: Place): string {
+  return `${file.device ?? medium?.device ?? ''}:${file.inode ?? file.path}`;
 }

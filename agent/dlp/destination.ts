@@ -35,6 +35,8 @@ export interface Place {
   /** Mount point of a medium or share; absent when only another mount namespace has it. */
   mount?: string;
   medium?: MountInfo;
+  /** Facts of a place that is none on disk. */
+  details?: Record<string, string>;
 }
 
 export interface DestinationOptions {

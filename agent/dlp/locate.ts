@@ -3,7 +3,8 @@ import { readdirSync, type BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SentinelEvent } from '../event.ts';
-import type { MountInfo } from './mounts.ts';
+import type { MountInfo, MountTable } from './mounts.ts';
+import type { ExpectedFile } from './open-file.ts';
 
 const MAX_ANCESTORS = 4;
 const MAX_SUFFIXES = 24;
@@ -46,6 +47,16 @@ export function bytesOfPath(path: string): Buffer | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The file of an event, wherever it can be opened from here. */
+export function expectedFile(event: SentinelEvent, mounts: MountTable): ExpectedFile {
+  const { path, inode, device } = event.file as NonNullable<SentinelEvent['file']>;
+  const paths = candidatePaths(path, event, device === undefined ? [] : mounts.mountsOf(device));
+  const expected: ExpectedFile = { paths };
+  if (inode !== undefined) expected.inode = inode;
+  if (device !== undefined) expected.device = device;
+  return expected;
 }
 
 const MAX_BELOW = 10_000;

@@ -1,6 +1,6 @@
 /** Looks at one file: opens what was named, asks the cache, else the engine, and makes sure that it stayed the same. */
 import { NotOpened, contentIdentity, openExpected, type ExpectedFile } from './open-file.ts';
-import type { DlpEngine, FileVerdict } from './types.ts';
+import type { DlpEngine, FileVerdict, UnscannableCode } from './types.ts';
 import type { VerdictCache } from './verdict-cache.ts';
 
 export interface Looked {
@@ -75,7 +75,12 @@ export async function lookAt(
   }
 }
 
-function unscannable(path: string, reasonCode: string, reason: string): Looked {
-  const verdict = { path, verdict: 'unscannable', reasonCode, reason, bytes: 0, tookMs: 0, matches: [] };
-  return { verdict: verdict as FileVerdict, cached: false, changed: false };
+/** A file that was not looked at, and why. */
+export function unscannable(path: string, reasonCode: UnscannableCode, reason: string): Looked {
+  const nothing = { bytes: 0, tookMs: 0, matches: [] };
+  return {
+    verdict: { path, verdict: 'unscannable', reasonCode, reason, ...nothing },
+    cached: false,
+    changed: false,
+  };
 }

@@ -217,6 +217,44 @@ match: {secondary: 1, withinTokens: 24}
     });
   });
 
+  it('tells what is pushed with git, who pushed it and where to, without the password in the address', async () => {
+    const repo = join(folder, 'repo');
+    const bare = join(folder, 'bare.git');
+    const env = 'GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null';
+    const git = `env ${env} git -C ${repo} -c user.name=a -c user.email=a@example.com -c core.fsmonitor=`;
+    run(`git init -q --bare ${bare} && git init -q ${repo} && echo hello > ${repo}/readme`);
+    run(`${git} checkout -qb main && ${git} add . && ${git} commit -qm first && ${git} push -q ${bare} main`);
+    run(`${git} remote add origin file://me:secret@${bare} && ${git} config remote.origin.pushurl ${bare}`);
+    run(`${git} fetch -q ${bare} main:refs/remotes/origin/main`);
+    run(`mkdir ${repo}/data && cp ${table} ${repo}/data/customers.csv && echo more >> ${repo}/readme`);
+    // A command of the repository's own, which nobody but git may run.
+    const trap = join(folder, 'trap');
+    run(`${git} add . && ${git} commit -qm second && ${git} config core.fsmonitor 'touch ${trap}'`);
+    const shell = run(`${git} push -q origin main`);
+    const event = await eventually('what was pushed is on record', async () => {
+      const [newest] = await allEvents(agent!.client, 'type:dlp dlp.destination:git_push');
+      return newest;
+    });
+    expect(event).toMatchObject({
+      action: 'match',
+      severity: 'high',
+      process: { name: 'git' },
+      file: { path: join(repo, 'data', 'customers.csv') },
+      details: { remote: 'origin', url: bare, repository: repo },
+      dlp: { verdict: 'match', destination: 'git_push', trigger: 'push', matchesTotal: ROWS },
+    });
+    expect(event.parent?.pid).toBe(shell);
+    expect(existsSync(trap)).toBe(false);
+    // Nothing is sent the second time.
+    run(`${git} push -q origin main`);
+    run(`cp ${table} ${stick}/after-the-push.csv`);
+    await eventually('what came after it was looked at', async () => {
+      const { events } = await agent!.client.call('dlp.hits', {});
+      return events.find(({ file }) => file?.path.endsWith('after-the-push.csv'));
+    });
+    expect(await allEvents(agent!.client, 'type:dlp dlp.destination:git_push')).toHaveLength(1);
+  });
+
   it('looks at a folder on request', async () => {
     const path = join(folder, 'documents');
     mkdirSync(path);
