@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dlp/edm_escapes.h"
 #include "dlp/edm_masks.h"
 #include "dlp/validators.h"
 
@@ -43,12 +44,25 @@ class Finder {
 #endif
     while (begin > 0 && at - begin < kMaxEmail && (kClasses.of[text_[begin - 1]] & kLocal)) --begin;
     while (end < n_ && end - at < kMaxEmail && (kClasses.of[text_[end]] & kDomain)) ++end;
-    if (!trimEmail(text_, at, &begin, &end)) return;
+    const size_t stop = end;
+    if (trimEmail(text_, at, &begin, &end)) emailFound(begin, end);
+    // What an escape ends with looks like the beginning of the address.
+    for (size_t inside = begin + 1; inside < at && inside <= begin + 3; ++inside) {
+      if (!escapeEndsAt(text_, inside)) continue;
+      end = stop;
+      if (trimEmail(text_, at, &inside, &end)) emailFound(inside, end);
+      return;
+    }
+  }
+
+  void emailFound(size_t begin, size_t end) {
     uint8_t normal[kMaxEmail + 1];
-    const size_t length = end - begin;
-    for (size_t i = 0; i < length; ++i) {
-      const uint8_t byte = text_[begin + i];
-      normal[i] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+    size_t length = 0;
+    for (size_t at = begin; at < end; ++at) {
+      const uint8_t byte = text_[at];
+      // SQL doubles an apostrophe.
+      if (byte == '\'' && text_[at + 1] == '\'') continue;
+      normal[length++] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
     }
     emit(ValueClass::kEmail, normal, length, begin, end, wanted_.lone.email, wanted_.combined.email);
   }
@@ -81,7 +95,7 @@ class Finder {
       // Usually "de89": two letters that begin a group, and those of a country.
       const uint8_t country = digit < 2 ? 0 : text_[digit - 2];
       if (kClasses.of[country] & kLetter) {
-        if (digit > 2 && isAlnum(text_[digit - 3])) return;
+        if (digit > 2 && isAlnum(text_[digit - 3]) && !escapeEndsAt(text_, digit - 2)) return;
         const size_t length = ibanLength(country & 0xDF, before & 0xDF);
         if (!length) return;
         const size_t run = alnumRun(text_ + digit - 2);
@@ -135,7 +149,7 @@ class Finder {
     const size_t most = 31 - static_cast<size_t>(__builtin_clz(wanted_.idLeads));
     for (;;) {
       const bool boundary = begin == 0 || !isAlnum(text_[begin - 1]);
-      if (boundary && (wanted_.idLeads >> count & 1)) alnumForward(letters, count, begin, digit);
+      if ((boundary || escapeEndsAt(text_, begin)) && (wanted_.idLeads >> count & 1)) alnumForward(letters, count, begin, digit);
       if (begin == 0 || count == most) return;
       size_t at = begin;
       if (boundary) {
@@ -240,7 +254,13 @@ inline __attribute__((always_inline)) void search(const IndexKeys &keys, const W
       const uint64_t letterBefore = masks.letter << 1 | before.letter >> 63;
       uint64_t numbers = 0, named = 0;
       // From its first digit on a number is digits and joiners, for as many bytes as the shortest that is wanted has digits.
-      if (wantsDigits) numbers = firsts & ~letterBefore & startsOfRuns(masks.digit | joiner, wanted.leastDigits);
+      if (wantsDigits) {
+        const uint64_t runs = firsts & startsOfRuns(masks.digit | joiner, wanted.leastDigits);
+        numbers = runs & ~letterBefore;
+        for (uint64_t glued = runs & letterBefore; glued; glued &= glued - 1) {
+          if (escapeEndsAt(text, at + static_cast<size_t>(__builtin_ctzll(glued)))) numbers |= glued & -glued;
+        }
+      }
       if (wantsAlnum) {
         const uint64_t alnum = masks.digit | masks.letter;
         const uint64_t joinerBefore = joiner << 1 | before.joiner >> 63;
@@ -252,6 +272,9 @@ inline __attribute__((always_inline)) void search(const IndexKeys &keys, const W
           const uint64_t alnum3 = alnum << 3 | (before.digit | before.letter) >> 61;
           led = (letterBefore & ((letter2 & ~alnum3) | joiner2)) | (joinerBefore & (letter2 | joiner2));
           led &= (masks.digit | joiner) >> 1 | 1ull << 63;
+          for (uint64_t glued = named & letterBefore & letter2 & alnum3; glued; glued &= glued - 1) {
+            if (escapeEndsAt(text, at + static_cast<size_t>(__builtin_ctzll(glued)) - 2)) led |= glued & -glued;
+          }
         }
         named &= mayBeginWithDigit ? led | ~letterBefore : led;
       }

@@ -6,6 +6,7 @@
 
 #include "dlp/edm_candidates.h"
 #include "dlp/edm_dates.h"
+#include "dlp/edm_escapes.h"
 #include "dlp/validators.h"
 
 namespace sentinel::dlp {
@@ -75,32 +76,54 @@ void Window::read(const IndexMeta &meta, const uint8_t *text, size_t n, size_t b
     const void *line = memchr(text + end, '\n', high - end);
     if (line) high = static_cast<size_t>(static_cast<const uint8_t *>(line) - text);
   }
+  size_t beforeFrom = begin, afterTo = end;
   for (int pass = 0; pass < 2; ++pass) {
     const size_t from = pass == 0 && begin - low > usualBytes(within) ? begin - usualBytes(within) : low;
-    Side &side = sides_[0];
-    side.tokens.clear();
-    side.folded.clear();
-    size_t start = skipPartWord(text, from, begin);
-    tokenize(text, start, begin, &side.tokens, &side.folded);
-    if (side.tokens.size() < within && from > low) continue;
-    if (side.tokens.size() > within) side.tokens.erase(side.tokens.begin(), side.tokens.end() - static_cast<ptrdiff_t>(within));
-    if (!side.tokens.empty()) start = side.tokens.front().begin;
-    fill(&side, text, start, begin);
+    const size_t start = skipPartWord(text, from, begin);
+    if (!cutBefore(&sides_[0], text, start, begin, within) && from > low) continue;
+    beforeFrom = start;
     break;
   }
   for (int pass = 0; pass < 2; ++pass) {
     const size_t to = pass == 0 && high - end > usualBytes(within) ? end + usualBytes(within) : high;
-    Side &side = sides_[1];
-    side.tokens.clear();
-    side.folded.clear();
-    tokenize(text, end, to, &side.tokens, &side.folded);
-    const size_t stop = dropPartWord(text, n, end, to, side.tokens);
-    if (stop < to) side.tokens.pop_back();
-    if (side.tokens.size() < within && to < high) continue;
-    if (side.tokens.size() > within) side.tokens.resize(within);
-    fill(&side, text, end, side.tokens.empty() ? end : side.tokens.back().end);
+    if (!cutAfter(&sides_[1], text, n, end, to, within) && to < high) continue;
+    afterTo = to;
     break;
   }
+  // What is written with escapes is read a second time, without them; its last word must be whole.
+  for (uint32_t length = 1; afterTo > end && afterTo < n && afterTo < high + kMaxWordBytes; afterTo += length) {
+    if (!isWordChar(readCodePoint(text, n, afterTo, &length)) && !isContinuation(text[afterTo])) break;
+  }
+  const auto again = [&](Side *side, size_t from, size_t to) {
+    side->clear();
+    if (!hasEscape(text + from, to - from)) return false;
+    plain_.clear();
+    unescape(text + from, to - from, &plain_);
+    return true;
+  };
+  if (again(&sides_[2], beforeFrom, begin)) cutBefore(&sides_[2], bytesOf(plain_), 0, plain_.size(), within);
+  if (again(&sides_[3], end, afterTo)) cutAfter(&sides_[3], bytesOf(plain_), plain_.size(), 0, plain_.size(), within);
+}
+
+// The last `within` tokens of [from, to); false if there are fewer.
+bool Window::cutBefore(Side *side, const uint8_t *text, size_t from, size_t to, size_t within) {
+  side->clear();
+  tokenize(text, from, to, &side->tokens, &side->folded);
+  const bool enough = side->tokens.size() >= within;
+  if (side->tokens.size() > within) side->tokens.erase(side->tokens.begin(), side->tokens.end() - static_cast<ptrdiff_t>(within));
+  fill(side, text, side->tokens.empty() ? from : side->tokens.front().begin, to);
+  return enough;
+}
+
+// The first `within` tokens of [from, to) in a text of n bytes; false if there are fewer.
+bool Window::cutAfter(Side *side, const uint8_t *text, size_t n, size_t from, size_t to, size_t within) {
+  side->clear();
+  tokenize(text, from, to, &side->tokens, &side->folded);
+  if (dropPartWord(text, n, from, to, side->tokens) < to) side->tokens.pop_back();
+  const bool enough = side->tokens.size() >= within;
+  if (side->tokens.size() > within) side->tokens.resize(within);
+  fill(side, text, from, side->tokens.empty() ? from : side->tokens.back().end);
+  return enough;
 }
 
 bool Window::words(const Side &side, uint8_t field, const WantedShapes &shapes, SecondarySink *sink) {
@@ -211,9 +234,10 @@ void Window::wipe() {
   for (Side &side : sides_) {
     if (!side.text.empty()) explicit_bzero(&side.text[0], side.text.size());
     if (!side.folded.empty()) explicit_bzero(&side.folded[0], side.folded.size());
-    side.text.clear();
-    side.folded.clear();
+    side.clear();
   }
+  if (!plain_.empty()) explicit_bzero(&plain_[0], plain_.size());
+  plain_.clear();
 }
 
 }  // namespace sentinel::dlp

@@ -44,18 +44,27 @@ class Window {
     std::string text;  // with foreign forms in ASCII
     std::vector<Token> tokens;
     std::string folded;
+    void clear() {
+      text.clear();
+      tokens.clear();
+      folded.clear();
+    }
   };
   struct Group {
     uint32_t begin, end;
     bool digits;
   };
+  bool cutBefore(Side *side, const uint8_t *text, size_t from, size_t to, size_t within);
+  bool cutAfter(Side *side, const uint8_t *text, size_t n, size_t from, size_t to, size_t within);
   void fill(Side *side, const uint8_t *text, size_t from, size_t to);
   static bool words(const Side &side, uint8_t field, const WantedShapes &shapes, SecondarySink *sink);
   static bool dates(const Side &side, uint8_t field, DateOrder order, SecondarySink *sink);
   static bool emails(const Side &side, uint8_t field, const WantedShapes &shapes, SecondarySink *sink);
   static bool groups(const Side &side, uint8_t field, FieldType type, const WantedShapes &shapes, SecondarySink *sink);
 
-  Side sides_[2];
+  // Before and after the primary; then both without escapes, if there are any.
+  Side sides_[4];
+  std::string plain_;
 };
 
 }  // namespace sentinel::dlp

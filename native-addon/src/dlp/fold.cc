@@ -24,24 +24,6 @@ bool inRanges(const CodeRange (&ranges)[N], uint32_t codePoint) {
   return next != std::begin(ranges) && codePoint <= std::prev(next)->to;
 }
 
-void appendUtf8(uint32_t codePoint, std::string *out) {
-  if (codePoint < 0x80) {
-    out->push_back(static_cast<char>(codePoint));
-  } else if (codePoint < 0x800) {
-    out->push_back(static_cast<char>(0xC0 | codePoint >> 6));
-    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
-  } else if (codePoint < 0x10000) {
-    out->push_back(static_cast<char>(0xE0 | codePoint >> 12));
-    out->push_back(static_cast<char>(0x80 | (codePoint >> 6 & 63)));
-    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
-  } else {
-    out->push_back(static_cast<char>(0xF0 | codePoint >> 18));
-    out->push_back(static_cast<char>(0x80 | (codePoint >> 12 & 63)));
-    out->push_back(static_cast<char>(0x80 | (codePoint >> 6 & 63)));
-    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
-  }
-}
-
 // A syllable of Hangul written in its parts, as some file systems do (Unicode, 3.12): its code point and bytes.
 uint32_t hangulSyllable(const uint8_t *text, size_t to, size_t at, uint32_t lead, uint32_t *length) {
   if (at + *length >= to) return lead;
@@ -62,6 +44,24 @@ bool isAsciiWord(uint8_t byte) {
 }
 
 }  // namespace
+
+void appendUtf8(uint32_t codePoint, std::string *out) {
+  if (codePoint < 0x80) {
+    out->push_back(static_cast<char>(codePoint));
+  } else if (codePoint < 0x800) {
+    out->push_back(static_cast<char>(0xC0 | codePoint >> 6));
+    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
+  } else if (codePoint < 0x10000) {
+    out->push_back(static_cast<char>(0xE0 | codePoint >> 12));
+    out->push_back(static_cast<char>(0x80 | (codePoint >> 6 & 63)));
+    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
+  } else {
+    out->push_back(static_cast<char>(0xF0 | codePoint >> 18));
+    out->push_back(static_cast<char>(0x80 | (codePoint >> 12 & 63)));
+    out->push_back(static_cast<char>(0x80 | (codePoint >> 6 & 63)));
+    out->push_back(static_cast<char>(0x80 | (codePoint & 63)));
+  }
+}
 
 uint32_t readCodePoint(const uint8_t *text, size_t n, size_t at, uint32_t *length) {
   const uint8_t lead = text[at];

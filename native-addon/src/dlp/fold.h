@@ -19,6 +19,8 @@ bool isJoiner(uint32_t codePoint);
 
 bool isWordChar(uint32_t codePoint);
 
+void appendUtf8(uint32_t codePoint, std::string *out);
+
 // Characters of scripts written without spaces: each is a token.
 bool isSingleToken(uint32_t codePoint);
 

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtIndex, scanPieces, schemaOf, type BuiltIndex } from '../../test/dlp/built-index.ts';
+import { card, digits, email, iban, random } from '../../test/dlp/tables.ts';
+
+const ROWS = 200;
+const NAMES = ['José Núñez', "Seán O'Neill", 'Müller', '山田太郎', 'Anna Smith', 'Юрий Ёлкин'];
+
+/** JSON as writers make it that stay in ASCII. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+const sql = (text: string): string => `'${text.replaceAll("'", "''").replaceAll('\n', '\\n')}'`;
+
+describe('values in text that is written with escapes', () => {
+  const from = random(92);
+  const rows = Array.from({ length: ROWS }, (_, nth) => [
+    iban(from),
+    card(from),
+    email(from, nth),
+    digits(from, 13),
+    `AB-${digits(from, 12)}`,
+    from.pick(NAMES),
+    `19${from.below(90) + 10}-0${1 + from.below(9)}-1${from.below(10)}`,
+  ]);
+  const columns = ['iban', 'card', 'email', 'number', 'id'] as const;
+  let alone: BuiltIndex;
+  let beside: BuiltIndex;
+  beforeAll(async () => {
+    const fields = columns.map((type) => ({ column: type, role: 'primary' as const, type }));
+    alone = await builtIndex(
+      schemaOf({ fields }),
+      rows.map((cells) => cells.slice(0, 5)),
+    );
+    beside = await builtIndex(
+      schemaOf({
+        fields: [
+          ...fields,
+          { column: 'name', role: 'secondary', type: 'words' },
+          { column: 'born', role: 'secondary', type: 'date' },
+        ],
+        secondary: 2,
+        withinTokens: 24,
+      }),
+      rows,
+    );
+  });
+  afterAll(() => {
+    alone.remove();
+    beside.remove();
+  });
+
+  async function found(built: BuiltIndex, text: string): Promise<number> {
+    const [vectors, portable] = [
+      await scanPieces(built.scanner, Buffer.from(text), [text.length >> 1]),
+      await scanPieces(built.scanner, Buffer.from(text), [], true),
+    ];
+    expect(portable.hits).toEqual(vectors.hits);
+    for (const { count } of vectors.hits) expect(count).toBe(1);
+    return new Set(vectors.hits.map(({ ref, field }) => `${ref}:${field}`)).size;
+  }
+
+  it.each<[string, (value: string) => string]>([
+    ['after a line break in JSON', (value) => JSON.stringify(`seen\n${value}\nthen`)],
+    ['after a tab in JSON', (value) => JSON.stringify(`seen\t${value}\t`)],
+    ['after a Windows line break', (value) => `"seen\\r\\n${value}\\r\\n"`],
+    ['in a dump of SQL', (value) => `INSERT INTO t VALUES (1,${sql(`seen\n${value}`)});`],
+    ['in lower case', (value) => `"\\n${value.toLowerCase()}\\n"`],
+    ['in colour', (value) => `\u001B[1;31m${value}\u001B[0m`],
+    ['in one colour', (value) => `\u001B[1m${value}\u001B[0m`],
+  ])('are found %s', async (_, write) => {
+    const text = rows.flatMap((cells) => cells.slice(0, 5).map((cell) => `${write(cell)},\n`)).join('');
+    expect(await found(alone, text)).toBe(ROWS * columns.length);
+  });
+
+  it.each<[string, (cells: Record<string, string>) => string]>([
+    ['JSON', (cells) => JSON.stringify(cells)],
+    ['JSON in ASCII', asciiJson],
+    [
+      'JSON with escaped slashes',
+      (cells) => JSON.stringify({ ...cells, born: cells.born!.replaceAll('-', '/') }).replaceAll('/', '\\/'),
+    ],
+    ['one string with line breaks', (cells) => asciiJson(Object.values(cells).join('\n'))],
+    ['a dump of SQL', (cells) => `(${Object.values(cells).map(sql).join(',')}),`],
+    [
+      'colours',
+      (cells) =>
+        Object.values(cells)
+          .map((cell) => `\u001B[32m${cell}\u001B[0m`)
+          .join(' '),
+    ],
+  ])('are found with their secondaries in %s', async (_, write) => {
+    const text = rows
+      .map(([ibanCell, , , number, id, name, born]) =>
+        write({ iban: ibanCell!, number: number!, id: id!, name: name!, born: born! }),
+      )
+      .join(`\n${'; and so on'.repeat(30)}\n`);
+    expect(await found(beside, text)).toBe(ROWS * 3);
+  });
+
+  it('are not found behind a letter that is no escape', async () => {
+    const glued = rows.flatMap((cells) => cells.slice(0, 5).map((cell) => `n${cell}, [1m${cell}\n`)).join('');
+    expect(await found(alone, glued)).toBe(0);
+  });
+});
