@@ -39,6 +39,35 @@ describe('the queue of files', () => {
     expect(q.take()?.key).toBe('a');
   });
 
+  it('gives a file its turn that is written all the time while many others wait', () => {
+    const { queue: q, clock } = queue();
+    q.add(file('busy', '0'));
+    for (let i = 0; i < 50; i++) q.add(file(`f${i}`));
+    clock.nowMs = 700;
+    for (let i = 0; i < 20; i++) q.add(file('busy', `v${i}`));
+    expect(q.take()?.key).toBe('busy');
+    expect(q.take()?.key).toBe('f0');
+    expect(q.size).toBe(49);
+  });
+
+  it('costs no more for each file when it is full than when it is empty', () => {
+    let looks = 0;
+    const q = new ScanQueue<string>({
+      maxFiles: 4096,
+      settleMs: 50,
+      nowMs: () => (looks++, 0),
+      onSkipped: () => {},
+    });
+    for (let i = 0; i < 4096; i++) q.add(file(`f${i}`));
+    const before = process.cpuUsage().user;
+    for (let i = 0; i < 100_000; i++) q.add(file(`g${i}`));
+    const full = process.cpuUsage().user - before;
+    // A walk over all that wait would take tens of microseconds for each.
+    expect(full / 100_000).toBeLessThan(20);
+    expect(q.size).toBe(4096);
+    expect(looks).toBeGreaterThan(100_000);
+  });
+
   it('takes media before shares before the rest', () => {
     const { queue: q, clock } = queue();
     q.add(file('z', '1', 'archive'));

@@ -33,15 +33,19 @@ export interface QueueOptions {
 }
 
 const MAX_SETTLE = 10;
+const MAX_PRIORITY = Math.max(...Object.values(PRIORITY));
 
 export class ScanQueue<T> {
   readonly #options: QueueOptions;
   readonly #entries = new Map<string, Entry<T>>();
+  /** By priority, each in the order in which they are due. */
+  readonly #lines: Map<string, Entry<T>>[] = [];
   /** Same inode, same mtime and size, already waiting. */
   duplicates = 0;
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    for (let at = 0; at <= MAX_PRIORITY; at++) this.#lines.push(new Map());
   }
 
   get size(): number {
@@ -53,54 +57,79 @@ export class ScanQueue<T> {
     const now = nowMs();
     const known = this.#entries.get(file.key);
     if (known !== undefined) {
-      this.duplicates += 1;
-      if (known.version !== file.version)
-        known.dueMs = Math.min(now + settleMs, known.firstMs + MAX_SETTLE * settleMs);
-      // A rename onto a medium outranks the write before it.
-      if (PRIORITY[file.destination] <= PRIORITY[known.destination]) {
-        known.destination = file.destination;
-        known.cause = file.cause;
-      }
-      known.version = file.version;
+      this.#again(known, file, now);
       return;
     }
     if (this.#entries.size >= maxFiles) {
-      const worst = this.#worst();
-      if (worst === undefined || PRIORITY[worst.destination] <= PRIORITY[file.destination]) {
+      const worst = this.#worst(PRIORITY[file.destination]);
+      if (worst === undefined) {
         onSkipped(file, 'queue_full');
         return;
       }
-      this.#entries.delete(worst.key);
+      this.#remove(worst);
       onSkipped(worst, 'queue_full');
     }
-    this.#entries.set(file.key, { ...file, firstMs: now, dueMs: now + settleMs });
+    const entry = { ...file, firstMs: now, dueMs: now + settleMs };
+    this.#entries.set(file.key, entry);
+    this.#line(entry).set(file.key, entry);
   }
 
   /** The most urgent file that is due; undefined when none is. */
   take(): QueuedFile<T> | undefined {
     const now = this.#options.nowMs();
-    let best: Entry<T> | undefined;
-    for (const entry of this.#entries.values()) {
-      if (entry.dueMs > now) continue;
-      if (best === undefined || PRIORITY[entry.destination] < PRIORITY[best.destination]) best = entry;
-      if (PRIORITY[best.destination] === 0) break;
+    for (const line of this.#lines) {
+      const first = line.values().next().value;
+      if (first === undefined || first.dueMs > now) continue;
+      this.#remove(first);
+      return first;
     }
-    if (best !== undefined) this.#entries.delete(best.key);
-    return best;
+    return undefined;
   }
 
   /** Milliseconds until something is due; undefined when nothing waits. */
   dueInMs(): number | undefined {
     let least: number | undefined;
-    for (const { dueMs } of this.#entries.values()) if (least === undefined || dueMs < least) least = dueMs;
+    for (const line of this.#lines) {
+      const first = line.values().next().value;
+      if (first !== undefined && (least === undefined || first.dueMs < least)) least = first.dueMs;
+    }
     return least === undefined ? undefined : Math.max(0, least - this.#options.nowMs());
   }
 
-  /** The newest of the least urgent. */
-  #worst(): Entry<T> | undefined {
-    let worst: Entry<T> | undefined;
-    for (const entry of this.#entries.values())
-      if (worst === undefined || PRIORITY[entry.destination] >= PRIORITY[worst.destination]) worst = entry;
-    return worst;
+  #again(known: Entry<T>, file: QueuedFile<T>, now: number): void {
+    const { settleMs } = this.#options;
+    this.duplicates += 1;
+    const lastMs = known.firstMs + MAX_SETTLE * settleMs;
+    // What is overdue keeps its place: it would never be its turn.
+    const waits = known.version !== file.version && now < lastMs;
+    if (waits || PRIORITY[file.destination] < PRIORITY[known.destination])
+      this.#line(known).delete(known.key);
+    if (waits) known.dueMs = Math.min(now + settleMs, lastMs);
+    // A rename onto a medium outranks the write before it.
+    if (PRIORITY[file.destination] <= PRIORITY[known.destination]) {
+      known.destination = file.destination;
+      known.cause = file.cause;
+    }
+    known.version = file.version;
+    this.#line(known).set(known.key, known);
+  }
+
+  #line({ destination }: Entry<T>): Map<string, Entry<T>> {
+    return this.#lines[PRIORITY[destination]] as Map<string, Entry<T>>;
+  }
+
+  #remove(entry: Entry<T>): void {
+    this.#entries.delete(entry.key);
+    this.#line(entry).delete(entry.key);
+  }
+
+  /** The newest of the least urgent, if they are less urgent than `priority`. */
+  #worst(priority: number): Entry<T> | undefined {
+    for (let at = this.#lines.length - 1; at > priority; at--) {
+      let worst: Entry<T> | undefined;
+      for (const entry of (this.#lines[at] as Map<string, Entry<T>>).values()) worst = entry;
+      if (worst !== undefined) return worst;
+    }
+    return undefined;
   }
 }
