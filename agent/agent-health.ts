@@ -183,6 +183,7 @@ export class HealthBuilder {
         ...enforcement,
         reach: enforcement.reach.map(({ action, guardian, reach }) => ({ action, guardian, ...reach })),
         frozen: [...enforcement.frozen],
+        cut: [...enforcement.cut],
         troubles: [...enforcement.troubles],
       },
       disk,

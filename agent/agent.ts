@@ -223,6 +223,8 @@ async function compose(
     pipeline,
     tier: sensor.tier,
     enforcer: guardians,
+    hasPoliciesFor: (type, action) => policies.engine.hasPoliciesFor(type, action),
+    complete: (event) => tree.apply(event),
     open: dlpOpener(dataDir, settings['dlp.keys'], settings['dlp.trust'], {
       maxOutputBytes: settings['dlp.unpackedBytes'],
       maxRatio: settings['dlp.unpackedRatio'],

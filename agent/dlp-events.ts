@@ -1,4 +1,6 @@
 /** The events of data loss prevention. None of them holds what was found, only what kind, how often and where. */
+import type { GuardedAct } from '../native-addon/index.ts';
+import type { ProtectedFile } from './dlp-protected.ts';
 import { dlpCount, dlpRuleName } from './dlp-summary.ts';
 import type { Destination, Place } from './dlp/destination.ts';
 import type { SkipReason } from './dlp-skips.ts';
@@ -121,6 +123,54 @@ export function dlpEvent(found: Found): SentinelEvent {
   if (place.details !== undefined) event.details = place.details;
   if (found.inode !== undefined) file.inode = found.inode;
   if (cause !== undefined) copyProcess(cause, event);
+  return event;
+}
+
+/** What to remember of a file in which something was found. */
+export function protectedFile(path: string, matches: readonly DlpMatch[]): ProtectedFile {
+  return { path, matches: folded(matches).sort(byCertainty).slice(0, MAX_MATCHES) };
+}
+
+/** An open as the guard of files tells it. */
+export function openedBy({ pid, startNs, path, executable }: GuardedAct, nowNs: bigint): SentinelEvent {
+  const name = executable.slice(executable.lastIndexOf('/') + 1);
+  const process = { pid, startNs, name, ...(executable !== '' && { executable }) };
+  const file = { path, op: 'open' };
+  const common = { eventId: 0, lane: 'security', severity: 'info', tsNs: nowNs } as const;
+  return { ...common, type: 'file', action: 'open', process, file };
+}
+
+/** A process opened a file that is known to hold protected data. The process is the one of `by`. */
+export function readEvent(
+  { matches }: ProtectedFile,
+  by: SentinelEvent,
+  path: string,
+  place: Place,
+  nowNs: bigint,
+): SentinelEvent {
+  const rules = [...new Set(matches.map(dlpRuleName))].join(', ');
+  const event: SentinelEvent = {
+    eventId: 0,
+    type: 'dlp',
+    action: 'read',
+    lane: 'security',
+    tsNs: nowNs,
+    severity: 'low',
+    file: { path, op: 'open' },
+    message: `a file with protected data was opened: ${rules}`,
+    dlp: {
+      verdict: 'match',
+      trigger: 'open',
+      destination: place.destination,
+      bytes: 0,
+      tookMs: 0,
+      ofEventId: by.eventId,
+      matches: [...matches],
+      matchesTotal: matches.length,
+      ...(place.mount !== undefined && { mount: place.mount }),
+    },
+  };
+  copyProcess(by, event);
   return event;
 }
 

@@ -8,8 +8,9 @@
  */
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GuardedAct } from '../native-addon/index.ts';
 import type { ConfigValues } from './config-options.ts';
-import { dlpEvent } from './dlp-events.ts';
+import { dlpEvent, openedBy, readEvent } from './dlp-events.ts';
 import { DlpPush } from './dlp-push.ts';
 import { DlpSkips, type SkipReason } from './dlp-skips.ts';
 import { ProtectedSources } from './dlp-sources.ts';
@@ -37,6 +38,10 @@ export interface DlpServiceParts {
   onProblem: (problem: string) => void;
   /** Other indexes or rules are in force. */
   onIndexes?: () => void;
+  /** Whether a policy asks who opens protected files: each first open is an event then. */
+  wantsReads?: () => boolean;
+  /** Adds to an event what is known of its process. */
+  complete?: (event: SentinelEvent) => void;
 }
 
 interface Cause {
@@ -155,7 +160,7 @@ export class DlpService implements PipelineListener {
     if (event.type === 'process') this.#push.started(event);
     if (file === undefined || event.type !== 'file') return;
     if (action === 'mount' || action === 'umount') this.#mounted();
-    else if (action === 'open') this.sources.opened(event);
+    else if (action === 'open') this.#opened(event);
     else this.#written(event);
   }
 
@@ -204,6 +209,7 @@ export class DlpService implements PipelineListener {
     const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: OPEN_DEADLINE_MS };
     const verdict = known ?? (await this.indexes.using((engine) => engine.scanFd(fd, path, options)));
     if (verdict === undefined || verdict.verdict === 'unscannable') return undefined;
+    this.sources.guard(path, verdict.matches);
     const after = fstatSync(fd, { bigint: true });
     if (known === undefined && contentIdentity(after) === identity && isSettled(after.ctimeNs, atMs))
       this.cache.set(identity, verdict);
@@ -234,6 +240,25 @@ export class DlpService implements PipelineListener {
     });
     this.#parts.submit(event);
     return event;
+  }
+
+  /** Who opened a file in a guarded folder was cut off from the network first, or why not; on record, for policies. */
+  cutOff(act: GuardedAct): void {
+    const { path, handle, outcome, error } = act;
+    const by = openedBy(act, this.#parts.nowNs());
+    this.#parts.complete?.(by);
+    const found = this.sources.openedGuarded(by, path);
+    const event = readEvent(found, by, path, this.placeOf(path), this.#parts.nowNs());
+    event.details = { policyHandle: String(handle), mechanism: 'cgroup_cut', outcome };
+    if (error !== '') event.details['error'] = error;
+    this.#parts.submit(event);
+  }
+
+  #opened(event: SentinelEvent): void {
+    const found = this.sources.opened(event);
+    if (found === undefined || this.#parts.wantsReads?.() !== true) return;
+    const path = event.file?.path ?? found.path;
+    this.#parts.submit(readEvent(found, event, path, this.placeOf(path), this.#parts.nowNs()));
   }
 
   /** At once: it may be gone again before something is written. */

@@ -1,14 +1,14 @@
 /** Files that are known to hold protected data, and which of them a copy came from. */
 import { statSync } from 'node:fs';
-import { dlpRuleName } from './dlp-summary.ts';
+import { protectedFile } from './dlp-events.ts';
+import { type ProtectedFile, ProtectedFiles, rulesOf } from './dlp-protected.ts';
 import { argumentFiles } from './dlp/argument-files.ts';
 import { deviceName } from './dlp/block-devices.ts';
 import type { LookOptions, Looked } from './dlp/looker.ts';
 import { ProtectedReads } from './dlp/reads.ts';
-import type { FileVerdict } from './dlp/types.ts';
+import type { DlpMatch, FileVerdict } from './dlp/types.ts';
 import { entityId, type DlpSource, type SentinelEvent } from './event.ts';
 
-const MAX_PROTECTED = 16_384;
 /** For the files that a copy may have come from, so that the event is not late for them. */
 const SOURCE_DEADLINE_MS = 200;
 const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
@@ -17,8 +17,10 @@ export class ProtectedSources {
   readonly reads = new ProtectedReads();
   readonly #look: (path: string, options: LookOptions) => Promise<Looked | undefined>;
   readonly #onFirst: () => void;
-  /** `device:inode` by the kernel's numbers; oldest leaves. */
-  readonly #files = new Map<string, { path: string; rules: string[] }>();
+  /** By `device:inode`, in the kernel's numbers. */
+  readonly #files = new ProtectedFiles();
+  /** Those in guarded folders, by path. */
+  readonly #guarded = new ProtectedFiles();
 
   /** `onFirst`: now there is one, whose opens are of interest. */
   constructor(
@@ -35,6 +37,7 @@ export class ProtectedSources {
 
   clear(): void {
     this.#files.clear();
+    this.#guarded.clear();
   }
 
   /** The kernel's records name a file by its superblock's device and its inode. */
@@ -42,17 +45,28 @@ export class ProtectedSources {
     const stat =
       inode === undefined ? undefined : statSync(verdict.path, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined || stat.ino.toString() !== inode) return;
-    const key = `${deviceName(stat.dev)}:${inode}`;
-    this.#files.delete(key);
-    this.#files.set(key, { path: verdict.path, rules: rulesOf(verdict) });
-    if (this.#files.size > MAX_PROTECTED) this.#files.delete(this.#files.keys().next().value as string);
+    this.#files.set(`${deviceName(stat.dev)}:${inode}`, protectedFile(verdict.path, verdict.matches));
     if (this.#files.size === 1) this.#onFirst();
   }
 
-  opened(event: SentinelEvent): void {
+  /** What somebody waits to open in a guarded folder. */
+  guard(path: string, matches: readonly DlpMatch[]): void {
+    if (matches.length > 0) this.#guarded.set(path, protectedFile(path, matches));
+  }
+
+  /** A file was opened; returns what is in it when this process opens it for the first time. */
+  opened(event: SentinelEvent): ProtectedFile | undefined {
     const { file } = event;
     const found = this.#files.get(`${file?.device ?? ''}:${file?.inode ?? ''}`);
-    if (found !== undefined && file !== undefined) this.reads.add(event, file.path, found.rules);
+    if (found === undefined || file === undefined) return undefined;
+    return this.reads.add(event, file.path, rulesOf(found.matches)) ? found : undefined;
+  }
+
+  /** As `opened`, told by the guard. */
+  openedGuarded(event: SentinelEvent, path: string): ProtectedFile {
+    const found = this.#guarded.get(path) ?? { path, matches: [] };
+    this.reads.add(event, path, rulesOf(found.matches));
+    return found;
   }
 
   /** Protected files that were opened before; where no open was recorded, those that the arguments name. */
@@ -70,13 +84,9 @@ export class ProtectedSources {
       if (looked?.verdict.verdict !== 'match') continue;
       this.remember(looked);
       const { process, tsNs } = event;
-      const rules = rulesOf(looked.verdict);
+      const rules = rulesOf(looked.verdict.matches);
       found.push({ path, rules, entityId: entityId(process), name: process.name, tsNs });
     }
     return found;
   }
-}
-
-function rulesOf(verdict: FileVerdict): string[] {
-  return [...new Set(verdict.matches.map(dlpRuleName))];
 }

@@ -6,10 +6,12 @@ import { CgroupFreezer, whyNoFreezer } from './enforce/cgroup-freezer.ts';
 import { GuardianEnforcer } from './enforce/enforcer.ts';
 import { endFormerHolders } from './enforce/former-hooks.ts';
 import { KernelGuardian, type KernelTrouble } from './enforce/kernel-guardian.ts';
+import { NetworkCutter } from './enforce/network-cutter.ts';
 import { OpenGuard } from './enforce/open-guard.ts';
 import { noKernelReach, openReach, tryKernelReach } from './enforce/reach.ts';
 import { inCgroup } from './enforce/running.ts';
 import type { FileIdentity, Hashes, SentinelEvent } from './event.ts';
+import { bootNowNs } from './sensors/boot-clock.ts';
 import { containerIdOfCgroup, findCgroup2 } from './sensors/containers.ts';
 import type { Sensor, SensorScope } from './sensors/types.ts';
 
@@ -65,6 +67,7 @@ export function createEnforcer(parts: {
   return new GuardianEnforcer({
     ...common,
     guardian,
+    cutter: new NetworkCutter({ ...kernel, nowMs: Date.now, bootNowNs }),
     opens,
     reach,
     endFormer: () => void endFormerHolders(core, dataDir, kernel.addon.policyCheck(kernel.handle).keeperPid),

@@ -8,6 +8,7 @@ import { DlpService } from './dlp-service.ts';
 import type { GuardianEnforcer } from './enforce/enforcer.ts';
 import type { EngineOpener } from './dlp-indexes.ts';
 import { wallNowNs } from './host-info.ts';
+import type { SentinelEvent } from './event.ts';
 import type { Identity } from './identity/identity.ts';
 import type { Log } from './log.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -31,7 +32,10 @@ export function openDlp(parts: {
   tier: SensorTier;
   open: EngineOpener;
   log: Log;
-  enforcer: Pick<GuardianEnforcer, 'useLook' | 'forgetLooks'>;
+  enforcer: Pick<GuardianEnforcer, 'useLook' | 'useCut' | 'forgetLooks'>;
+  /** Whether a policy is about events of this kind. */
+  hasPoliciesFor: (type: string, action: string) => boolean;
+  complete: (event: SentinelEvent) => void;
 }): Dlp {
   const { dataDir, settings, identity, core, pipeline, tier, open, log, enforcer } = parts;
   const submit: Pipeline['submit'] = (event) => pipeline.submit(event);
@@ -44,8 +48,11 @@ export function openDlp(parts: {
     nowNs: wallNowNs,
     onProblem: (problem) => log.warn({}, problem),
     onIndexes: () => enforcer.forgetLooks(),
+    wantsReads: () => parts.hasPoliciesFor('dlp', 'read'),
+    complete: parts.complete,
   });
   enforcer.useLook((fd, path) => service.lookInto(fd, path));
+  enforcer.useCut((act) => service.cutOff(act));
   const tells = tier === 'lsm' || tier === 'tracepoint' || tier === 'replay';
   return {
     service,

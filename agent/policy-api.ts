@@ -39,6 +39,7 @@ type Served = Pick<
   | 'policy.run'
   | 'policy.cancel'
   | 'policy.thaw'
+  | 'policy.release'
   | 'policy.request'
   | 'policy.approve'
   | 'policy.approvers'
@@ -179,6 +180,16 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       for (const { cgroup: path, policyId } of thawed)
         told(who(peer), `${path} was thawed`, { policy: policyId, step: 'thaw', cgroup: path });
       return { thawed };
+    },
+    'policy.release': async ({ pid }, { peer }) => {
+      const released = [...policies.release(pid)];
+      for (const { pid: each, name, policyId } of released)
+        told(who(peer), `${name} (${each}) may reach the network again`, {
+          policy: policyId,
+          step: 'release',
+          pid: String(each),
+        });
+      return { released };
     },
     'policy.cancel': async ({ id }) => {
       const run = runs.get(id);

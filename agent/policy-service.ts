@@ -17,7 +17,7 @@ import { PolicyEngine } from './policy/engine.ts';
 import { Lifecycle, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
-import type { Enforcer, FrozenCgroup, PolicyReach } from './policy/types.ts';
+import type { CutProcess, Enforcer, FrozenCgroup, PolicyReach } from './policy/types.ts';
 import { loadAllPolicies, type PolicyTexts } from './policy-files.ts';
 import { policyCompiler } from './policy-compiler.ts';
 import { PolicyDesk } from './policy-desk.ts';
@@ -217,6 +217,11 @@ export class PolicyService {
   /** Ends the freezing of one container, or of all. */
   thaw(cgroup?: string): readonly FrozenCgroup[] {
     return this.#parts.enforcer.thaw?.(cgroup) ?? [];
+  }
+
+  /** Lets a process that was cut off reach the network again, with what it started; without a pid, all. */
+  release(pid?: number): readonly CutProcess[] {
+    return this.#parts.enforcer.release?.(pid) ?? [];
   }
 
   /** Canonical text of a policy by its hash. */

@@ -6,6 +6,7 @@ import { reduce, type Reduction } from './policy/reduce.ts';
 import {
   NO_KERNEL_SETS,
   type Enforcer,
+  type KernelCut,
   type KernelPolicyRef,
   type KernelSets,
   type PolicyReach,
@@ -31,7 +32,8 @@ export class PolicyServing {
     onRefused: (id: string, reason: string) => void,
   ): void {
     const served: ServedPolicy[] = [];
-    const sets = { executables: [], destinations: [], opens: [] } as unknown as Mutable<KernelSets>;
+    const cuts: KernelCut[] = [];
+    const sets = { executables: [], destinations: [], opens: [], cuts } as unknown as Mutable<KernelSets>;
     this.#reach = new Map();
     let handle = 0;
     for (const { hash, state } of versions) {
@@ -41,14 +43,17 @@ export class PolicyServing {
       const reach = this.reachOf(loaded);
       const mayAct = state === 'active' || (state === 'canary' && !needsApprovals(loaded.policy.severity));
       const inKernel = state === 'active' && reach.guardian === 'kernel';
+      const { cut } = loaded.policy;
       handle += inKernel ? 1 : 0;
-      if (inKernel) addTo(sets, refOf(handle, loaded), reduced(loaded));
+      const ownHandle = cut !== undefined && mayAct ? cutHandle(hash) : inKernel ? handle : 0;
+      if (cut !== undefined && mayAct) cuts.push({ policy: refOf(ownHandle, loaded), ...cut });
+      if (inKernel) addTo(sets, refOf(ownHandle, loaded), reduced(loaded));
       served.push({
         loaded,
         state,
         mayAct,
         guardian: inKernel ? 'kernel' : 'agent',
-        handle: inKernel ? handle : 0,
+        handle: ownHandle,
       });
     }
     sets.generation = this.#sets.generation + 1;
@@ -100,6 +105,11 @@ function reduced(loaded: LoadedPolicy): Reduction {
   if (!found)
     reductions.set(loaded, (found = reduce(loaded.when.root, loaded.when.text, loaded.policy.action)));
   return found;
+}
+
+/** Who was cut off stays so while other policies come and go: this handle depends on nothing but the text. */
+function cutHandle(hash: string): number {
+  return (0x8000_0000 | (Number.parseInt(hash.slice(0, 8), 16) & 0x7fff_fffe)) >>> 0;
 }
 
 function refOf(handle: number, { policy }: LoadedPolicy): KernelPolicyRef {

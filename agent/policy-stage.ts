@@ -49,7 +49,8 @@ export class PolicyStage {
   /** An event of the security lane, with its detections; `seq` is its place in the log, 0 when it has none. */
   onEvent(event: SentinelEvent, seq: number): void {
     if (this.engine.size === 0) return;
-    if (event.action.startsWith('deny_')) this.#kernelActed(event);
+    if (event.action.startsWith('deny_') || event.details?.['policyHandle'] !== undefined)
+      this.#kernelActed(event);
     const matched = this.engine.match(event);
     if (matched !== undefined) this.decide(event, seq, matched);
     if (this.engine.awaitsHashes && seq !== 0) this.#await(event, seq, matched);
@@ -124,7 +125,13 @@ export class PolicyStage {
   #kernelActed(event: SentinelEvent): void {
     const act = this.#parts.enforcer.kernelAct?.(event);
     if (act === undefined) return;
-    const decision = this.engine.kernelDecision(act.handle, act.attempted, act.effect, this.#parts.nowNs());
+    const decision = this.engine.kernelDecision(
+      act.handle,
+      act.attempted,
+      act.effect,
+      this.#parts.nowNs(),
+      act.evidence,
+    );
     if (decision === undefined) return;
     this.#record(decision);
     this.#parts.onActed?.(decision, act.attempted);

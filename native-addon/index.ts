@@ -60,6 +60,8 @@ export interface GuardedPath {
   closed: boolean;
   /** Only files whose content is forbidden, which somebody has to look into first. */
   content: boolean;
+  /** The open is not refused, but who opens is cut off from the network for so long; needs useCutMap. */
+  cutMs?: number;
   /** Resolved executables that may open it all the same. */
   except: string[];
 }
@@ -70,9 +72,11 @@ export interface GuardedAct {
   startNs: bigint;
   handle: number;
   /** `late_…`: answered at the deadline, unjudged. */
-  outcome: 'applied' | 'protected_process' | 'late_passed' | 'late_refused';
+  outcome: 'applied' | 'protected_process' | 'late_passed' | 'late_refused' | 'cut' | 'not_cut';
   path: string;
   executable: string;
+  /** Why it was not cut off. */
+  error: string;
 }
 
 /** A file that waits to be looked into; the descriptor is to be closed by whoever takes it. */
@@ -88,6 +92,8 @@ export interface GuardedAsk {
 export interface NativeFileGuard {
   /** Replaces what is guarded; returns what could not be. */
   set(paths: readonly GuardedPath[]): { handle: number; reason: string }[];
+  /** The map by which processes are cut off; the descriptor stays the caller's, and open. */
+  useCutMap(fd: number): void;
   /** Marks again: directories that came or were replaced. */
   refresh(): { handle: number; reason: string }[];
   /**
@@ -220,7 +226,7 @@ export interface BpfStatus {
   wallOffsetNs: bigint;
 }
 
-export type PolicyMapName = 'pol_exe' | 'pol_path' | 'pol_dir' | 'pol_net';
+export type PolicyMapName = 'pol_exe' | 'pol_path' | 'pol_dir' | 'pol_net' | 'cut_net';
 
 /** What is not as it was left, and what there is. */
 export interface BpfPolicyCheck {
@@ -258,9 +264,26 @@ export interface BpfAddon {
   policyWrite(handle: BpfHandle, map: PolicyMapName, keys: Buffer, values: Buffer): void;
   /**
    * `silentNs`: after so long without policyBeat, entries that fail open no longer act. `hold`: the hooks stay when the
-   * agent is killed. `verdictsWait`: records that gate a decision are committed at once.
+   * agent is killed. `verdictsWait`: records that gate a decision are committed at once. `cuts`: processes may be cut off.
    */
-  policyArm(handle: BpfHandle, options: { silentNs: number; hold: boolean; verdictsWait: boolean }): void;
+  policyArm(
+    handle: BpfHandle,
+    options: { silentNs: number; hold: boolean; verdictsWait: boolean; cuts: boolean },
+  ): void;
+  /** Cuts a process, and what it starts from now on, off from the network; times in ns since boot. '' or why not. */
+  policyCut(
+    handle: BpfHandle,
+    pid: number,
+    startNs: bigint,
+    policyHandle: number,
+    failClosed: boolean,
+    untilNs: bigint,
+  ): string;
+  /** Who is cut off now; `root`: pid of the process that was first, whose children the others are. */
+  policyCuts(handle: BpfHandle): { pid: number; root: number; handle: number }[];
+  policyUncut(handle: BpfHandle, pids: number[]): void;
+  /** The descriptor of the map of those who are cut off; children of them for which it had no room. */
+  policyCutState(handle: BpfHandle): { map: number; lost: number };
   /** The agent's sign of life. */
   policyBeat(handle: BpfHandle): void;
   /** Files into which the process that holds the hooks writes 0 when the agent is killed. */

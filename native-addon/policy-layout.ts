@@ -7,5 +7,6 @@ export const NET_RULES = 8;
 export const NET_RULE_BYTES = 16;
 export const EXE_KEY_BYTES = 16;
 export const EXE_VERDICT_BYTES = 24;
+export const CUT_NET_KEY_BYTES = 24;
 export const VERDICT_BYTES = 8;
 export const VERDICT_FAIL_CLOSED = 1;

@@ -1,7 +1,7 @@
 /** Contract: how the agent is, and what checks of the machine and of the logs found. */
 import type { Lane } from './contract-events.ts';
 import type { DlpHealthJson } from './contract-dlp.ts';
-import type { FrozenJson, PolicyActsJson } from './contract-policy.ts';
+import type { CutProcessJson, FrozenJson, PolicyActsJson } from './contract-policy.ts';
 
 export interface HookJson {
   name: string;
@@ -114,6 +114,9 @@ export interface HealthSnapshot {
     heartbeatAgeMs?: number;
     /** Containers that policies froze. */
     frozen?: FrozenJson[];
+    /** Processes that policies cut off from the network; children of them for whom the kernel had no room are not. */
+    cut?: CutProcessJson[];
+    cutsLost?: number;
     troubles: { kind: string; detail: string }[];
   };
   /** Whether protected data is looked for, and what that costs. */

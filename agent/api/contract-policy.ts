@@ -24,6 +24,19 @@ export interface FrozenJson {
   sinceMs: number;
 }
 
+/** A process that a policy cut off from the network, with what it started since. */
+export interface CutProcessJson {
+  pid: number;
+  name: string;
+  entityId: string;
+  policyId: string;
+  policyHash: string;
+  /** The protected file that it opened. */
+  path: string;
+  sinceMs: number;
+  untilMs: number;
+}
+
 export type PolicyStep = 'simulate' | 'canary' | 'activate' | 'rollback' | 'deprecate';
 
 /** One version of a policy, told apart from the others by the hash of its text. */
@@ -333,6 +346,8 @@ export interface PolicyWriteMethods {
   };
   /** Ends the freezing of one container, or of all. */
   'policy.thaw': { params: { cgroup?: string }; result: { thawed: FrozenJson[] } };
+  /** Lets a process that was cut off, with what it started, reach the network again; without a pid, all. */
+  'policy.release': { params: { pid?: number }; result: { released: CutProcessJson[] } };
   'policy.cancel': { params: { id: string }; result: { cancelled: boolean } };
   /** A manifest for approvers to sign. */
   'policy.request': { params: { id: string }; result: PolicyPendingJson };

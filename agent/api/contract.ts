@@ -248,6 +248,7 @@ const PRIVILEGED: Readonly<Record<Exclude<MethodName, keyof ReadMethods>, true>>
   'policy.run': true,
   'policy.cancel': true,
   'policy.thaw': true,
+  'policy.release': true,
   'policy.request': true,
   'policy.approve': true,
   'policy.approvers': true,

@@ -130,6 +130,7 @@ export function fakeServices(): FakeServices {
       'policy.step': async () => notFound(),
       'policy.run': async () => notFound(),
       'policy.thaw': async () => ({ thawed: [] }),
+      'policy.release': async () => ({ released: [] }),
       'policy.cancel': async () => ({ cancelled: false }),
       'policy.request': async () => notFound(),
       'policy.approve': async () => notFound(),

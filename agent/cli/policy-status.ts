@@ -37,6 +37,13 @@ function lines(enforcement: Enforcement): string[] {
       ({ cgroup, policyId, sinceMs }) =>
         `FROZEN        ${cgroup} by ${policyId} since ${new Date(sinceMs).toISOString()}`,
     ),
+    ...(enforcement.cut ?? []).map(
+      ({ pid, name, policyId, path, untilMs }) =>
+        `CUT OFF       ${name} (${pid}) by ${policyId} for reading ${path}, until ${new Date(untilMs).toISOString()}`,
+    ),
+    ...(enforcement.cutsLost
+      ? [`NOT CUT OFF   ${enforcement.cutsLost} processes that such processes started: too many at once`]
+      : []),
     ...troubles.map(({ detail }) => `TAMPERED      ${detail}`),
   ];
 }

@@ -10,9 +10,10 @@ import { loadPolicyFiles } from '../policy-files.ts';
 import { readPolicyFile, readPolicyFolder } from '../policy-store.ts';
 import { approve as signManifest, type Approval, type Manifest } from '../policy/approval.ts';
 import { problemText } from '../policy/problem.ts';
-import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
+import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { begin, diff, except, save, show } from './policy-edit.ts';
 import { printExplanation } from './policy-explain.ts';
+import { printable } from '../printable.ts';
 import { printStatus } from './policy-status.ts';
 import { readText } from './read-text.ts';
 
@@ -240,6 +241,7 @@ export const command: Command = {
        sentinel policy rollback ID [--reason TEXT]
        sentinel policy explain [ID] [--event EVENT-ID]
        sentinel policy thaw [CGROUP]
+       sentinel policy release [PID]
        sentinel policy request ID
        sentinel policy approve ID|MANIFEST --key FILE
        sentinel policy hand-in APPROVAL...
@@ -253,7 +255,8 @@ narrowest first, and shows what it would let pass of the record; --save saves it
 it would have done. A policy goes draft -> simulating -> canary -> active; high and critical ones need three approvals:
 request makes the manifest, approve signs it (with an agent at hand, or a manifest file without one), hand-in brings
 approvals made elsewhere, activate uses them. explain shows a policy's text, history and latest decisions, or of an event
-what decided it, what would have, and which clause kept the others from it. thaw ends the freezing of a container, or of all. approvers shows or sets who may approve.
+what decided it, what would have, and which clause kept the others from it. thaw ends the freezing of a container, or of all; release
+lets a process that was cut off reach the network again, or all of them. approvers shows or sets who may approve.
 `,
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, {
@@ -311,6 +314,16 @@ what decided it, what would have, and which clause kept the others from it. thaw
             ? `${JSON.stringify({ thawed })}\n`
             : thawed.map((each) => `${each.cgroup} was thawed\n`).join('') || 'nothing was frozen\n',
         );
+        return 0;
+      });
+    if (action === 'release')
+      return withAgent(dataDir, async (agent) => {
+        const pid = rest[0] === undefined ? {} : { pid: positiveInt(rest[0], 'PID', 1) };
+        const { released } = await agent.call('policy.release', pid);
+        const told = released.map(
+          (each) => `${printable(each.name)} (${each.pid}) may reach the network again\n`,
+        );
+        output.out(json ? `${JSON.stringify({ released })}\n` : told.join('') || 'nobody was cut off\n');
         return 0;
       });
     if (action === 'simulate')

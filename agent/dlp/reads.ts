@@ -23,13 +23,14 @@ export class ProtectedReads {
     return this.#byProcess.size;
   }
 
-  add(event: SentinelEvent, path: string, rules: readonly string[]): void {
-    if (event.process === undefined) return;
+  /** True when it is the first time that this process opened this file. */
+  add(event: SentinelEvent, path: string, rules: readonly string[]): boolean {
+    if (event.process === undefined) return false;
     const id = entityId(event.process);
     const reads = this.#byProcess.get(id) ?? { parent: event.ancestry?.[0], files: new Map() };
     this.#byProcess.delete(id);
     this.#byProcess.set(id, reads);
-    reads.files.delete(path);
+    const isNew = !reads.files.delete(path);
     reads.files.set(path, {
       path,
       rules: [...rules],
@@ -38,9 +39,10 @@ export class ProtectedReads {
       tsNs: event.tsNs,
     });
     if (reads.files.size > MAX_FILES) reads.files.delete(reads.files.keys().next().value as string);
-    if (this.#byProcess.size <= MAX_PROCESSES) return;
+    if (this.#byProcess.size <= MAX_PROCESSES) return isNew;
     this.#byProcess.delete(this.#byProcess.keys().next().value as string);
     this.evictions += 1;
+    return isNew;
   }
 
   /** Protected files read by the process of an event or close to it, latest first. */

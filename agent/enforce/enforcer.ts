@@ -8,6 +8,7 @@ import type { CoreAddon } from '../../native-addon/index.ts';
 import { entityId, type FileIdentity, type Hashes, type SentinelEvent } from '../event.ts';
 import {
   type Action,
+  type CutProcess,
   type Decision,
   type Effect,
   type Enforcer,
@@ -19,7 +20,9 @@ import {
   NO_KERNEL_SETS,
   type Reach,
 } from '../policy/types.ts';
+import type { GuardedAct } from '../../native-addon/index.ts';
 import type { CgroupFreezer } from './cgroup-freezer.ts';
+import type { NetworkCutter } from './network-cutter.ts';
 import { ConsoleHosts } from './console-host.ts';
 import { attempted } from './attempted.ts';
 import type { KernelGuardian, KernelTrouble } from './kernel-guardian.ts';
@@ -67,6 +70,8 @@ export interface EnforcerParts {
   /** Absent, with the reason, where control groups cannot be frozen. */
   freezer?: CgroupFreezer | undefined;
   whyNoFreeze?: string | undefined;
+  /** Absent without a kernel side. */
+  cutter?: NetworkCutter | undefined;
   /** Shows the files whose hashes are known: a policy on a hash is also about those. */
   known?: (visit: (identity: FileIdentity, hashes: Hashes) => void) => void;
   /** Whether a process is one of those watched. */
@@ -96,6 +101,9 @@ export interface EnforcementStatus {
   /** Since the sign of life that the kernel last saw; absent while nothing needs one. */
   heartbeatAgeMs?: number;
   frozen: readonly FrozenCgroup[];
+  cut: readonly CutProcess[];
+  /** Children of processes that are cut off for whom the kernel had no room: they are not. */
+  cutsLost: number;
   troubles: readonly KernelTrouble[];
 }
 
@@ -124,11 +132,14 @@ export class GuardianEnforcer implements Enforcer {
   apply(sets: KernelSets): { refused: readonly { handle: number; reason: string }[] } {
     this.#sets = sets;
     const { guardian, opens, reach } = this.#parts;
+    const cutMs = new Map((sets.cuts ?? []).map(({ policy, minutes }) => [policy.handle, minutes * 60_000]));
+    const cutRefused = this.#parts.cutter?.apply(sets.cuts ?? []) ?? [];
     const refused =
-      opens?.apply(sets.opens) ??
+      opens?.apply(sets.opens, cutMs) ??
       sets.opens.map(({ policy }) => ({ handle: policy.handle, reason: reach.deny_open.reason }));
     if (guardian !== undefined) refused.push(...guardian.apply(sets, this.#agentPolicies > 0).refused);
     else refused.push(...refuseAll(sets, reach.deny_exec.reason));
+    refused.push(...cutRefused);
     if (sets.executables.some(({ by }) => by === 'sha256' || by === 'blake3'))
       this.#parts.known?.((identity, hashes) => this.learned(identity, hashes));
     return { refused };
@@ -137,6 +148,12 @@ export class GuardianEnforcer implements Enforcer {
   /** Who looks into files that may only be opened without protected data in them. */
   useLook(look: ContentLook): void {
     this.#parts.opens?.useLook(look);
+  }
+
+  /** Who hears that the reader of a guarded file was cut off from the network. */
+  useCut(heard: (act: GuardedAct) => void): void {
+    const { opens, cutter } = this.#parts;
+    if (cutter !== undefined) opens?.useCut(cutter.map, heard);
   }
 
   /** What is looked for in files has changed. */
@@ -164,6 +181,14 @@ export class GuardianEnforcer implements Enforcer {
     return this.#parts.freezer?.thaw((each) => cgroup === undefined || each.cgroup === cgroup) ?? [];
   }
 
+  cutOff(): readonly CutProcess[] {
+    return this.#parts.cutter?.list() ?? [];
+  }
+
+  release(pid?: number): readonly CutProcess[] {
+    return this.#parts.cutter?.release(pid) ?? [];
+  }
+
   /** How many blocking policies the agent guardian serves: while there are any, records that gate a verdict are urgent. */
   serve(agentPolicies: number): void {
     if (agentPolicies === this.#agentPolicies) return;
@@ -180,6 +205,10 @@ export class GuardianEnforcer implements Enforcer {
       return effect('none', mechanism, reach.guarantee, reach.reason);
     if (core === undefined || process === undefined || process.startNs === 0n)
       return this.#count(effect('failed', mechanism, reach.guarantee, 'the event names no process'));
+    if (decision.action === 'cut_network') {
+      const error = this.#parts.cutter?.cut(event, decision.policyHash) ?? reach.reason;
+      return this.#count(effect(stateOf(error), mechanism, reach.guarantee, error));
+    }
     const id = entityId(process);
     const known = this.#acted.get(id);
     if (known !== undefined) return known;
@@ -187,8 +216,7 @@ export class GuardianEnforcer implements Enforcer {
       decision.action === 'freeze'
         ? (this.#parts.freezer?.freeze(process, decision, decision.failMode ?? 'open') ?? reach.reason)
         : core.actOnProcess(process.pid, process.startNs, 'kill');
-    const state = error === '' ? 'applied' : error.startsWith('protected') ? 'none' : 'failed';
-    const done = effect(state, mechanism, reach.guarantee, error);
+    const done = effect(stateOf(error), mechanism, reach.guarantee, error);
     // What is thawed may be frozen again.
     if (decision.action !== 'freeze') this.#acted.set(id, done);
     if (this.#acted.size > MAX_ACTED) this.#acted.delete(this.#acted.keys().next().value as string);
@@ -198,18 +226,24 @@ export class GuardianEnforcer implements Enforcer {
   /** What the kernel did, by its record; undefined for an event that is none, and for the agent's own trial. */
   kernelAct(event: SentinelEvent): KernelAct | undefined {
     const { action, details } = event;
-    if (!action.startsWith('deny_') || details?.['policyHandle'] === undefined) return undefined;
+    const isCut = event.type === 'dlp' && action === 'read';
+    if (!(isCut || action.startsWith('deny_')) || details?.['policyHandle'] === undefined) return undefined;
     const handle = Number(details['policyHandle']);
     if (handle === TRIAL_HANDLE) return undefined;
     const mechanism = (details['mechanism'] ?? 'none') as Mechanism;
     const outcome = details['outcome'] ?? '';
+    if (isCut) {
+      return { handle, attempted: event, effect: this.#guardCut(event, handle) };
+    }
     const inaction = INACTION[outcome];
     const state = inaction === undefined ? 'applied' : outcome === 'not_delivered' ? 'failed' : 'none';
     const inode = details['inode'] === undefined ? undefined : BigInt(details['inode']);
+    const read = this.#readBehind(event, handle);
     const hashes = inode === undefined ? undefined : this.#parts.guardian?.contentOf(inode, handle);
     return {
       handle,
-      attempted: attempted(event, hashes),
+      attempted: read === undefined ? attempted(event, hashes) : connectedAfter(read, event),
+      ...(read !== undefined && { evidence: [`event:${read.eventId}`] }),
       effect: effect(
         state,
         mechanism,
@@ -217,6 +251,26 @@ export class GuardianEnforcer implements Enforcer {
         inaction ?? UNJUDGED[outcome] ?? '',
       ),
     };
+  }
+
+  /** What was read by who was refused a connection for it; the read may be known only to the guard yet. */
+  #readBehind(event: SentinelEvent, handle: number): SentinelEvent | undefined {
+    const { cutter, opens } = this.#parts;
+    if (cutter?.policies.has(handle) !== true) return undefined;
+    const known = cutter.readBehind(event);
+    if (known !== undefined) return known;
+    opens?.catchUp();
+    return cutter.readBehind(event);
+  }
+
+  /** What came of an open whose process was to be cut off first. */
+  #guardCut(event: SentinelEvent, handle: number): Effect {
+    const { outcome = '', error = '' } = event.details ?? {};
+    if (outcome === 'late_refused')
+      return effect('applied', 'fanotify_deny', 'prevented', UNJUDGED[outcome] ?? '');
+    if (outcome === 'cut') this.#parts.cutter?.note(event, handle);
+    const why = error === '' ? (INACTION[outcome] ?? '') : error;
+    return effect(stateOf(why), 'cgroup_cut', 'cut off before it could read', why);
   }
 
   /**
@@ -274,7 +328,9 @@ export class GuardianEnforcer implements Enforcer {
   }
 
   status(): EnforcementStatus {
-    const rows = (['deny_exec', 'deny_connect', 'deny_open', 'kill', 'freeze'] as const).flatMap((action) =>
+    const rows = (
+      ['deny_exec', 'deny_connect', 'deny_open', 'kill', 'freeze', 'cut_network'] as const
+    ).flatMap((action) =>
       (['kernel', 'agent'] as const).map((guardian) => ({
         action,
         guardian,
@@ -283,7 +339,9 @@ export class GuardianEnforcer implements Enforcer {
     );
     const { executables, destinations, opens, generation } = this.#sets;
     const { guardian } = this.#parts;
-    const handles = [...executables, ...destinations, ...opens].map(({ policy }) => policy.handle);
+    const handles = [...executables, ...destinations, ...opens, ...(this.#sets.cuts ?? [])].map(
+      ({ policy }) => policy.handle,
+    );
     return {
       generation,
       policies: new Set(handles).size + this.#agentPolicies,
@@ -296,6 +354,8 @@ export class GuardianEnforcer implements Enforcer {
       versionsEvicted: guardian?.evictedVersions ?? 0,
       ...(guardian?.armed === true ? { heartbeatAgeMs: guardian.heartbeatAgeMs } : {}),
       frozen: this.frozen(),
+      cut: this.cutOff(),
+      cutsLost: this.#parts.cutter?.lost ?? 0,
       troubles: this.#troubles,
     };
   }
@@ -315,6 +375,17 @@ function effect(
   error: string,
 ): Effect {
   return error === '' ? { state, mechanism, guarantee } : { state, mechanism, guarantee, error };
+}
+
+/** What a policy that cuts readers off decided on: the read, by who tried to connect. */
+function connectedAfter(read: SentinelEvent, event: SentinelEvent): SentinelEvent {
+  const { eventId, tsNs, process, parent, ancestry, network } = event;
+  return { ...read, eventId, tsNs, process, parent, ancestry, network };
+}
+
+/** Of an act that gave this error; '' for none. */
+function stateOf(error: string): Effect['state'] {
+  return error === '' ? 'applied' : error.startsWith('protected') ? 'none' : 'failed';
 }
 
 function refuseAll(sets: KernelSets, reason: string): { handle: number; reason: string }[] {

@@ -95,13 +95,17 @@ export class KernelGuardian {
       const still = [...this.#denied.values()].find(({ handle }) => handle === version.policy.handle);
       if (still === undefined) this.#versions.delete(key);
     }
-    const all = [...sets.executables, ...sets.destinations, ...sets.opens].map(({ policy }) => policy);
+    const cuts = sets.cuts ?? [];
+    const all = [...sets.executables, ...sets.destinations, ...sets.opens, ...cuts].map(
+      ({ policy }) => policy,
+    );
     this.#policies = new Map(all.map((policy) => [policy.handle, policy]));
     this.#sets = sets;
     this.#addon.policyArm(this.#handle, {
       silentNs: SILENT_MS * 1e6,
       hold: all.some(({ failMode }) => failMode === 'closed'),
       verdictsWait: verdictsWait || all.length > 0,
+      cuts: cuts.length > 0,
     });
     const path = pathEntries(paths);
     const directory = pathEntries(sets.executables.filter(({ by }) => by === 'directory'));

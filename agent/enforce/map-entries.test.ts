@@ -3,7 +3,14 @@ import { BlockList, isIPv4 } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { NET_KEY_BYTES, NET_RULE_BYTES, NET_RULES } from '../../native-addon/policy-layout.ts';
 import type { KernelDestination, KernelPolicyRef } from '../policy/types.ts';
-import { destinationEntries, type MapEntries, networkOf, pathEntries, pathKey } from './map-entries.ts';
+import {
+  cutNetworkEntries,
+  destinationEntries,
+  type MapEntries,
+  networkOf,
+  pathEntries,
+  pathKey,
+} from './map-entries.ts';
 
 function policy(handle: number, failMode: 'open' | 'closed' = 'open'): KernelPolicyRef {
   return { handle, policyId: `p${handle}`, policyVersion: 1, policyHash: '', failMode };
@@ -55,6 +62,22 @@ describe('entries of the policy maps', () => {
     expect([entries.keys.length, entries.values.readUInt32LE(0), entries.values.readUInt32LE(4)]).toEqual([
       256, 2, 1,
     ]);
+  });
+
+  it('writes what stays open to readers below the handle of their policy', () => {
+    const { keys, values } = cutNetworkEntries([
+      { policy: policy(0x90000002), minutes: 1, except: ['10.1.0.0/16', '2001:db8::/32'] },
+    ]);
+    const four = Buffer.concat([Buffer.alloc(10), Buffer.from('ffff0a010000', 'hex')]);
+    const six = Buffer.concat([Buffer.from('20010db8', 'hex'), Buffer.alloc(12)]);
+    const head = (prefix: number): Buffer => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt32LE(prefix, 0);
+      bytes.writeUInt32LE(0x90000002, 4);
+      return bytes;
+    };
+    expect(keys).toEqual(Buffer.concat([head(32 + 96 + 16), four, head(32 + 32), six]));
+    expect(values).toHaveLength(8);
   });
 
   it('refuses what is no network, and a policy whose rules do not fit', () => {

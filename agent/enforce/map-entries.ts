@@ -6,6 +6,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import {
+  CUT_NET_KEY_BYTES,
   EXE_KEY_BYTES,
   EXE_VERDICT_BYTES,
   NET_KEY_BYTES,
@@ -15,7 +16,7 @@ import {
   VERDICT_BYTES,
   VERDICT_FAIL_CLOSED,
 } from '../../native-addon/policy-layout.ts';
-import type { KernelDestination, KernelPolicyRef } from '../policy/types.ts';
+import type { KernelCut, KernelDestination, KernelPolicyRef } from '../policy/types.ts';
 
 /** Entries of one map, back to back. */
 export interface MapEntries {
@@ -221,6 +222,25 @@ function encodeRules(rows: readonly { network: Network; rules: readonly Rule[] }
     }
   }
   return { keys, values };
+}
+
+/** Entries of cut_net: what stays open to those whom a policy cuts off. */
+export function cutNetworkEntries(cuts: readonly KernelCut[]): MapEntries {
+  const rows = cuts.flatMap(({ policy, except }) =>
+    except.flatMap((cidr) => {
+      const network = networkOf(cidr);
+      return network === undefined ? [] : { handle: policy.handle, network };
+    }),
+  );
+  const keys = Buffer.alloc(rows.length * CUT_NET_KEY_BYTES);
+  for (const [index, { handle, network }] of rows.entries()) {
+    const at = index * CUT_NET_KEY_BYTES;
+    keys.writeUInt32LE(32 + network.prefix, at);
+    keys.writeUInt32LE(handle, at + 4);
+    keys.writeBigUInt64BE(network.bits >> 64n, at + 8);
+    keys.writeBigUInt64BE(network.bits & 0xffffffffffffffffn, at + 16);
+  }
+  return { keys, values: Buffer.alloc(rows.length * 4, 1) };
 }
 
 function refusals(refused: ReadonlyMap<number, string>): Refusal[] {

@@ -7,7 +7,7 @@
  * policy can make that fail closed. While it is frozen, whoever opens something there waits with it.
  */
 import { closeSync } from 'node:fs';
-import type { CoreAddon, GuardedAsk, NativeFileGuard } from '../../native-addon/index.ts';
+import type { CoreAddon, GuardedAct, GuardedAsk, NativeFileGuard } from '../../native-addon/index.ts';
 import type { SentinelEvent } from '../event.ts';
 import type { KernelOpen, OpenContent } from '../policy/types.ts';
 
@@ -29,6 +29,9 @@ export interface ContentFinding {
 /** Looks into an open file; undefined when it cannot be looked at. The descriptor stays the caller's. */
 export type ContentLook = (fd: number, path: string) => Promise<readonly ContentFinding[] | undefined>;
 
+/** Hears that who opened a protected file was cut off from the network, or why not. */
+export type CutHeard = (act: GuardedAct) => void;
+
 function isForbidden(content: OpenContent, found: readonly ContentFinding[]): boolean {
   if (found.length === 0) return false;
   const { indexes, rules, confidence, count } = content;
@@ -42,7 +45,11 @@ function isForbidden(content: OpenContent, found: readonly ContentFinding[]): bo
 
 export class OpenGuard {
   readonly #native: NativeFileGuard;
+  readonly #nowNs: () => bigint;
+  readonly #onAct: (event: SentinelEvent) => void;
   #look: ContentLook | undefined;
+  #onCut: CutHeard | undefined;
+  #cutting = new Set<number>();
   #contents: { handle: number; content: OpenContent }[] = [];
   /** Refused and not told, because too many were at once. */
   dropped = 0;
@@ -60,35 +67,46 @@ export class OpenGuard {
     onAct: (event: SentinelEvent) => void,
     deadlineMs = DEADLINE_MS,
   ) {
-    const native = new core.NativeFileGuard(
-      () => {
-        const { acts, asks, dropped, late } = native.take();
-        for (const ask of asks) void this.#lookInto(ask);
-        this.dropped += dropped;
-        this.late = late;
-        for (const { pid, startNs, handle, outcome, path, executable } of acts) {
-          onAct({
-            eventId: 0,
-            type: 'file',
-            action: 'deny_open',
-            lane: 'security',
-            tsNs: nowNs(),
-            severity: 'info',
-            process: { pid, startNs, name: executable.slice(executable.lastIndexOf('/') + 1) },
-            file: { path, op: 'deny_open' },
-            details: { policyHandle: String(handle), mechanism: 'fanotify_deny', outcome },
-          });
-        }
-      },
-      scopeCgroup,
-      deadlineMs,
-    );
-    this.#native = native;
+    this.#native = new core.NativeFileGuard(() => this.catchUp(), scopeCgroup, deadlineMs);
+    this.#nowNs = nowNs;
+    this.#onAct = onAct;
+  }
+
+  /** Hears now what the native side did until now, which it tells a moment later by itself. */
+  catchUp(): void {
+    const { acts, asks, dropped, late } = this.#native.take();
+    for (const ask of asks) void this.#lookInto(ask);
+    this.dropped += dropped;
+    this.late = late;
+    for (const act of acts) {
+      const { pid, startNs, handle, outcome, path, executable } = act;
+      if (this.#cutting.has(handle)) {
+        this.#onCut?.(act);
+        continue;
+      }
+      this.#onAct({
+        eventId: 0,
+        type: 'file',
+        action: 'deny_open',
+        lane: 'security',
+        tsNs: this.#nowNs(),
+        severity: 'info',
+        process: { pid, startNs, name: executable.slice(executable.lastIndexOf('/') + 1) },
+        file: { path, op: 'deny_open' },
+        details: { policyHandle: String(handle), mechanism: 'fanotify_deny', outcome },
+      });
+    }
   }
 
   /** Who looks into files for protected data; without anybody such a file is let pass. */
   useLook(look: ContentLook): void {
     this.#look = look;
+  }
+
+  /** By which map of the kernel processes are cut off, and who hears of it. */
+  useCut(map: number, onCut: CutHeard): void {
+    this.#native.useCutMap(map);
+    this.#onCut = onCut;
   }
 
   /** What is looked for has changed: everything is looked into again. */
@@ -114,7 +132,10 @@ export class OpenGuard {
   }
 
   /** Guards these and nothing else. */
-  apply(opens: readonly KernelOpen[]): { handle: number; reason: string }[] {
+  apply(
+    opens: readonly KernelOpen[],
+    cutMs: ReadonlyMap<number, number> = new Map(),
+  ): { handle: number; reason: string }[] {
     const refused: { handle: number; reason: string }[] = [];
     const guarded = opens.filter(({ policy, value }) => {
       const below = value.endsWith('/') ? value : value.slice(0, value.lastIndexOf('/') + 1);
@@ -122,13 +143,17 @@ export class OpenGuard {
       refused.push({ handle: policy.handle, reason: `${below} holds what every program opens all the time` });
       return false;
     });
-    const rules = guarded.map(({ policy, by, value, exceptExecutables, content }) => ({
+    // Whose open is refused need not be cut off as well.
+    guarded.sort((a, b) => Number(a.cuts ?? false) - Number(b.cuts ?? false));
+    this.#cutting = new Set(guarded.flatMap(({ cuts, policy }) => (cuts === true ? policy.handle : [])));
+    const rules = guarded.map(({ policy, by, value, exceptExecutables, content, cuts }) => ({
       path: by === 'directory' && !value.endsWith('/') ? `${value}/` : value,
       directory: by === 'directory',
       handle: policy.handle,
       closed: policy.failMode === 'closed',
       content: content !== undefined,
       except: [...exceptExecutables],
+      ...(cuts === true && { cutMs: cutMs.get(policy.handle) ?? 0 }),
     }));
     this.#contents = guarded.flatMap(({ policy, content }) =>
       content === undefined ? [] : [{ handle: policy.handle, content }],

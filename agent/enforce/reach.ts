@@ -58,6 +58,7 @@ export function noKernelReach(reason: string): KernelReach {
     kill: all,
     freeze: all,
     quarantine: all,
+    cut_network: all,
     alert: none('an alert does nothing'),
   };
 }
@@ -65,9 +66,11 @@ export function noKernelReach(reason: string): KernelReach {
 /** Tries what can be tried. Never throws: what fails is not promised. */
 export function tryKernelReach(trial: Trial): KernelReach {
   const { whyNoOpens } = trial;
+  const deny_connect = guarded(() => tryConnect(trial));
   return {
     deny_exec: guarded(() => tryExec(trial)),
-    deny_connect: guarded(() => tryConnect(trial)),
+    deny_connect,
+    cut_network: cutReach(deny_connect, whyNoOpens),
     deny_open: openReach(whyNoOpens),
     kill: none('the kernel side refuses; it does not end what already runs'),
     freeze: none('the kernel side refuses; it does not stop what already runs'),
@@ -85,6 +88,18 @@ export function openReach(whyNot: string | undefined): Reach {
         reason: 'while the agent runs; when it is killed everybody passes, whatever failMode says',
       }
     : none(whyNot);
+}
+
+/** Of cut_network for files in folders that are guarded: who opens one waits until it is cut off. */
+function cutReach(connect: Reach, whyNoOpens: string | undefined): Reach {
+  if (connect.mechanism !== 'cgroup_deny') return none(`connections cannot be refused: ${connect.reason}`);
+  if (whyNoOpens !== undefined) return none(whyNoOpens);
+  return {
+    mechanism: 'cgroup_cut',
+    guarantee: 'cut off before it could read',
+    reason:
+      'connections that were open before stay open; when the agent is killed nobody is cut off any more',
+  };
 }
 
 function guarded(attempt: () => Reach): Reach {
@@ -145,7 +160,12 @@ function tryConnect({ core, guardian, cgroupProcs }: Trial): Reach {
 }
 
 /** What the agent guardian comes to: it hears of things once they began. */
-export function agentReach(action: Action, canKill: boolean, whyNoFreeze: string | undefined): Reach {
+export function agentReach(
+  action: Action,
+  canKill: boolean,
+  whyNoFreeze: string | undefined,
+  whyNoCut: string | undefined,
+): Reach {
   if (action === 'alert') return none('an alert does nothing');
   if (action === 'quarantine')
     return {
@@ -161,6 +181,14 @@ export function agentReach(action: Action, canKill: boolean, whyNoFreeze: string
           reason: 'the condition is decided in user space, after the fact',
         }
       : none(whyNoFreeze);
+  if (action === 'cut_network')
+    return whyNoCut === undefined
+      ? {
+          mechanism: 'cgroup_cut',
+          guarantee: 'cut off soon after the read',
+          reason: 'the condition is decided in user space, after the open',
+        }
+      : none(whyNoCut);
   if (!canKill) return none('this build cannot signal processes');
   return {
     mechanism: 'pidfd_sigkill',
@@ -177,5 +205,8 @@ export function reachOf(
   canKill: boolean,
   whyNoFreeze: string | undefined,
 ): Reach {
-  return guardian === 'kernel' ? kernel[action] : agentReach(action, canKill, whyNoFreeze);
+  const { deny_connect: connect } = kernel;
+  const whyNoCut =
+    connect.mechanism === 'cgroup_deny' ? undefined : `connections cannot be refused: ${connect.reason}`;
+  return guardian === 'kernel' ? kernel[action] : agentReach(action, canKill, whyNoFreeze, whyNoCut);
 }

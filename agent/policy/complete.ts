@@ -22,13 +22,15 @@ const KEYS: Readonly<Record<string, string>> = {
   severity: 'info, low, medium, high or critical; the last two need approvals',
   scope: 'users, devices, containers it is about',
   when: 'the condition, in CEL',
-  action: 'deny_exec, deny_connect, deny_open, kill, freeze or alert',
+  action: 'deny_exec, deny_connect, deny_open, kill, freeze, quarantine, cut_network or alert',
   exceptions: 'what is left alone, with owner and expiry',
   canaryPercent: 'share of matches on which a canary acts, 1 to 100',
+  cut: 'of cut_network: for how many minutes, and networks that stay open',
   failMode: 'open or closed: what the kernel does while the agent is silent',
 };
 const NESTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   scope: { users: 'names', devices: 'device ids', containers: 'container ids' },
+  cut: { minutes: 'how long, 60 if not said', except: 'networks that stay open' },
   exceptions: {
     when: 'a condition; what it holds for is left alone',
     owner: 'who answers for it',

@@ -95,7 +95,7 @@ function exceptionTexts({ exceptions }: Policy): string[] {
 }
 
 function fieldsOf(policy: Policy): [field: string, value: string][] {
-  const { title, description, severity, action, canaryPercent, failMode, scope } = policy;
+  const { title, description, severity, action, canaryPercent, failMode, cut, scope } = policy;
   return [
     ['title', title],
     ['description', description.trim()],
@@ -103,6 +103,7 @@ function fieldsOf(policy: Policy): [field: string, value: string][] {
     ['action', action],
     ['canaryPercent', String(canaryPercent)],
     ['failMode', failMode],
+    ['cut', cut ? [`${cut.minutes} minutes`, ...cut.except.map((net) => `not ${net}`)].join(', ') : ''],
     ['scope.users', scope.users.join(', ')],
     ['scope.devices', scope.devices.join(', ')],
     ['scope.containers', scope.containers.join(', ')],

@@ -63,6 +63,7 @@ const SUBJECTS: Readonly<Partial<Record<Action, readonly string[]>>> = {
   deny_exec: ['process/exec'],
   deny_connect: ['network/connect', 'network/send'],
   deny_open: ['file/open', 'file/create'],
+  cut_network: ['dlp/read'],
   quarantine: ['dlp/match', 'dlp/unscannable', 'file/write', 'file/rename'],
 };
 
@@ -213,13 +214,20 @@ export class PolicyEngine {
   }
 
   /** The decision behind an act of the kernel; undefined when the handle belongs to no policy in force. */
-  kernelDecision(handle: number, event: SentinelEvent, effect: Effect, nowNs: bigint): Decision | undefined {
+  kernelDecision(
+    handle: number,
+    event: SentinelEvent,
+    effect: Effect,
+    nowNs: bigint,
+    evidence: readonly string[] = [],
+  ): Decision | undefined {
     const slot = this.#byHandle.get(handle);
     if (!slot) return undefined;
     slot.counters.matched += 1;
     slot.counters.acted += 1;
     slot.counters.lastMatchMs = this.#options.nowMs();
-    return { ...this.#decision(slot.served, event, nowNs, false, effect), guardian: 'kernel' };
+    const decision = this.#decision(slot.served, event, nowNs, false, effect);
+    return { ...decision, evidence: [...decision.evidence, ...evidence], guardian: 'kernel' };
   }
 
   /** Counts what came of a decision. */

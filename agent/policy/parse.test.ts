@@ -64,6 +64,21 @@ describe('policy files', () => {
     expect(read(`${frozen}scope: {containers: ["ab12"]}\n`).policies).toHaveLength(1);
   });
 
+  it('reads for how long readers are cut off and what stays open to them', () => {
+    const cuts = (more: string): string =>
+      `id: a\nversion: 1\nseverity: low\nwhen: dlp.verdict == "match"\naction: cut_network\n${more}`;
+    expect(read(cuts('')).policies[0]?.policy.cut).toEqual({ minutes: 60, except: [] });
+    const { policies } = read(cuts('cut: {minutes: 5, except: [127.0.0.0/8, "::1"]}\n'));
+    expect(policies[0]?.policy.cut).toEqual({ minutes: 5, except: ['127.0.0.0/8', '0:0:0:0:0:0:0:1/128'] });
+    expect(read(cuts('cut: {except: [nowhere]}\n')).problems.map(problemText).join()).toContain(
+      'p.yml:6:15: except: nowhere is not a network',
+    );
+    expect(read(cuts('cut: {minutes: 0}\n')).problems[0]?.message).toContain('whole number from 1 to');
+    expect(read(`${VALID}cut: {minutes: 5}\n`).problems[0]?.message).toContain(
+      'belongs to action: cut_network',
+    );
+  });
+
   const BAD: [name: string, part: string, text: string, message: string][] = [
     ['an unknown field', 'colour', `${VALID}colour: red\n`, 'no field "colour"'],
     ['an unknown action', 'explode', VALID.replace('deny_exec', 'explode'), '"explode" is not known'],
@@ -192,6 +207,23 @@ describe('what the kernel can decide', () => {
     expect(reduced(`${where} && dlp.verdict == "clean"`, 'deny_open').ok).toBe(false);
     expect(reduced(`${where} && !("customers" in dlp.index)`, 'deny_open').ok).toBe(false);
     expect(reduced('dlp.verdict == "match"', 'deny_open').ok).toBe(false);
+  });
+
+  it('cuts readers off where the folder is named, whatever is found if nothing is said of it', () => {
+    const when = 'event.type == "dlp" && event.action == "read" && file.path.startsWith("/srv/")';
+    const content = { indexes: [], rules: [], confidence: 0, count: 1 };
+    const open = { by: 'directory', value: '/srv/', exceptExecutables: [], cuts: true };
+    expect(reduced(when, 'cut_network')).toMatchObject({ ok: true, sets: { opens: [{ ...open, content }] } });
+    const named = `${when} && "board" in dlp.index && !(process.executable in ["/usr/bin/rsync"])`;
+    expect(reduced(named, 'cut_network')).toMatchObject({
+      ok: true,
+      sets: { opens: [{ ...open, exceptExecutables: ['/usr/bin/rsync'], content: { indexes: ['board'] } }] },
+    });
+    expect(reduced('event.action == "read" && "board" in dlp.index', 'cut_network')).toMatchObject({
+      ok: false,
+      reason: 'an alternative names no file.path',
+    });
+    expect(reduced(`${when} && user.name == "ana"`, 'cut_network')).toMatchObject({ ok: false });
   });
 
   it('files with the programs that may open them', () => {

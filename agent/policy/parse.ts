@@ -5,6 +5,7 @@
  * Limits: a file has at most 256 KiB and 1,000 documents, a policy 64 exceptions.
  */
 import { isScalar, isSeq, type Document, type YAMLMap } from 'yaml';
+import { normalCidr } from './addresses.ts';
 import { nearest } from '../config.ts';
 import { SEVERITIES, type Severity } from '../event.ts';
 import { ExpressionError, type Expression, type ExpressionCompiler } from './expression.ts';
@@ -37,8 +38,12 @@ const KEYS = [
   'exceptions',
   'canaryPercent',
   'failMode',
+  'cut',
   'state',
 ];
+const CUT_KEYS = ['minutes', 'except'];
+const CUT_MINUTES = 60;
+const MAX_CUT_MINUTES = 10_080;
 const SCOPE_KEYS = ['devices', 'users', 'containers'];
 const EXCEPTION_KEYS = ['when', 'owner', 'reason', 'expires'];
 
@@ -147,6 +152,9 @@ class Reader {
     const scope = this.#scope(map);
     if (action === 'freeze' && scope.containers.length === 0)
       this.#at(map, 'action', 'freeze needs containers', 'name in scope.containers which may be frozen');
+    const cut = action === 'cut_network' ? this.#cut(map) : undefined;
+    if (action !== 'cut_network' && this.#has(map, 'cut'))
+      this.#at(map, 'cut', 'belongs to action: cut_network', 'leave it out');
     const when = this.#condition(map);
     const { exceptions, compiled } = this.#exceptions(map);
     this.#state(map);
@@ -173,6 +181,7 @@ class Reader {
         exceptions,
         canaryPercent,
         failMode,
+        ...(cut && { cut }),
         hash: hashText(text),
         text,
         file: this.#file,
@@ -286,6 +295,29 @@ class Reader {
       this.#at(map, 'scope', 'is not a map', 'give it devices, users or containers, each a list');
     }
     return scope as unknown as Policy['scope'];
+  }
+
+  #cut(map: YAMLMap): NonNullable<Policy['cut']> {
+    const node = pairsOf(map).get('cut')?.value;
+    if (!isMap(node)) {
+      if (node !== undefined)
+        this.#at(map, 'cut', 'is not a map', 'give it minutes, or except: a list of networks');
+      return { minutes: CUT_MINUTES, except: [] };
+    }
+    this.#unknownKeys(node, CUT_KEYS, 'cut');
+    const minutes = this.#integer(node, 'minutes', 1, MAX_CUT_MINUTES, CUT_MINUTES) ?? CUT_MINUTES;
+    const except = this.#texts(node, 'except').flatMap((text) => {
+      const cidr = normalCidr(text);
+      if (cidr === undefined)
+        this.#at(
+          node,
+          'except',
+          `${shown(text)} is not a network`,
+          'write for example 127.0.0.0/8 or ::1/128',
+        );
+      return cidr ?? [];
+    });
+    return { minutes, except };
   }
 
   #texts(map: YAMLMap, key: string): string[] {

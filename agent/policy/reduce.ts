@@ -34,9 +34,11 @@ class Irreducible extends Error {}
 export function reduce(root: Node, text: string, action: Action): Reduction {
   if (action === 'alert' || action === 'kill' || action === 'freeze' || action === 'quarantine')
     return { ok: false, reason: `${action} is an act of the agent` };
+  const cuts = action === 'cut_network';
   const sets: Reduced = { executables: [], destinations: [], opens: [] };
   try {
     for (const parts of alternatives(root, false)) add(sets, parts, text, action);
+    if (cuts) for (const open of sets.opens) Object.assign(open, { cuts });
     const count = sets.executables.length + sets.destinations.length + sets.opens.length;
     if (count > MAX_ENTRIES)
       throw new Irreducible(`it comes to ${count} entries; the kernel's maps take ${MAX_ENTRIES}`);
@@ -74,12 +76,19 @@ const SUBJECT: Readonly<Record<string, { type: string; actions: readonly string[
   deny_exec: { type: 'process', actions: ['exec'] },
   deny_connect: { type: 'network', actions: ['connect', 'send'] },
   deny_open: { type: 'file', actions: ['open'] },
+  cut_network: { type: 'dlp', actions: ['read'] },
 };
 
 function add(sets: Reduced, parts: readonly Part[], text: string, action: Action): void {
   const selection: Selection = { except: [] };
+  const subject = SUBJECT[action];
+  // Who reads is found at the same place as who may not open.
+  if (action === 'cut_network') {
+    selection.content = { indexes: [], rules: [], confidence: 0, count: 1 };
+    action = 'deny_open';
+  }
   for (const part of parts) {
-    if (!take(selection, part, action)) {
+    if (!take(selection, part, action, subject)) {
       const said = text.slice(part.node.start, part.node.end).slice(0, 120);
       throw new Irreducible(`the kernel cannot decide ${part.not ? 'not ' : ''}\`${said}\``);
     }
@@ -100,8 +109,12 @@ function add(sets: Reduced, parts: readonly Part[], text: string, action: Action
 }
 
 /** Adds one part to the selection; false if the kernel cannot hold it. A second part on one subject is not combined. */
-function take(selection: Selection, { node, not }: Part, action: Action): boolean {
-  const subject = SUBJECT[action];
+function take(
+  selection: Selection,
+  { node, not }: Part,
+  action: Action,
+  subject: (typeof SUBJECT)[string] | undefined,
+): boolean {
   const call = callOf(node);
   if (call?.receiver) return !not && takeCall(selection, action, call.name, call.receiver, call.args[0]);
   const [left, right] = ['==', '!=', 'in', '<', '<=', '>', '>='].includes(node.op)

@@ -19,6 +19,7 @@ export const ACTIONS = [
   'kill',
   'freeze',
   'quarantine',
+  'cut_network',
   'alert',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -32,6 +33,7 @@ export const MECHANISMS = [
   'pidfd_sigkill',
   'cgroup_freeze',
   'quarantine_move',
+  'cgroup_cut',
   'none',
 ] as const;
 export type Mechanism = (typeof MECHANISMS)[number];
@@ -43,6 +45,8 @@ export const GUARANTEES = [
   'killed after start',
   'frozen after start',
   'moved away after it was written',
+  'cut off before it could read',
+  'cut off soon after the read',
   'alert only',
 ] as const;
 export type Guarantee = (typeof GUARANTEES)[number];
@@ -66,6 +70,13 @@ export interface PolicyScope {
   containers: readonly string[];
 }
 
+/** Of `cut_network`: how long, and what stays open. */
+export interface PolicyCut {
+  minutes: number;
+  /** Networks in CIDR form, normalised. */
+  except: readonly string[];
+}
+
 /** A policy as its text says it, checked. */
 export interface Policy {
   id: string;
@@ -83,6 +94,7 @@ export interface Policy {
   canaryPercent: number;
   /** What the kernel guardian does when the agent is silent: `open` lets pass, `closed` keeps enforcing. */
   failMode: FailMode;
+  cut?: PolicyCut;
   /** BLAKE3 of the canonical text, lower-case hex: what states, approvals and decisions refer to. */
   hash: string;
   /** The text as written. */
@@ -125,6 +137,20 @@ export interface FrozenCgroup {
   policyHash: string;
   failMode: FailMode;
   sinceMs: number;
+}
+
+/** A process that a policy cut off from the network; what it started since is cut off with it. */
+export interface CutProcess {
+  pid: number;
+  /** Executable, or what is known of it. */
+  name: string;
+  entityId: string;
+  policyId: string;
+  policyHash: string;
+  /** The protected file that it opened. */
+  path: string;
+  sinceMs: number;
+  untilMs: number;
 }
 
 /** One policy that held for one event. Immutable once recorded. */
@@ -206,6 +232,13 @@ export interface KernelOpen {
   exceptExecutables: readonly string[];
   /** Only files with protected data; absent: whatever is in them. */
   content?: OpenContent;
+  /** The open is let pass, and who opened is cut off from the network. */
+  cuts?: boolean;
+}
+
+/** A policy that cuts processes off from the network. */
+export interface KernelCut extends PolicyCut {
+  policy: KernelPolicyRef;
 }
 
 /** All that active policies reduce to. Replaced as a whole; an enforcer puts the difference into its maps. */
@@ -215,6 +248,7 @@ export interface KernelSets {
   executables: readonly KernelExecutable[];
   destinations: readonly KernelDestination[];
   opens: readonly KernelOpen[];
+  cuts?: readonly KernelCut[];
 }
 
 export const NO_KERNEL_SETS: KernelSets = { generation: 0, executables: [], destinations: [], opens: [] };
@@ -237,6 +271,8 @@ export interface KernelAct {
   handle: number;
   effect: Effect;
   attempted: SentinelEvent;
+  /** What it rests on besides the event. */
+  evidence?: readonly string[];
 }
 
 /** The enforcement side, given to the pipeline by its constructor. */
@@ -252,6 +288,9 @@ export interface Enforcer {
   /** Containers that are frozen, and an end to it for one or, without a name, all. */
   frozen?(): readonly FrozenCgroup[];
   thaw?(cgroup?: string): readonly FrozenCgroup[];
+  /** Processes that are cut off from the network, and an end to it for one (with what it started) or all. */
+  cutOff?(): readonly CutProcess[];
+  release?(pid?: number): readonly CutProcess[];
   /** Acts on the event's process now, at most once, never waiting. Must not throw. */
   act(decision: Decision, event: SentinelEvent): Effect;
 }

@@ -1,18 +1,22 @@
 /**
- * The agent with a clock of the test's own for the life of policies: agent-on-a-clock.ts DATA CGROUP. Each line on its
- * standard input moves that clock forward by so many minutes. Prints `ready`, then `+N` for each move.
+ * The agent with a clock of the test's own for the life of policies: agent-on-a-clock.ts DATA CGROUP
+ * [SETTING=VALUE, as in the environment]. Each line on its standard input moves that clock forward by so many minutes. Prints `ready`, then `+N` for each move.
  */
 import { createInterface } from 'node:readline';
 import { startAgent } from '../../agent/agent.ts';
 import { loadConfig } from '../../agent/config.ts';
 
-const [dataDir = '', cgroup = ''] = process.argv.slice(2);
+const [dataDir = '', cgroup = '', ...more] = process.argv.slice(2);
 let aheadMs = 0;
 process.umask(0o077);
 const agent = await startAgent({
   dataDir,
   config: loadConfig({
-    environment: { SENTINEL_SCOPE: `cgroup:${cgroup}`, SENTINEL_CONSOLE_MODE: 'off' },
+    environment: {
+      SENTINEL_SCOPE: `cgroup:${cgroup}`,
+      SENTINEL_CONSOLE_MODE: 'off',
+      ...Object.fromEntries(more.map((setting) => setting.split('='))),
+    },
   }),
   policyClock: {
     wallMs: () => Date.now() + aheadMs,

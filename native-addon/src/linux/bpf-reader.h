@@ -63,6 +63,7 @@ class Reader {
   std::atomic<bool> verdicts_wait{false};
   PolicyMaps policy;
   uint32_t policy_bits = 0;  // as last written to control.policies
+  bool cuts = false;         // a policy may cut processes off from the network
   // Written by the reader, read by stats().
   std::atomic<uint64_t> batches{0}, records{0}, wakeups{0}, clock_steps{0}, append_failures{0}, held_back{0};
 

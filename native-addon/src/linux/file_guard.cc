@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "../host/protected.h"
+#include "cut_off.h"
 #include "guarded_open.h"
 
 namespace sentinel {
@@ -57,6 +58,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
                                                 InstanceMethod("answer", &FileGuard::AnswerAsk),
                                                 InstanceMethod("forget", &FileGuard::Forget),
                                                 InstanceMethod("refresh", &FileGuard::Refresh),
+                                                InstanceMethod("useCutMap", &FileGuard::UseCutMap),
                                                 InstanceMethod("take", &FileGuard::TakeActs),
                                                 InstanceMethod("close", &FileGuard::Close)}));
   }
@@ -85,6 +87,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
   int fan_ = -1, wake_ = -1;
   std::string scope_;  // only processes in this cgroup, as /proc/PID/cgroup has it; empty: all
   uint64_t deadline_ns_ = 0;
+  int cut_map_ = -1;  // whose entries are cut off from the network
   std::thread thread_, judge_;
   Napi::ThreadSafeFunction notify_;
   std::atomic<bool> stopping_{false};
@@ -126,6 +129,13 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
     return info.Env().Undefined();
   }
 
+  // useCutMap(descriptor): the descriptor stays the caller's, and open.
+  Napi::Value UseCutMap(const Napi::CallbackInfo &info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    cut_map_ = info[0].As<Napi::Number>().Int32Value();
+    return info.Env().Undefined();
+  }
+
   // set([{path, directory, handle, except}]) -> paths that could not be marked, with the reason
   Napi::Value Set(const Napi::CallbackInfo &info) {
     Napi::Array list = info[0].As<Napi::Array>();
@@ -138,6 +148,8 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       rule.handle = item.Get("handle").As<Napi::Number>().Uint32Value();
       rule.closed = item.Get("closed").As<Napi::Boolean>().Value();
       rule.content = item.Get("content").As<Napi::Boolean>().Value();
+      const Napi::Value cut = item.Get("cutMs");
+      if (cut.IsNumber()) rule.cut_ns = static_cast<uint64_t>(cut.As<Napi::Number>().Int64Value()) * 1000000;
       Napi::Array except = item.Get("except").As<Napi::Array>();
       for (uint32_t j = 0; j < except.Length(); j++) rule.except.push_back(except.Get(j).As<Napi::String>());
       rules.push_back(std::move(rule));
@@ -216,9 +228,8 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       if (!identity.empty() && job->rules == rules_) looked_[identity] = handles;
       if (!job->answered) {
         const Rule *rule = Forbidding(*job, handles);
-        if (rule) Tell(*job, *rule, kApplied, job->start_ns, job->executable);
         told = rule;
-        Settle(job.get(), rule);
+        Settle(job.get(), rule && Enforce(*job, *rule, false, job->start_ns, job->executable));
       }
     }
     if (told) notify_.NonBlockingCall();
@@ -279,6 +290,7 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
       item.Set("outcome", kOutcomes[acts[i].outcome]);
       item.Set("path", acts[i].path);
       item.Set("executable", acts[i].executable);
+      item.Set("error", acts[i].error);
       list.Set(i, item);
     }
     Napi::Array asked = Napi::Array::New(env, asks.size());
@@ -313,11 +325,27 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
   }
 
   // With the mutex held.
-  void Tell(const Job &job, const Rule &rule, Outcome outcome, uint64_t start_ns, const std::string &executable) {
+  void Tell(const Job &job, const Rule &rule, Outcome outcome, uint64_t start_ns, const std::string &executable,
+            const std::string &error = "") {
     if (acts_.size() < kMaxActs)
-      acts_.push_back({job.pid, start_ns, rule.handle, outcome, job.path, executable});
+      acts_.push_back({job.pid, start_ns, rule.handle, outcome, job.path, executable, error});
     else
       dropped_++;
+  }
+
+  // With the mutex held: does what the rule says about an open, and tells it. Returns whether the open is refused. Who is
+  // cut off is so before the open returns: what was read never meets an open way out.
+  bool Enforce(const Job &job, const Rule &rule, bool spared, uint64_t start_ns, const std::string &executable) {
+    if (rule.cut_ns == 0 || spared) {
+      Tell(job, rule, spared ? kProtected : kApplied, start_ns, executable);
+      return !spared;
+    }
+    timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    const uint64_t now_ns = static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+    const std::string error = CutOff(cut_map_, job.pid, start_ns, rule.handle, rule.closed, now_ns + rule.cut_ns);
+    Tell(job, rule, error.empty() ? kCut : kNotCut, start_ns, executable, error);
+    return !error.empty() && rule.closed;
   }
 
   // Who asks, and whether they may; may hang where /proc leads to a file system that does.
@@ -359,11 +387,8 @@ class FileGuard : public Napi::ObjectWrap<FileGuard> {
             continue;
           }
         }
-        if (!job->answered && matched) {
-          Tell(*job, *matched, spared ? kProtected : kApplied, start_ns, executable);
-          told = true;
-        }
-        Settle(job.get(), matched && !spared);
+        told = matched && !job->answered;
+        Settle(job.get(), told && Enforce(*job, *matched, spared, start_ns, executable));
       }
       if (told) notify_.NonBlockingCall();
     }

@@ -23,12 +23,13 @@ struct Rule {
   uint32_t handle = 0;
   bool closed = false;              // what is not judged in time is refused
   bool content = false;             // only what a look into the file forbids
+  uint64_t cut_ns = 0;              // not refused: who opens it is cut off from the network for so long
   std::vector<std::string> except;  // executables
 };
 using Rules = std::vector<Rule>;
 
-enum Outcome { kApplied = 0, kProtected, kLatePassed, kLateRefused };
-constexpr const char *kOutcomes[] = {"applied", "protected_process", "late_passed", "late_refused"};
+enum Outcome { kApplied = 0, kProtected, kLatePassed, kLateRefused, kCut, kNotCut };
+constexpr const char *kOutcomes[] = {"applied", "protected_process", "late_passed", "late_refused", "cut", "not_cut"};
 
 // An open that a rule is about.
 struct Job {
@@ -54,6 +55,7 @@ struct Act {
   uint32_t handle;
   Outcome outcome;
   std::string path, executable;
+  std::string error = {};  // why it was not cut off
 };
 
 inline uint64_t NowNs() {

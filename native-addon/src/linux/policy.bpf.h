@@ -63,11 +63,58 @@ struct {
   __type(value, u32);
 } guard_exe SEC(".maps");
 
+/* Processes that are cut off from the network: written by user space, inherited at a fork, left at the exit. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 16384);
+  __type(key, u32);
+  __type(value, struct sn_cut);
+} cut_tgid SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 4096);
+  __type(key, struct sn_cut_net_key);
+  __type(value, u32);
+} cut_net SEC(".maps");
+
 static __always_inline bool policies_about(u32 kinds)
 {
   struct sn_control *ctl = controls();
 
   return ctl && ctl->policies & kinds;
+}
+
+/* What cuts a process off from the network; NULL when nothing does. */
+static __always_inline struct sn_cut *cut_of(struct task_struct *task)
+{
+  u32 tgid = task->tgid;
+  struct sn_cut *cut;
+
+  if (!policies_about(SN_POLICIES_CUT))
+    return NULL;
+  cut = bpf_map_lookup_elem(&cut_tgid, &tgid);
+  if (!cut || cut->start != task->group_leader->start_boottime / SN_TICK_NS ||
+      bpf_ktime_get_boot_ns() > cut->until_ns)
+    return NULL;
+  return cut;
+}
+
+/* Before the child runs. */
+static __always_inline void inherit_cut(struct task_struct *parent, struct task_struct *child)
+{
+  struct sn_cut *cut = cut_of(parent), own;
+  struct sn_control *ctl = controls();
+  u32 tgid = child->tgid;
+
+  if (!cut)
+    return;
+  own = *cut;
+  own.start = child->start_boottime / SN_TICK_NS;
+  if (bpf_map_update_elem(&cut_tgid, &tgid, &own, BPF_ANY) && ctl)
+    __sync_fetch_and_add(&ctl->cuts_lost, 1);
 }
 
 /* Looks up the directory whose path begins after the NUL at this place, if there is one. */
@@ -178,6 +225,23 @@ static __noinline int record_policy_exec(u32 hook, u32 handle, u32 mechanism, u3
   r->a[3] = BPF_CORE_READ(exe, f_inode, i_ino);
   append_file_path(s, &r->s1, exe);
   return finish(s, hook, SN_RING_SECURITY);
+}
+
+/* Whether the process is cut off from a destination; then `verdict` says by which policy. */
+static __always_inline bool judge_cut(const struct sn_net_key *destination, struct task_struct *task,
+                                      struct sn_verdict *verdict)
+{
+  struct sn_cut_net_key key = {.prefix = 160};
+  struct sn_cut *cut = cut_of(task);
+
+  if (!cut)
+    return false;
+  key.handle = cut->verdict.handle;
+  __builtin_memcpy(key.address, destination->address, sizeof(key.address));
+  if (bpf_map_lookup_elem(&cut_net, &key))
+    return false;
+  *verdict = cut->verdict;
+  return true;
 }
 
 /* Finds the rule that denies a destination. Returns false when there is none. */

@@ -10,6 +10,7 @@
 
 #include "../host/protected.h"
 #include "bpf-reader.h"
+#include "cut_off.h"
 
 namespace sentinel {
 
@@ -26,6 +27,7 @@ constexpr PolicyMap kMaps[] = {
     {"pol_path", sizeof(sn_policy_path), sizeof(sn_verdict), SN_POLICIES_PATH},
     {"pol_dir", sizeof(sn_policy_path), sizeof(sn_verdict), SN_POLICIES_DIR},
     {"pol_net", sizeof(sn_net_key), sizeof(sn_net_rules), SN_POLICIES_NET},
+    {"cut_net", sizeof(sn_cut_net_key), sizeof(uint32_t), 0},
 };
 
 Reader *Unwrap(const Napi::CallbackInfo &info) { return info[0].As<Napi::External<Reader>>().Data(); }
@@ -67,7 +69,7 @@ std::string WriteGuards(Reader *sensor, size_t *processes) {
 }
 
 void SetPolicies(Reader *sensor) {
-  uint32_t bits = 0;
+  uint32_t bits = sensor->cuts ? SN_POLICIES_CUT : 0;
   for (const PolicyMap &map : kMaps) {
     auto written = sensor->policy.written().find(map.name);
     if (written != sensor->policy.written().end() && !written->second.empty()) bits |= map.bit;
@@ -107,7 +109,7 @@ Napi::Value Write(const Napi::CallbackInfo &info) {
   return Throw(info.Env(), name + " is not a policy map");
 }
 
-// policyArm(handle, {silentNs, hold, verdictsWait})
+// policyArm(handle, {silentNs, hold, verdictsWait, cuts})
 Napi::Value Arm(const Napi::CallbackInfo &info) {
   Reader *sensor = Unwrap(info);
   Napi::Object options = info[1].As<Napi::Object>();
@@ -116,7 +118,62 @@ Napi::Value Arm(const Napi::CallbackInfo &info) {
                    static_cast<uint64_t>(options.Get("silentNs").As<Napi::Number>().Int64Value()), __ATOMIC_SEQ_CST);
   sn_loader_hold(&sensor->loader, options.Get("hold").As<Napi::Boolean>().Value());
   sensor->verdicts_wait = options.Get("verdictsWait").As<Napi::Boolean>().Value();
+  sensor->cuts = options.Get("cuts").ToBoolean();
+  size_t processes;
+  const std::string error = sensor->cuts ? WriteGuards(sensor, &processes) : "";
+  SetPolicies(sensor);
+  return error.empty() ? info.Env().Undefined() : Throw(info.Env(), error);
+}
+
+int CutMap(Reader *sensor) { return PolicyMaps::Fd(sensor->loader, "cut_tgid"); }
+
+// policyCut(handle, pid, startNs, policyHandle, failClosed, untilNs) -> '' or why not
+Napi::Value Cut(const Napi::CallbackInfo &info) {
+  bool whole;
+  const int pid = info[1].As<Napi::Number>().Int32Value();
+  const std::string error = CutOff(CutMap(Unwrap(info)), pid, info[2].As<Napi::BigInt>().Uint64Value(&whole),
+                                   info[3].As<Napi::Number>().Uint32Value(), info[4].As<Napi::Boolean>().Value(),
+                                   info[5].As<Napi::BigInt>().Uint64Value(&whole));
+  return Napi::String::New(info.Env(), error);
+}
+
+// policyCuts(handle) -> [{pid, root, handle}]
+Napi::Value Cuts(const Napi::CallbackInfo &info) {
+  const int fd = CutMap(Unwrap(info));
+  Napi::Array list = Napi::Array::New(info.Env());
+  uint32_t key = 0, next = 0, count = 0;
+  // Bounded: an entry that leaves while we look may start the walk again.
+  for (const void *at = nullptr; count < 16384 && bpf_map_get_next_key(fd, at, &next) == 0; at = &key) {
+    sn_cut cut;
+    key = next;
+    if (bpf_map_lookup_elem(fd, &key, &cut) != 0) continue;
+    Napi::Object item = Napi::Object::New(info.Env());
+    item.Set("pid", Napi::Number::New(info.Env(), key));
+    item.Set("root", Napi::Number::New(info.Env(), cut.root));
+    item.Set("handle", Napi::Number::New(info.Env(), cut.verdict.handle));
+    list.Set(count++, item);
+  }
+  return list;
+}
+
+// policyUncut(handle, pids)
+Napi::Value Uncut(const Napi::CallbackInfo &info) {
+  const int fd = CutMap(Unwrap(info));
+  Napi::Array pids = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < pids.Length(); i++) {
+    const uint32_t pid = pids.Get(i).As<Napi::Number>().Uint32Value();
+    bpf_map_delete_elem(fd, &pid);
+  }
   return info.Env().Undefined();
+}
+
+// policyCutState(handle) -> {map, lost}: the descriptor by which others cut processes off, and children without room
+Napi::Value CutState(const Napi::CallbackInfo &info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("map", Napi::Number::New(info.Env(), CutMap(Unwrap(info))));
+  const uint64_t lost = __atomic_load_n(&Unwrap(info)->loader.control->cuts_lost, __ATOMIC_RELAXED);
+  result.Set("lost", Napi::Number::New(info.Env(), static_cast<double>(lost)));
+  return result;
 }
 
 Napi::Value BeatNow(const Napi::CallbackInfo &info) {
@@ -234,6 +291,10 @@ Napi::Value Check(const Napi::CallbackInfo &info) {
 void RegisterPolicy(Napi::Env env, Napi::Object exports) {
   exports.Set("policyWrite", Napi::Function::New(env, Write));
   exports.Set("policyArm", Napi::Function::New(env, Arm));
+  exports.Set("policyCut", Napi::Function::New(env, Cut));
+  exports.Set("policyCuts", Napi::Function::New(env, Cuts));
+  exports.Set("policyUncut", Napi::Function::New(env, Uncut));
+  exports.Set("policyCutState", Napi::Function::New(env, CutState));
   exports.Set("policyBeat", Napi::Function::New(env, BeatNow));
   exports.Set("policyFrozen", Napi::Function::New(env, Frozen));
   exports.Set("policyProtect", Napi::Function::New(env, Protect));

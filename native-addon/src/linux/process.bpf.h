@@ -58,6 +58,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
   } else if (bpf_map_lookup_elem(&ended, &key)) {
     return 0;
   }
+  if (policies_about(SN_POLICIES_CUT))
+    bpf_map_delete_elem(&cut_tgid, &tgid);
   if (!in_scope(tgid))
     return 0;
   if (!cfg.writes_by_fput)
@@ -315,6 +317,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
     ctl->keeper_tgid = tgid;
     return 0;
   }
+  inherit_cut(parent, child);
   /* Not in_scope(): what the agent starts is not the agent. A child may be born into the scope from outside. */
   if (!watched_process(parent_tgid) && !(ctl && !ctl->stopped && born_into_scope(child)))
     return 0;

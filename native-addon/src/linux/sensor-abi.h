@@ -47,6 +47,7 @@ struct sn_control {
   __u64 heartbeat_ns; /* CLOCK_BOOTTIME of the agent's last sign of life */
   __u64 silent_ns;    /* age of it from which policies that fail open no longer act */
   __u64 acts;         /* by policies, whatever their outcome */
+  __u64 cuts_lost;    /* children of processes in cut_tgid for which it had no room */
 };
 
 /* In a value of guard_tgid: see there. */
@@ -56,6 +57,7 @@ struct sn_control {
 #define SN_POLICIES_PATH 0x2
 #define SN_POLICIES_DIR 0x4
 #define SN_POLICIES_NET 0x8
+#define SN_POLICIES_CUT 0x10
 #define SN_POLICIES_EXEC (SN_POLICIES_EXE | SN_POLICIES_PATH | SN_POLICIES_DIR)
 
 /* Key of pol_path and pol_dir: components leaf first, each ended by a NUL, zero-padded; /a/b is "b\0a\0". */
@@ -91,6 +93,21 @@ struct sn_net_rule {
 };
 struct sn_net_rules {
   struct sn_net_rule rule[SN_NET_RULES]; /* the first with handle 0 ends the list */
+};
+
+/* Value of cut_tgid (key: tgid): a process that is cut off from the network. Its children get the same. */
+struct sn_cut {
+  __u64 start;    /* of the process, in clock ticks since boot: a pid that is used again is somebody else */
+  __u64 until_ns; /* CLOCK_BOOTTIME */
+  __u32 root;     /* pid of the process that was cut off first */
+  __u32 pad;
+  struct sn_verdict verdict;
+};
+/* Key of cut_net: destinations that stay open to whom this policy cuts off. IPv4 as ::ffff:a.b.c.d. */
+struct sn_cut_net_key {
+  __u32 prefix; /* 32 more than the network's */
+  __u32 handle;
+  __u8 address[16];
 };
 
 /* Counters of one hook on one CPU. emitted + lost_* = records the hook tried to emit. */

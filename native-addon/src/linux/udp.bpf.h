@@ -73,7 +73,7 @@ static __always_inline int judge_connect(struct bpf_sock_addr *ctx, u32 hook, bo
   struct sn_net *r;
   u16 port = swap16(ctx->user_port);
 
-  if (!policies_about(SN_POLICIES_NET))
+  if (!policies_about(SN_POLICIES_NET | SN_POLICIES_CUT))
     return 1;
   task = bpf_get_current_task_btf();
   if (!cgroup_hook_in_scope(task))
@@ -86,7 +86,7 @@ static __always_inline int judge_connect(struct bpf_sock_addr *ctx, u32 hook, bo
     address[2] = 0xffff0000;
     read_destination(ctx, address + 3, false);
   }
-  if (!judge_destination(&key, port, protocol, &verdict))
+  if (!judge_cut(&key, task, &verdict) && !judge_destination(&key, port, protocol, &verdict))
     return 1;
   outcome = judge_process(&verdict, task, false);
   s = claim(hook);

@@ -204,6 +204,7 @@ export const enDlp = {
   'dlp.detail.destination': 'Destination',
   'dlp.detail.reason': 'Not looked at because',
   'dlp.detail.took': 'looked at in {took}',
+  'verb.dlp.read': 'opened protected data in',
   'verb.dlp.match': 'put protected data into',
   'verb.dlp.unscannable': 'wrote what cannot be looked at:',
   'verb.dlp.skipped': 'left out files:',
@@ -211,5 +212,8 @@ export const enDlp = {
   'verb.dlp.restore': 'put a file back:',
   'verb.dlp.remove': 'removed a file for good:',
   'policies.does.quarantine': 'moved this file away',
+  'policies.does.cut_network': 'cut this process off from the network',
+  'policies.guarantee.cut off before it could read': 'cut off before it could read',
+  'policies.guarantee.cut off soon after the read': 'cut off soon after the read',
   'policies.guarantee.moved away after it was written': 'moved away after it was written',
 } as const;

@@ -208,6 +208,7 @@ export const esDlp: Record<keyof typeof enDlp, string> = {
   'dlp.detail.destination': 'Destino',
   'dlp.detail.reason': 'No se examinó porque',
   'dlp.detail.took': 'examinado en {took}',
+  'verb.dlp.read': 'abrió datos protegidos en',
   'verb.dlp.match': 'puso datos protegidos en',
   'verb.dlp.unscannable': 'escribió algo que no se puede examinar:',
   'verb.dlp.skipped': 'omitió archivos:',
@@ -215,5 +216,8 @@ export const esDlp: Record<keyof typeof enDlp, string> = {
   'verb.dlp.restore': 'devolvió un archivo:',
   'verb.dlp.remove': 'eliminó un archivo para siempre:',
   'policies.does.quarantine': 'retirado este archivo',
+  'policies.does.cut_network': 'dejado sin red este proceso',
+  'policies.guarantee.cut off before it could read': 'sin red antes de poder leer',
+  'policies.guarantee.cut off soon after the read': 'sin red poco después de leer',
   'policies.guarantee.moved away after it was written': 'retirado después de escribirse',
 };

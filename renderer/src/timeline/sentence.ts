@@ -158,6 +158,7 @@ function dlpFound({ dlp }: EventJson): string | undefined {
 }
 
 const ROWS: Readonly<Record<string, Row>> = {
+  'dlp.read': { object: filePath, note: dlpFound },
   'dlp.match': { object: filePath, note: dlpFound },
   'dlp.unscannable': { object: filePath, note: dlpFound },
   'dlp.quarantine': { object: filePath, note: dlpFound },
