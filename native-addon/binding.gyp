@@ -80,6 +80,8 @@
         "src/dlp/patterns.cc",
         "src/dlp/patterns_binding.cc",
         "src/dlp/patterns_context.cc",
+        "src/dlp/patterns_filter.cc",
+        "src/dlp/patterns_numbers.cc",
         "src/dlp/patterns_secrets.cc",
         "src/dlp/validators.cc",
         "src/dlp/validators_national.cc",

@@ -98,7 +98,18 @@ void text(const std::vector<uint8_t>& input, uint32_t seed) {
   }
 }
 
-// Lines "KIND TEXT" with the number of the kind: 1 or 0 for each.
+// Whether a valid number begins as numberStart() says that numbers of its kind do.
+bool beginsAsSaid(NumberKind kind, const std::vector<uint8_t>& text) {
+  if (isDigitsOnly(kind)) return true;
+  const auto isDigit = [&](size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  size_t letters = 0, digits = 0;
+  while (letters < text.size() && !isDigit(letters)) letters++;
+  while (letters + digits < text.size() && isDigit(letters + digits)) digits++;
+  const NumberStart start = numberStart(kind);
+  return letters >= start.leastLetters && letters <= start.mostLetters && digits >= start.leastDigits && digits <= start.mostDigits;
+}
+
+// Lines "KIND TEXT" with the number of the kind: 1 or 0 for each; 2 for a valid one of another beginning.
 void numbers(const std::vector<uint8_t>& input) {
   json += '[';
   for (size_t i = 0; i < input.size();) {
@@ -108,7 +119,8 @@ void numbers(const std::vector<uint8_t>& input) {
     while (i < input.size() && input[i] != '\n') i++;
     const std::vector<uint8_t> text(input.begin() + begin, input.begin() + i);
     if (json.size() > 1) json += ',';
-    json += isValidNumber(static_cast<NumberKind>(kind), text.data(), text.size()) ? '1' : '0';
+    const NumberKind which = static_cast<NumberKind>(kind);
+    json += !isValidNumber(which, text.data(), text.size()) ? '0' : beginsAsSaid(which, text) ? '1' : '2';
     i++;
   }
   json += ']';

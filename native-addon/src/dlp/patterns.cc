@@ -15,42 +15,32 @@ constexpr size_t kBehind = 1024;   // before what is looked at: the context, a m
 constexpr size_t kAhead = 1536;    // behind what is looked at: the longest match and its context
 constexpr size_t kContext = 512;   // bytes each side in which words are sought
 constexpr size_t kLongest = 256;   // bytes of a match of an automaton
-constexpr size_t kGroups = 10;
+constexpr size_t kSlice = 32 * 1024;  // looked at together, so that it is still in the cache
 constexpr size_t kTrim = 64 * 1024;
 constexpr size_t kMaxDistinct = 4096;
 
-// The number of bytes of a separator that people put inside numbers; 0 if there is none at `at`.
-size_t separatorAt(const uint8_t* text, size_t length, size_t at) {
-  const uint8_t c = text[at];
-  if (c == ' ' || c == '-' || c == '.' || c == '/') return 1;
-  if (c == 0xC2 && at + 1 < length && text[at + 1] == 0xA0) return 2;  // no-break space
-  if (c == 0xE2 && at + 2 < length && text[at + 1] == 0x80) {
-    const uint8_t last = text[at + 2];
-    // figure, thin and narrow spaces; hyphens and dashes
-    if (last == 0x87 || last == 0x89 || last == 0xAF || (last >= 0x90 && last <= 0x93)) return 3;
+// What may stand in the local part of an address, and behind the @.
+struct AddressBytes {
+  bool local[256] = {}, domain[256] = {};
+  constexpr AddressBytes() {
+    for (int c = 0; c < 256; c++) {
+      const bool word = c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+      local[c] = word || c == '.' || c == '_' || c == '-' || c == '+' || c == '%' || c == '\'';
+      domain[c] = word || c == '-';
+    }
   }
-  if (c == 0xE3 && at + 2 < length && text[at + 1] == 0x80 && text[at + 2] == 0x80) return 3;  // ideographic space
-  return 0;
-}
+};
+constexpr AddressBytes kAddress;
 
-// A letter or digit at `at`, ASCII or full-width: its ASCII form and its bytes; 0 if there is none.
-inline uint8_t characterAt(const uint8_t* text, size_t length, size_t at, size_t* bytes) {
-  const uint8_t c = text[at];
-  *bytes = 1;
-  if (isAsciiAlnum(c)) return c;
-  if (c != 0xEF || at + 2 >= length || text[at + 1] < 0xBC) return 0;
-  *bytes = 3;
-  const uint8_t last = text[at + 2];
-  if (text[at + 1] == 0xBC && last >= 0x90 && last <= 0x99) return static_cast<uint8_t>('0' + (last - 0x90));
-  if (text[at + 1] == 0xBC && last >= 0xA1 && last <= 0xBA) return static_cast<uint8_t>('A' + (last - 0xA1));
-  if (text[at + 1] == 0xBD && last >= 0x81 && last <= 0x9A) return static_cast<uint8_t>('a' + (last - 0x81));
-  return 0;
-}
-
-class PatternDetector final : public Detector {
+class PatternDetector final : public Detector, private NumberSink {
  public:
   PatternDetector(std::shared_ptr<const PatternSet> set, uint32_t handle, bool portable)
-      : set_(std::move(set)), handle_(handle), portable_(portable), forward_(set_->forward, true), backward_(set_->backward, false) {
+      : set_(std::move(set)),
+        handle_(handle),
+        portable_(portable),
+        forward_(set_->forward, true),
+        backward_(set_->backward, false),
+        finder_(set_->numbers, portable) {
     std::random_device random;
     seed_ = static_cast<uint64_t>(random()) << 32 | random();
     totals_.resize(set_->rules.size());
@@ -60,9 +50,11 @@ class PatternDetector final : public Detector {
   void feed(const uint8_t* utf8, size_t n, const OffsetMap& map, Sink&) override {
     if (n == 0) return;
     trail_.add(map);
-    buffer_.insert(buffer_.end(), utf8, utf8 + n);
-    if (buffer_.size() > done_ + kAhead) process(buffer_.size() - kAhead);
-    trim();
+    for (size_t at = 0; at < n; at += kSlice) {
+      buffer_.insert(buffer_.end(), utf8 + at, utf8 + std::min(n, at + kSlice));
+      if (buffer_.size() > done_ + kAhead) process(buffer_.size() - kAhead);
+      trim();
+    }
   }
 
   void finish(Sink& sink) override {
@@ -103,8 +95,9 @@ class PatternDetector final : public Detector {
 
   void wipe() {
     if (!buffer_.empty()) explicit_bzero(buffer_.data(), buffer_.size());
-    explicit_bzero(&before_[0], before_.size());
-    explicit_bzero(&after_[0], after_.size());
+    explicit_bzero(&folded_[0], folded_.size());
+    explicit_bzero(&scratch_[0], scratch_.size());
+    finder_.wipe();
   }
 
   void trim() {
@@ -119,117 +112,31 @@ class PatternDetector final : public Detector {
 
   // Looks at every place below `limit`; behind it there are kAhead bytes, or the end.
   void process(size_t limit) {
-    if (set_->numbers) numbers(limit);
-    if (set_->secrets) secrets(limit);
-    if (set_->emails) emails(limit);
+    if (!set_->numbers.empty()) numberAt_ = finder_.find(buffer_.data(), buffer_.size(), numberAt_, limit, *this);
+    if (!set_->secrets.empty()) secrets(limit);
+    if (!set_->bySecret[static_cast<size_t>(SecretKind::kEmail)].empty()) emails(limit);
     if (!set_->forward.nodes.empty()) automata(limit);
     done_ = limit;
   }
 
-  void numbers(size_t limit) {
-    const uint8_t* text = buffer_.data();
-    const size_t length = buffer_.size();
-    size_t at = numberAt_;
-    while (at < limit) {
-      at = nextDigit(text, at, limit, portable_);
-      if (at >= limit) break;
-      size_t width;
-      if (text[at] == 0xEF) {
-        const uint8_t wide = characterAt(text, length, at, &width);
-        if (wide == 0) {
-          at++;
-          continue;
-        }
-      }
-      at = numberAround(text, length, at, limit);
-    }
-    numberAt_ = std::max(at, limit);
-  }
+  bool wants(uint8_t rule, size_t begin) const override { return base_ + begin >= totals_[rule].endsAt; }
 
-  // The digit at `digit` is the first of its group. Returns where to go on.
-  size_t numberAround(const uint8_t* text, size_t length, size_t digit, size_t limit) {
-    size_t start = digit, bytes;
-    while (start > 0 && digit - start < 64 && isAsciiAlnum(text[start - 1])) start--;
-    // Full-width letters and digits before it.
-    while (start >= 3 && digit - start < 64 && text[start - 3] == 0xEF && characterAt(text, length, start - 3, &bytes) != 0) start -= 3;
-    bool tooLong = digit - start >= 64;
-    size_t end = digit;
-    while (end < length && (!tooLong || end < limit)) {
-      if (characterAt(text, length, end, &bytes) == 0) break;
-      end += bytes;
-      if (end - start > 108) tooLong = true;
-    }
-    if (tooLong) return end;
-    // A group of letters before may belong to it: "QQ 12 34 56 C".
-    if (start > 1 && separatorAt(text, length, start - 1) == 1) {
-      size_t letters = start - 1;
-      while (letters > 0 && start - 1 - letters < 7 && isAsciiAlnum(text[letters - 1]) && !isAsciiDigit(text[letters - 1])) letters--;
-      const size_t count = start - 1 - letters;
-      if (count >= 1 && count <= 6 && (letters == 0 || !isWordByte(text[letters - 1]))) candidates(text, length, letters);
-    }
-    if (start == 0 || !isWordByte(text[start - 1]) || text[start - 1] >= 0x80) candidates(text, length, start);
-    return end;
-  }
-
-  // Every run of groups from `start` on, against the rules for numbers of that length.
-  void candidates(const uint8_t* text, size_t length, size_t start) {
-    uint8_t compact[40];
-    struct End {
-      size_t compact, text;
-      bool digits, lower;
-      uint8_t separators;  // different ones so far
-    } ends[kGroups];
-    size_t groups = 0, n = 0, at = start, bytes;
-    bool digits = true, lower = false;
-    uint8_t kinds[3] = {0, 0, 0}, separators = 0;
-    while (groups < kGroups) {
-      const size_t groupStart = n;
-      while (at < length && n < sizeof compact) {
-        const uint8_t c = characterAt(text, length, at, &bytes);
-        if (c == 0) break;
-        digits = digits && isAsciiDigit(c);
-        lower = lower || (c >= 'a' && c <= 'z');
-        compact[n++] = c >= 'a' && c <= 'z' ? static_cast<uint8_t>(c - 32) : c;
-        at += bytes;
+  void number(uint8_t index, const NumberMatch& match) override {
+    const PatternRule& rule = set_->rules[index];
+    float confidence = rule.plain;
+    if (match.groups > 1) {
+      bool grouped = false;
+      for (const auto& grouping : rule.groupings) {
+        if (grouping.size() != match.groups) continue;
+        bool same = true;
+        for (size_t k = 0; k < match.groups && same; k++) same = match.groupEnds[k] - (k > 0 ? match.groupEnds[k - 1] : 0) == grouping[k];
+        grouped = grouped || same;
       }
-      if (n == groupStart || n > 34) break;
-      ends[groups++] = {n, at, digits, lower, separators};
-      if (at >= length) break;
-      const size_t width = separatorAt(text, length, at);
-      if (width == 0 || at + width >= length) break;
-      const uint8_t kind = width == 1 ? text[at] : text[at + width - 1];
-      if (std::find(kinds, kinds + 3, kind) == kinds + 3) {
-        if (separators == 3) break;
-        kinds[separators++] = kind;
-      }
-      at += width;
+      confidence = grouped ? rule.grouped : rule.plain * 0.5f;
     }
-    bool done[PatternSet::kMaxRules] = {};
-    for (size_t g = groups; g-- > 0;) {
-      const End& end = ends[g];
-      for (const uint8_t index : set_->byLength[end.compact]) {
-        if (done[index]) continue;
-        const PatternRule& rule = set_->rules[index];
-        if (!end.digits && isDigitsOnly(rule.number)) continue;
-        if (!isValidNumber(rule.number, compact, end.compact)) continue;
-        done[index] = true;
-        float confidence = rule.plain;
-        if (g > 0) {
-          bool grouped = false;
-          for (const auto& grouping : rule.groupings) {
-            if (grouping.size() != g + 1) continue;
-            bool same = true;
-            for (size_t k = 0; k <= g && same; k++) same = ends[k].compact - (k > 0 ? ends[k - 1].compact : 0) == grouping[k];
-            grouped = grouped || same;
-          }
-          confidence = grouped ? rule.grouped : rule.plain * 0.5f;
-        }
-        if (end.lower && rule.number != NumberKind::kIban) confidence *= 0.8f;
-        confidence *= beside(text, length, start, end.text);
-        found(index, start, end.text, confidence, compact, end.compact);
-      }
-    }
-    explicit_bzero(compact, sizeof compact);
+    if (match.lower && rule.number != NumberKind::kIban) confidence *= 0.8f;
+    confidence *= beside(buffer_.data(), buffer_.size(), match.begin, match.end);
+    found(index, match.begin, match.end, confidence, match.compact, match.length);
   }
 
   // Less sure where the match is a part of something longer: a decimal, an identifier, a date.
@@ -249,10 +156,10 @@ class PatternDetector final : public Detector {
     const size_t length = buffer_.size();
     size_t at = secretAt_;
     while (at < limit) {
-      at = nextSecretAnchor(text, at, length, portable_);
+      at = set_->secrets.next(text, at, limit, length, portable_);
       if (at >= limit) break;
       SecretMatch match;
-      if (secretAt(text, length, at, &match))
+      if (set_->secrets.at(text, length, at, &match))
         for (const uint8_t index : set_->bySecret[static_cast<size_t>(match.kind)])
           found(index, match.begin, match.end, match.confidence, text + match.begin, match.end - match.begin);
       at++;
@@ -268,22 +175,17 @@ class PatternDetector final : public Detector {
       const void* sign = memchr(text + at, '@', limit - at);
       if (sign == nullptr) break;
       at = static_cast<size_t>(static_cast<const uint8_t*>(sign) - text);
-      const auto local = [](uint8_t c) { return isWordByte(c) || c == '.' || c == '_' || c == '-' || c == '+' || c == '%' || c == '\''; };
       size_t begin = at, end = at + 1, dots = 0, label = 0;
-      while (begin > 0 && at - begin < 64 && local(text[begin - 1])) begin--;
+      while (begin > 0 && at - begin < 64 && kAddress.local[text[begin - 1]]) begin--;
       while (begin < at && (text[begin] == '.' || text[begin] == '\'' || text[begin] == '-')) begin++;
-      while (end < length && end - at < 254 && (isWordByte(text[end]) || text[end] == '-' || (text[end] == '.' && label > 0))) {
+      while (end < length && end - at < 254 && (kAddress.domain[text[end]] || (text[end] == '.' && label > 0))) {
         if (text[end] == '.') dots++, label = 0;
         else label++;
         end++;
       }
       if (label == 0 && end > at + 1) end--, dots--, label = 2;  // a full stop behind it
       if (begin < at && dots > 0 && label >= 2) {
-        std::string folded;
-        appendLower(text + begin, end - begin, &folded);
-        for (const uint8_t index : set_->bySecret[static_cast<size_t>(SecretKind::kEmail)])
-          found(index, begin, end, set_->rules[index].plain, reinterpret_cast<const uint8_t*>(folded.data()), folded.size());
-        explicit_bzero(&folded[0], folded.size());
+        for (const uint8_t index : set_->bySecret[static_cast<size_t>(SecretKind::kEmail)]) found(index, begin, end, set_->rules[index].plain, nullptr, 0);
       }
       at++;
     }
@@ -293,19 +195,13 @@ class PatternDetector final : public Detector {
   void automata(size_t limit) {
     const uint8_t* text = buffer_.data();
     const size_t length = buffer_.size();
-    for (size_t at = done_; at < limit; at++) {
-      const std::vector<uint32_t>* ended = forward_.step(text[at]);
-      if (ended == nullptr) continue;
-      for (const uint32_t index : *ended) {
+    for (size_t end = done_; (end = forward_.run(text, end, limit, length, portable_)) <= limit;) {
+      for (const uint32_t index : forward_.ended()) {
         const PatternRule& rule = set_->rules[index];
-        const size_t end = at + 1;
         if (rule.wholeWord && isSpacedLetter(text, length, end) && isSpacedLetterBefore(text, end)) continue;
         const size_t begin = beginOf(text, end, index, rule.wholeWord);
         if (begin == end) continue;
-        std::string folded;
-        appendLower(text + begin, end - begin, &folded);
-        found(static_cast<uint8_t>(index), begin, end, rule.plain, reinterpret_cast<const uint8_t*>(folded.data()), folded.size());
-        explicit_bzero(&folded[0], folded.size());
+        found(static_cast<uint8_t>(index), begin, end, rule.plain, nullptr, 0);
       }
     }
   }
@@ -324,29 +220,32 @@ class PatternDetector final : public Detector {
     return best;
   }
 
+  // `value`: the characters by which it differs from others; nullptr for those of the text in lower case.
   void found(uint8_t index, size_t begin, size_t end, float confidence, const uint8_t* value, size_t valueLength) {
     const PatternRule& rule = set_->rules[index];
     Total& total = totals_[index];
     // Matches of a rule do not overlap: the first counts.
     if (base_ + begin < total.endsAt) return;
     if (confidence < rule.inContext && !rule.context.empty()) {
-      before_.clear();
-      after_.clear();
       const size_t from = begin > kContext ? begin - kContext : 0;
       const size_t to = std::min(buffer_.size(), end + kContext);
-      appendLower(buffer_.data() + from, begin - from, &before_);
-      appendLower(buffer_.data() + end, to - end, &after_);
-      if (hasContext(before_, after_, rule.context, rule.withinTokens)) confidence = rule.inContext;
+      if (set_->contexts[index].near(buffer_.data(), from, begin, end, to, rule.withinTokens, portable_, &scratch_)) confidence = rule.inContext;
     }
     if (confidence < rule.minConfidence) return;
     total.endsAt = base_ + end;
-    const uint64_t offset = trail_.at(base_ + begin);
     if (total.count++ == 0) {
-      total.offset = offset;
-      total.length = static_cast<uint32_t>(trail_.at(base_ + end) - offset);
+      total.offset = trail_.at(base_ + begin);
+      total.length = static_cast<uint32_t>(trail_.at(base_ + end) - total.offset);
     }
     total.confidence = std::max(total.confidence, confidence);
-    if (total.distinct.size() < kMaxDistinct) {
+    // How many more there are does not matter.
+    if (total.distinct.size() < rule.minCount) {
+      if (value == nullptr) {
+        folded_.clear();
+        appendLower(buffer_.data() + begin, end - begin, &folded_);
+        value = reinterpret_cast<const uint8_t*>(folded_.data());
+        valueLength = folded_.size();
+      }
       uint64_t hash = seed_;
       for (size_t i = 0; i < valueLength; i++) hash = (hash ^ value[i]) * 0x9E3779B97F4A7C15ull, hash ^= hash >> 29;
       total.distinct.insert(hash);
@@ -363,7 +262,8 @@ class PatternDetector final : public Detector {
   size_t done_ = 0;              // places of the buffer below it were looked at
   size_t numberAt_ = 0, secretAt_ = 0, emailAt_ = 0;
   std::vector<Total> totals_;
-  std::string before_, after_;
+  NumberFinder finder_;
+  std::string folded_, scratch_;
   uint64_t seed_ = 0;
 };
 
@@ -381,16 +281,20 @@ void PatternSet::prepare() {
   for (size_t i = 0; i < rules.size(); i++) {
     const PatternRule& rule = rules[i];
     const uint8_t index = static_cast<uint8_t>(i);
+    contexts.emplace_back(rule.context);
+    // A rule that asks for more than any hit can have need not be looked for. (Secrets say themselves how sure they are.)
+    const float most = std::max({rule.plain, rule.grouped, rule.context.empty() ? 0 : rule.inContext});
+    const bool own = rule.what == PatternRule::kSecret && rule.secret != SecretKind::kEmail;
+    if (most < rule.minConfidence && !own) continue;
     if (rule.what == PatternRule::kNumber) {
-      size_t shortest, longest;
-      numberLengths(rule.number, &shortest, &longest);
-      for (size_t length = shortest; length <= longest && length < 35; length++) byLength[length].push_back(index);
-      numbers = true;
+      numbers.add(index, rule.number);
     } else if (rule.what == PatternRule::kSecret) {
       bySecret[static_cast<size_t>(rule.secret)].push_back(index);
-      (rule.secret == SecretKind::kEmail ? emails : secrets) = true;
+      secrets.add(rule.secret);
     }
   }
+  secrets.prepare();
+  forward.prepare();
 }
 
 std::unique_ptr<Detector> PatternSet::detector(uint32_t handle, bool portable) const {

@@ -16,6 +16,9 @@
 
 #include "dlp/automaton.h"
 #include "dlp/detector.h"
+#include "dlp/patterns_context.h"
+#include "dlp/patterns_filter.h"
+#include "dlp/patterns_numbers.h"
 #include "dlp/validators.h"
 
 namespace sentinel::dlp {
@@ -53,6 +56,29 @@ struct PatternRule {
   bool wholeWord = true;  // automata: no letter or digit beside the match
 };
 
+struct SecretMatch {
+  size_t begin = 0, end = 0;
+  float confidence = 0;
+  SecretKind kind = SecretKind::kEmail;
+};
+
+// Which secrets are sought, by how they begin.
+class SecretPlan {
+ public:
+  void add(SecretKind kind);
+  // To be called once, when all are added.
+  void prepare();
+  bool empty() const { return anchors_.empty(); }
+  // Next place of text[from, to) where one may begin; `to` if there is none.
+  size_t next(const uint8_t* text, size_t from, size_t to, size_t length, bool portable) const { return filter_.next(text, from, to, length, portable); }
+  // Whether a secret's name or first characters stand at `at` of text[0, length), and the secret behind them.
+  bool at(const uint8_t* text, size_t length, size_t at, SecretMatch* match) const;
+
+ private:
+  std::vector<uint8_t> anchors_;
+  PlaceFilter filter_;
+};
+
 class PatternSet final : public Source, public std::enable_shared_from_this<PatternSet> {
  public:
   static constexpr size_t kMaxRules = 255;
@@ -64,22 +90,11 @@ class PatternSet final : public Source, public std::enable_shared_from_this<Patt
 
   std::vector<PatternRule> rules;
   Nfa forward, backward;
-  std::vector<uint8_t> byLength[35];           // number rules by characters
+  // Made by prepare().
+  NumberPlan numbers;
+  SecretPlan secrets;
   std::vector<uint8_t> bySecret[static_cast<size_t>(SecretKind::kCount)];
-  bool numbers = false, secrets = false, emails = false;
+  std::vector<ContextWords> contexts;  // by rule
 };
-
-struct SecretMatch {
-  size_t begin = 0, end = 0;
-  float confidence = 0;
-  SecretKind kind = SecretKind::kEmail;
-};
-// Whether a secret's name or first characters stand at `at` of text[0, length), and the secret behind them.
-bool secretAt(const uint8_t* text, size_t length, size_t at, SecretMatch* match);
-
-// Next place at or after `from` where a secret may begin; `length` if there is none.
-size_t nextSecretAnchor(const uint8_t* text, size_t from, size_t length, bool portable);
-// Next ASCII digit or lead byte of a full-width one.
-size_t nextDigit(const uint8_t* text, size_t from, size_t length, bool portable);
 
 }  // namespace sentinel::dlp

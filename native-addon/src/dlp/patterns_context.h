@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "dlp/patterns_filter.h"
+
 namespace sentinel::dlp {
 
 inline bool isAsciiDigit(uint8_t c) { return c >= '0' && c <= '9'; }
@@ -31,7 +33,21 @@ inline bool isSpacedLetterBefore(const uint8_t* text, size_t at) {
 // Appends text[0, n) in lower case: ASCII, Latin-1, Greek and Cyrillic; the number of bytes stays the same.
 void appendLower(const uint8_t* text, size_t n, std::string* out);
 
-// Whether one of `words` (lower case) stands in `before` or `after` with at most `tokens` words between it and the match.
-bool hasContext(const std::string& before, const std::string& after, const std::vector<std::string>& words, uint32_t tokens);
+// The words that make hits of one rule sure, in lower case. Never changes once made; shared by threads.
+class ContextWords {
+ public:
+  explicit ContextWords(const std::vector<std::string>& words);
+  // Whether one of them stands in text[from, begin) or text[end, to) with at most `tokens` words between it and the
+  // match at [begin, end). `scratch` is overwritten.
+  bool near(const uint8_t* text, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, bool portable, std::string* scratch) const;
+
+ private:
+  bool stands(const uint8_t* text, size_t length, size_t at, std::string* scratch, size_t* behind) const;
+
+  std::vector<std::string> words_;
+  std::vector<uint16_t> byFirst_[256];
+  size_t longest_ = 0;
+  PlaceFilter filter_;
+};
 
 }  // namespace sentinel::dlp

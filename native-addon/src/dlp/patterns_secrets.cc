@@ -1,12 +1,9 @@
 // Keys and tokens: found by how they begin, then checked character by character and by their checksum if they have one.
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
 #include "dlp/patterns.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace sentinel::dlp {
 namespace {
@@ -23,7 +20,6 @@ struct Anchor {
   std::string_view text;
   SecretKind kind;
 };
-// The first three bytes are what the scan looks for.
 constexpr Anchor kAnchors[] = {
     {"AKIA", SecretKind::kAwsAccessKey},      {"ASIA", SecretKind::kAwsAccessKey},
     {"ABIA", SecretKind::kAwsAccessKey},      {"ACCA", SecretKind::kAwsAccessKey},
@@ -42,26 +38,7 @@ constexpr Anchor kAnchors[] = {
     {"xoxe.", SecretKind::kSlackToken},       {"hooks.slack.com/services/", SecretKind::kSlackWebhook},
     {"sk_live_", SecretKind::kStripeKey},     {"rk_live_", SecretKind::kStripeKey},
 };
-
-// Three nibble filters: bit b of a byte is set where an anchor of bucket b may have this byte at this place.
-struct Filters {
-  alignas(16) uint8_t low[3][16] = {}, high[3][16] = {};
-  uint8_t byte[3][256] = {};
-  constexpr Filters() {
-    int number = 0;
-    for (const Anchor& anchor : kAnchors) {
-      const uint8_t bit = static_cast<uint8_t>(1 << (number++ * 8 / static_cast<int>(sizeof kAnchors / sizeof kAnchors[0])));
-      for (int i = 0; i < 3; i++) {
-        const uint8_t c = static_cast<uint8_t>(anchor.text[static_cast<size_t>(i)]);
-        low[i][c & 15] |= bit;
-        high[i][c >> 4] |= bit;
-      }
-    }
-    for (int i = 0; i < 3; i++)
-      for (int c = 0; c < 256; c++) byte[i][c] = low[i][c & 15] & high[i][c >> 4];
-  }
-};
-constexpr Filters kFilters;
+constexpr uint8_t kAnchorCount = sizeof kAnchors / sizeof kAnchors[0];
 
 // Bytes from `at` on, at most `most`, for which `is` holds.
 template <typename Is>
@@ -171,11 +148,27 @@ bool slack(Text text, size_t length, size_t at, SecretMatch* match) {
 
 }  // namespace
 
-bool secretAt(const uint8_t* text, size_t length, size_t at, SecretMatch* match) {
+void SecretPlan::add(SecretKind kind) {
+  for (uint8_t i = 0; i < kAnchorCount; i++)
+    if (kAnchors[i].kind == kind) anchors_.push_back(i);
+}
+
+void SecretPlan::prepare() {
+  std::sort(anchors_.begin(), anchors_.end());
+  anchors_.erase(std::unique(anchors_.begin(), anchors_.end()), anchors_.end());
+  // The first three bytes are what the scan looks for.
+  for (size_t i = 0; i < anchors_.size(); i++)
+    for (size_t place = 0; place < PlaceFilter::kPlaces; place++)
+      filter_.allow(static_cast<int>(i * PlaceFilter::kBuckets / anchors_.size()), static_cast<int>(place), static_cast<uint8_t>(kAnchors[anchors_[i]].text[place]));
+  filter_.prepare();
+}
+
+bool SecretPlan::at(const uint8_t* text, size_t length, size_t at, SecretMatch* match) const {
   const bool inside = at > 0 && (isAlnum(text[at - 1]) || text[at - 1] == '_');
-  for (const Anchor& anchor : kAnchors) {
+  for (const uint8_t index : anchors_) {
+    const Anchor& anchor = kAnchors[index];
     const size_t name = anchor.text.size();
-    if (length - at < name || std::memcmp(text + at, anchor.text.data(), name) != 0) continue;
+    if (text[at] != static_cast<uint8_t>(anchor.text[0]) || length - at < name || std::memcmp(text + at, anchor.text.data(), name) != 0) continue;
     // A token begins where a word does; a name may be part of a longer one.
     if (inside && anchor.kind != SecretKind::kAwsSecretKey && anchor.kind != SecretKind::kSlackWebhook) continue;
     const size_t body = at + name;
@@ -221,72 +214,6 @@ bool secretAt(const uint8_t* text, size_t length, size_t at, SecretMatch* match)
     }
   }
   return false;
-}
-
-#if defined(__x86_64__)
-namespace {
-
-__attribute__((target("avx2"))) size_t nextSecretAvx2(const uint8_t* text, size_t from, size_t length) {
-  const __m256i nibble = _mm256_set1_epi8(15);
-  __m256i low[3], high[3];
-  for (int i = 0; i < 3; i++) {
-    low[i] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kFilters.low[i])));
-    high[i] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kFilters.high[i])));
-  }
-  size_t i = from;
-  for (; i + 34 <= length; i += 32) {
-    __m256i all = _mm256_set1_epi8(-1);
-    for (int k = 0; k < 3; k++) {
-      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + i + k));
-      const __m256i byLow = _mm256_shuffle_epi8(low[k], _mm256_and_si256(bytes, nibble));
-      const __m256i byHigh = _mm256_shuffle_epi8(high[k], _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
-      all = _mm256_and_si256(all, _mm256_and_si256(byLow, byHigh));
-    }
-    const uint32_t none = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(all, _mm256_setzero_si256())));
-    if (none != 0xFFFFFFFF) return i + static_cast<size_t>(__builtin_ctz(~none));
-  }
-  return i;
-}
-
-__attribute__((target("avx2"))) size_t nextDigitAvx2(const uint8_t* text, size_t from, size_t length) {
-  const __m256i zero = _mm256_set1_epi8('0'), nine = _mm256_set1_epi8(9), wide = _mm256_set1_epi8(static_cast<char>(0xEF));
-  size_t i = from;
-  for (; i + 32 <= length; i += 32) {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + i));
-    const __m256i shifted = _mm256_sub_epi8(bytes, zero);
-    const __m256i digit = _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, nine), shifted);
-    const uint32_t mask = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(digit, _mm256_cmpeq_epi8(bytes, wide))));
-    if (mask != 0) return i + static_cast<size_t>(__builtin_ctz(mask));
-  }
-  return i;
-}
-
-const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
-
-}  // namespace
-#endif
-
-size_t nextSecretAnchor(const uint8_t* text, size_t from, size_t length, bool portable) {
-  size_t i = from;
-  for (;;) {
-#if defined(__x86_64__)
-    if (kHasAvx2 && !portable) i = nextSecretAvx2(text, i, length);
-#endif
-    const size_t end = length - i < 34 ? length : i + 32;
-    for (; i + 3 <= length && i < end; i++)
-      if (kFilters.byte[0][text[i]] & kFilters.byte[1][text[i + 1]] & kFilters.byte[2][text[i + 2]]) return i;
-    if (end == length || i + 3 > length) return length;
-  }
-}
-
-size_t nextDigit(const uint8_t* text, size_t from, size_t length, bool portable) {
-  size_t i = from;
-#if defined(__x86_64__)
-  if (kHasAvx2 && !portable) i = nextDigitAvx2(text, i, length);
-#endif
-  for (; i < length; i++)
-    if (isDigit(text[i]) || text[i] == 0xEF) return i;
-  return length;
 }
 
 }  // namespace sentinel::dlp

@@ -8,7 +8,8 @@ namespace sentinel::dlp {
 namespace {
 
 bool card(Text text, size_t length) {
-  if (length < 12 || length > 19) return false;
+  // No brand begins with another digit.
+  if (length < 12 || length > 19 || text[0] < '2' || text[0] == '7' || text[0] == '9') return false;
   const uint64_t two = number(text, 0, 2), three = number(text, 0, 3), four = number(text, 0, 4), six = number(text, 0, 6);
   const bool to19 = length >= 16;
   bool known = false;
@@ -57,6 +58,7 @@ const Country* country(Text text) {
 
 bool iban(Text text, size_t length) {
   if (length < 15 || length > 34 || !letters(text, 0, 2) || !digits(text, 2, 4)) return false;
+  if (length != ibanLength(text[0], text[1])) return false;
   const Country* known = country(text);
   if (known == nullptr) return false;
   size_t at = 4;
@@ -221,6 +223,30 @@ void numberLengths(NumberKind kind, size_t* shortest, size_t* longest) {
 }
 
 bool isDigitsOnly(NumberKind kind) { return shapeOf(kind).digitsOnly; }
+
+NumberStart numberStart(NumberKind kind) {
+  switch (kind) {
+    case NumberKind::kIban: return {2, 2, 2, 34};
+    case NumberKind::kUsDea: return {1, 2, 7, 8};
+    case NumberKind::kUsMbi: return {0, 0, 1, 1};
+    case NumberKind::kIcd10: return {1, 1, 1, 6};
+    case NumberKind::kEsDni: return {0, 0, 8, 8};
+    case NumberKind::kEsNie: return {1, 1, 7, 7};
+    case NumberKind::kUkNino: return {2, 2, 6, 6};
+    case NumberKind::kFrNir: return {0, 0, 5, 15};
+    // Letters may stand for digits.
+    case NumberKind::kItCodiceFiscale: return {6, 16, 0, 5};
+    case NumberKind::kInPan: return {5, 5, 4, 4};
+    case NumberKind::kCnResident: return {0, 0, 17, 18};
+    case NumberKind::kFiHetu: return {0, 0, 6, 10};
+    case NumberKind::kMxCurp: return {4, 4, 6, 6};
+    case NumberKind::kIePps: return {0, 0, 7, 7};
+    default: {
+      const Shape shape = shapeOf(kind);
+      return {0, 0, shape.shortest, shape.longest};
+    }
+  }
+}
 
 bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length) {
   const Shape shape = shapeOf(kind);

@@ -57,6 +57,13 @@ bool isValidNumber(NumberKind kind, const uint8_t* text, size_t length);
 void numberLengths(NumberKind kind, size_t* shortest, size_t* longest);
 bool isDigitsOnly(NumberKind kind);
 
+// How many letters every valid number of a kind begins with, and how many digits follow before the next letter or the
+// end: the cheap half of the validators of kinds that have letters.
+struct NumberStart {
+  uint8_t leastLetters, mostLetters, leastDigits, mostDigits;
+};
+NumberStart numberStart(NumberKind kind);
+
 // What tables of protected values ask for: check digits and areas, whatever the length or structure.
 
 // The check of ISO/IEC 7812: `digits` are ASCII.
