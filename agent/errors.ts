@@ -36,6 +36,7 @@ const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up: free some space, then start again',
   ENOTDIR: 'a part of the path is a file: choose another place with --data',
   ENOENT: 'check the path',
+  EISDIR: 'name a file, not a folder',
   EMFILE: 'too many open files: raise the limit (ulimit -n)',
 };
 

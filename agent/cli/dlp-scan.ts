@@ -116,12 +116,22 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
   });
   if (positionals.length === 0)
     throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
+  if (!values.index && !values.rules)
+    throw new UsageError('say what to look for', 'give an index with --index, or rules with --rules');
   const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
   const dataDir = dataDirOf(values);
   const sources: NamedSource[] = [];
   const keys = values.index ? keysOf(values.key, dataDir) : [];
-  for (const path of values.index ?? [])
-    sources.push(await openIndex({ path, keys, ...trustOf(values.trust, dataDir) }));
+  const named = new Map<string, string>();
+  for (const path of values.index ?? []) {
+    const source = await openIndex({ path, keys, ...trustOf(values.trust, dataDir) });
+    const { name } = source.info();
+    const other = named.get(name);
+    if (other !== undefined)
+      output.err(`sentinel: ${other} and ${path} are both named ${name}: findings do not tell which it is\n`);
+    named.set(name, path);
+    sources.push(source);
+  }
   for (const file of values.rules ?? [])
     sources.push(createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)));
   const engine = createEngine(sources, extractorWith());

@@ -3,23 +3,13 @@
  * one's place only when it is whole, signed and on the disk.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { DlpAddon, NativeDocumentBuilder, NativeDocumentReport } from '../../native-addon/dlp.ts';
 import { loadDlp } from '../../native-addon/index.ts';
 import { fromSystemError, SentinelError } from '../errors.ts';
 import { LICENCE_NOTICES } from './boilerplate.ts';
+import { startBuilding, type Building } from './building.ts';
 import type { Extract } from './engine.ts';
 import { signHeader } from './index-header.ts';
 
@@ -146,11 +136,10 @@ function replaceIndex(
   write: (fd: number) => NativeDocumentReport,
 ): { bytes: number; report: NativeDocumentReport } {
   const outPath = resolve(target.outPath);
-  const building = `${outPath}.building`;
-  let fd: number | undefined;
+  let building: Building | undefined;
   try {
-    rmSync(building, { force: true });
-    fd = openSync(building, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    building = startBuilding(outPath);
+    const { fd } = building;
     const report = write(fd);
     if (report.error !== '')
       throw new SentinelError(
@@ -163,18 +152,14 @@ function replaceIndex(
     const signed = signHeader(header, target.signer);
     addonOf().sealIndexHeader(signed, target.key);
     writeSync(fd, signed, 0, signed.length, 0);
-    fsyncSync(fd);
     const bytes = fstatSync(fd).size;
-    renameSync(building, outPath);
-    const folder = openSync(dirname(outPath), 'r');
-    fsyncSync(folder);
-    closeSync(folder);
+    building.put();
     return { bytes, report };
   } catch (error) {
-    rmSync(building, { force: true });
+    building?.discard();
     throw fromSystemError(error, 'write the index', outPath);
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    if (building) closeSync(building.fd);
   }
 }
 

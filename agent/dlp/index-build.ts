@@ -1,25 +1,16 @@
 /**
  * Builds an index from a table. The new file grows under another name in the same folder and takes the old one's place
  * only when it is whole, signed and on the disk: whatever ends the build, the index in force stays in force. A build
- * that was killed leaves `NAME.building`, which the next one starts over.
+ * that was killed leaves a file beside it, which the next one removes.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { NativeBuildReport } from '../../native-addon/dlp.ts';
 import { loadDlp } from '../../native-addon/index.ts';
 import { fromSystemError, SentinelError } from '../errors.ts';
+import { printable } from '../printable.ts';
+import { startBuilding, type Building } from './building.ts';
 import { signHeader } from './index-header.ts';
 import type { IndexSchema } from './schema.ts';
 
@@ -68,15 +59,6 @@ function openTable(path: string): number {
   );
 }
 
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /**
  * Builds `outPath`.
  * @throws SentinelError that names line and column, or what the system refused. The old index is then unchanged.
@@ -91,19 +73,11 @@ export async function buildIndex(options: BuildIndexOptions): Promise<BuildRepor
     );
   const { schema, csvPath, signer } = options;
   const outPath = resolve(options.outPath);
-  const building = `${outPath}.building`;
-  const target = lstatSync(outPath, { throwIfNoEntry: false });
-  if (target && !target.isFile())
-    throw new SentinelError(
-      'not_a_file',
-      `${outPath} is there and is not a file`,
-      'choose another name with --out',
-    );
   const csvFd = openTable(csvPath);
-  let outFd: number | undefined;
+  let building: Building | undefined;
   try {
-    rmSync(building, { force: true });
-    outFd = openSync(building, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    building = startBuilding(outPath);
+    const outFd = building.fd;
     const { fields, secondary, withinTokens, sameRow, name } = schema;
     const build = native.addon.buildIndex({
       csvFd,
@@ -129,23 +103,21 @@ export async function buildIndex(options: BuildIndexOptions): Promise<BuildRepor
       clearInterval(timer);
       options.signal?.removeEventListener('abort', onAbort);
     });
-    if (error) throw new BuildRefused(`${csvPath}: ${error}`, remedy, report);
+    if (error) throw new BuildRefused(`${csvPath}: ${printable(error)}`, printable(remedy), report);
     const header = Buffer.alloc(256);
     readSync(outFd, header, 0, header.length, 0);
     const signed = signHeader(header, signer);
     native.addon.sealIndexHeader(signed, options.key);
     writeSync(outFd, signed, 0, signed.length, 0);
-    fsyncSync(outFd);
     const bytes = fstatSync(outFd).size;
-    renameSync(building, outPath);
-    syncFolder(dirname(outPath));
+    building.put();
     return { ...report, bytes };
   } catch (error) {
-    rmSync(building, { force: true });
+    building?.discard();
     throw fromSystemError(error, 'write the index', outPath);
   } finally {
     closeSync(csvFd);
-    if (outFd !== undefined) closeSync(outFd);
+    if (building) closeSync(building.fd);
   }
 }
 

@@ -1,7 +1,18 @@
 import { deflateRawSync } from 'node:zlib';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   builtIndex,
@@ -137,7 +148,7 @@ describe('an index file', () => {
 describe('the builder', () => {
   const table = join(dir, 'table.csv');
   const out = join(dir, 'out.sdlp');
-  const build = async (csv: string, schema: ReturnType<typeof schemaOf>, strict = false) => {
+  const build = async (csv: string | Buffer, schema: ReturnType<typeof schemaOf>, strict = false) => {
     writeFileSync(table, csv);
     return await buildIndex({ schema, csvPath: table, outPath: out, key: KEY, signer: SIGNER, strict });
   };
@@ -179,7 +190,72 @@ describe('the builder', () => {
       message: expect.stringMatching(/line 3, column iban/) as string,
     });
     expect(readFileSync(out).equals(before)).toBe(true);
-    expect(existsSync(`${out}.building`)).toBe(false);
+    expect(readdirSync(dirname(out)).filter((name) => name.endsWith('.building'))).toEqual([]);
+  });
+
+  it('refuses a table of which it cannot tell the column, and says what to do', async () => {
+    const schema = schemaOf({ fields: [IBAN, NAME], secondary: 1 });
+    await expect(build(`iban,name,name\n${good},Anna,Bob`, schema)).rejects.toMatchObject({
+      message: expect.stringContaining('two columns "name"') as string,
+      remedy: 'rename one of them',
+    });
+    await expect(build(`iban;name\n${good};Anna`, schema)).rejects.toMatchObject({
+      remedy: expect.stringContaining('`delimiter: semicolon`') as string,
+    });
+    await expect(build(`\u001B[31miban\tname\n`, schema)).rejects.toMatchObject({
+      // What stands in the table gives no orders to the terminal.
+      remedy: expect.stringMatching(/^[^\u001B]*`delimiter: tab`/u) as string,
+    });
+  });
+
+  it('takes lines that end with a delimiter, and no cell that is not UTF-8', async () => {
+    const schema = schemaOf({ fields: [IBAN, NAME], secondary: 1 });
+    expect(await build(`iban,name\n${good},Anna,\n`, schema)).toMatchObject({ indexedRows: 1, badRows: 0 });
+    const latin1 = Buffer.from(`iban,name\n${good},Anna\nGB82WEST12345698765432,M\u00FCller\n`, 'latin1');
+    expect(await build(latin1, schema)).toMatchObject({
+      indexedRows: 1,
+      bad: [{ line: 3, column: 'name', problem: 'is not UTF-8', remedy: 'save the table as CSV in UTF-8' }],
+    });
+  });
+
+  it('replaces nothing but an index: not the table itself, nor what links to it', async () => {
+    const schema = schemaOf({ fields: [IBAN] });
+    const link = join(dir, 'link.sdlp');
+    writeFileSync(table, `iban\n${good}\n`);
+    linkSync(table, link);
+    for (const outPath of [table, link]) {
+      await expect(
+        buildIndex({ schema, csvPath: table, outPath, key: KEY, signer: SIGNER, strict: false }),
+      ).rejects.toMatchObject({ code: 'not_an_index', remedy: expect.stringContaining('--out') as string });
+    }
+    expect(readFileSync(table, 'utf8')).toBe(`iban\n${good}\n`);
+    rmSync(link);
+  });
+
+  it('lets builds to one place run at once: the last to end is in force, and whole', async () => {
+    const schema = schemaOf({ fields: [IBAN] });
+    const tables = [1, 2, 3].map((count) => {
+      const from = random(count);
+      const path = join(dir, `at-once-${count}.csv`);
+      writeFileSync(path, `iban\n${Array.from({ length: count * 3000 }, () => iban(from)).join('\n')}\n`);
+      return path;
+    });
+    await Promise.all(
+      tables.map(async (csvPath) => {
+        await buildIndex({ schema, csvPath, outPath: out, key: KEY, signer: SIGNER, strict: false });
+        expect((await openIndex({ path: out, keys: [KEY] })).info().rows % 3000).toBe(0);
+      }),
+    );
+    expect(readdirSync(dir).filter((name) => name.endsWith('.building'))).toEqual([]);
+  });
+
+  it('removes what a killed build left, and nothing of one that runs', async () => {
+    const { pid } = spawnSync('true');
+    const [gone, running] = [`${out}.${pid}-1.building`, `${out}.${process.ppid}-1.building`];
+    for (const path of [gone, running]) writeFileSync(path, 'part');
+    await build(`iban\n${good}\n`, schemaOf({ fields: [IBAN] }));
+    expect([existsSync(gone), existsSync(running)]).toEqual([false, true]);
+    rmSync(running);
   });
 
   it('refuses what could be tried out: lone SSNs, phones and short numbers, and says how to protect them', async () => {

@@ -12,6 +12,7 @@
 #include "dlp/csv.h"
 #include "dlp/edm_spill.h"
 #include "dlp/edm_write.h"
+#include "dlp/text.h"
 
 namespace sentinel::dlp {
 namespace {
@@ -46,6 +47,16 @@ struct Profile {
     return total;
   }
 };
+
+bool isUtf8(const std::string &cell) {
+  const auto *text = reinterpret_cast<const uint8_t *>(cell.data());
+  for (size_t at = 0; at < cell.size();) {
+    const int length = utf8Sequence(text + at, cell.size() - at);
+    if (length <= 0) return false;
+    at += static_cast<size_t>(length);
+  }
+  return true;
+}
 
 class Builder {
  public:
@@ -95,12 +106,18 @@ class Builder {
       size_t place = cells.size();
       for (size_t i = 0; i < cells.size(); ++i) {
         const size_t from = cells[i].find_first_not_of(" \t"), to = cells[i].find_last_not_of(" \t");
-        if (from != std::string::npos && cells[i].compare(from, to - from + 1, field.column) == 0) place = std::min(place, i);
+        if (from == std::string::npos || cells[i].compare(from, to - from + 1, field.column) != 0) continue;
+        if (place < cells.size()) return fail("the table has two columns \"" + field.column + "\"", "rename one of them"), false;
+        place = i;
       }
       if (place == cells.size()) {
         std::string names;
         for (const std::string &cell : cells) names += (names.empty() ? "" : ", ") + cell;
-        return fail("the table has no column \"" + field.column + "\"", "its first line names: " + names.substr(0, 300)), false;
+        std::string remedy = "its first line names: " + names.substr(0, 300);
+        for (const auto &[sign, name] : {std::pair(';', "semicolon"), std::pair('\t', "tab"), std::pair('|', "pipe"), std::pair(',', "comma")}) {
+          if (cells.size() == 1 && names.find(sign) != std::string::npos) remedy += std::string("; if it is cut at these, say `delimiter: ") + name + "` in the schema";
+        }
+        return fail("the table has no column \"" + field.column + "\"", remedy), false;
       }
       places->push_back(place);
     }
@@ -162,6 +179,8 @@ class Builder {
       }
       report_->rows = row;
       if (row >= UINT32_MAX) return fail("the table has more than 2^32 rows", "split it"), false;
+      // Some programs end each line with a delimiter.
+      if (cells.size() == columns_ + 1 && cells.back().empty()) cells.pop_back();
       if (cells.size() != columns_) {
         ++report_->badRows;
         if (!bad(row, csv.line(), "(row)", "has " + std::to_string(cells.size()) + " cells where the header has " + std::to_string(columns_),
@@ -203,7 +222,13 @@ class Builder {
         continue;
       }
       const char *remedy = "";
-      const char *problem = normalizeCell(field.type, cell, meta_.dates, &normal, &remedy);
+      const char *problem = nullptr;
+      if (isUtf8(cell)) {
+        problem = normalizeCell(field.type, cell, meta_.dates, &normal, &remedy);
+      } else {
+        problem = "is not UTF-8";
+        remedy = "save the table as CSV in UTF-8";
+      }
       if (!problem && field.primary) problem = weak(field, normal, &remedy);
       if (problem) {
         normal.clear();
