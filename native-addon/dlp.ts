@@ -33,7 +33,7 @@ export interface NativeDlpResult {
   unlisted: number;
 }
 
-/** Bytes that come piece by piece, in any pieces. One call at a time. */
+/** Bytes that come piece by piece, in any pieces. One call at a time; what is fed after finish() is the next stream. */
 export interface NativeDlpStream {
   /** Scans on the pool; the buffer must stay as it is until the promise resolves. */
   feed(bytes: Uint8Array): Promise<void>;

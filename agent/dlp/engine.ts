@@ -132,19 +132,19 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
     try {
       let members: number | undefined;
       if (extract && options.extract !== false) {
-        let stream: ReturnType<typeof scanner.stream> | undefined;
-        let current = '';
+        // One for all members, one after the other: a mailbox has a hundred thousand.
+        const stream = scanner.stream(limits);
+        let current: string | undefined;
         const onText = async (member: string, chunk: Buffer, last: boolean): Promise<void> => {
-          if (stream && member !== current) findings.add(await stream.finish(), current);
-          if (!stream || member !== current) stream = scanner.stream(limits);
+          if (current !== undefined && member !== current) findings.add(await stream.finish(), current);
           current = member;
           if (chunk.length > 0) await stream.feed(chunk);
           if (!last) return;
           findings.add(await stream.finish(), member);
-          stream = undefined;
+          current = undefined;
         };
         const told = await extract(fd, path, onText, options.signal, options.deadlineMs);
-        if (stream) findings.add(await stream.finish(), current);
+        if (current !== undefined) findings.add(await stream.finish(), current);
         if (told.outcome !== 'not_a_container') {
           members = told.members;
           if (told.outcome !== 'ok') findings.fail(told.outcome, told.reason ?? told.outcome);

@@ -105,9 +105,11 @@ class Compound {
     if (entry.size >= this.#cutoff) return this.#chain(entry.start, entry.size);
     const pieces: Buffer[] = [];
     let length = 0;
+    // No stream is longer than what holds them all; a chain that runs in a circle ends there.
+    const bound = Math.min(entry.size, this.#mini.length);
     for (
       let next = entry.start;
-      next < this.#miniFat.length && length < entry.size;
+      next < this.#miniFat.length && length < bound;
       next = this.#miniFat[next] ?? FREE
     ) {
       const piece = this.#mini.subarray(next * 64, next * 64 + 64);
@@ -115,7 +117,7 @@ class Compound {
       pieces.push(piece);
       length += piece.length;
     }
-    return Buffer.concat(pieces).subarray(0, entry.size);
+    return Buffer.concat(pieces).subarray(0, bound);
   }
 }
 

@@ -60,7 +60,7 @@ export function parseHeaderValue(given: string): HeaderValue {
   const raw = new Map<string, string>();
   const pairs = semicolon < 0 ? '' : text.slice(semicolon, semicolon + 8192);
   for (const [, name = '', quoted, bare] of pairs.matchAll(
-    /;\s*([\w*.!#$%&'+^`|~-]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))/g,
+    /;\s*([\w*.!#$%&'+^`|~-]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s;]*))/g,
   ))
     raw.set(name.toLowerCase(), quoted === undefined ? (bare ?? '') : quoted.replace(/\\(.)/g, '$1'));
   const parameters = new Map<string, string>();

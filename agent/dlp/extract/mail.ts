@@ -17,7 +17,8 @@ const PIECE = 32 * 1024;
 class Lines {
   readonly #extraction: Extraction;
   readonly #reader: ByteReader;
-  #boundaries: string[] = [];
+  /** Each as it parts and as it ends what it parts. */
+  #boundaries: { mark: string; last: string }[] = [];
   /** Whether messages follow each other, parted by lines `From …`. */
   readonly #mailbox: boolean;
   #continued = false;
@@ -36,7 +37,7 @@ class Lines {
   }
 
   push(boundary: string): void {
-    this.#boundaries.push(`--${boundary}`);
+    this.#boundaries.push({ mark: `--${boundary}`, last: `--${boundary}--` });
     this.stop = undefined;
   }
 
@@ -57,9 +58,9 @@ class Lines {
     if (line[0] === 45 && line[1] === 45) {
       const text = line.toString('latin1').trimEnd();
       for (let level = this.#boundaries.length - 1; level >= 0; level -= 1) {
-        const boundary = this.#boundaries[level] ?? '';
-        if (text !== boundary && text !== `${boundary}--`) continue;
-        this.stop = { level, closing: text !== boundary };
+        const boundary = this.#boundaries[level];
+        if (!boundary || (text !== boundary.mark && text !== boundary.last)) continue;
+        this.stop = { level, closing: text !== boundary.mark };
         return undefined;
       }
     } else if (this.#mailbox && line[0] === 70 && line.toString('latin1', 0, 5) === 'From ') {

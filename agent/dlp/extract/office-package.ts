@@ -156,7 +156,7 @@ async function startOf(bytes: Bytes, limit: number): Promise<string> {
 
 /** Name of the part whose content type ends so. */
 function partOf(types: string, ending: string): string | undefined {
-  for (const [tag] of types.matchAll(/<(?:\w+:)?Override\s[^>]{0,2048}>/g))
+  for (const [tag] of types.matchAll(/<(?:\w+:)?Override\s[^<>]{0,2048}>/g))
     if (attribute(tag, 'ContentType')?.endsWith(ending))
       return attribute(tag, 'PartName')?.replace(/^\//, '');
   return undefined;

@@ -51,9 +51,10 @@ function codePage(number: number): string {
 class RtfReader {
   readonly #extraction: Extraction;
   readonly #writer: TextWriter;
-  readonly #objects: Buffer[] = [];
-  #objectHex = '';
+  /** Bytes of objects, and how many there are. */
+  #objects: Buffer = Buffer.alloc(0);
   #objectBytes = 0;
+  #objectHex = '';
   #groups: Group[] = [];
   #group: Group = { skip: false, object: false, fallback: 1 };
   #depthBeyond = 0;
@@ -76,12 +77,12 @@ class RtfReader {
     this.#rest = text.slice(end);
   }
 
-  end(): Buffer[] {
+  end(): Buffer {
     this.#read(this.#rest, this.#rest.length);
     this.#flushBytes();
     this.#endObject();
     this.#writer.end();
-    return this.#objects;
+    return this.#objects.subarray(0, Math.min(this.#objectBytes, this.#objects.length));
   }
 
   #read(text: string, until: number): number {
@@ -204,10 +205,19 @@ class RtfReader {
     const even = hex.length - (hex.length % 2);
     const bytes = Buffer.from(hex.slice(0, even), 'hex');
     this.#objectHex = hex.slice(even);
-    this.#objectBytes += bytes.length;
-    if (this.#objectBytes <= MAX_OBJECT_BYTES) this.#objects.push(bytes);
-    else if (this.#objectBytes - bytes.length <= MAX_OBJECT_BYTES)
+    if (this.#objectBytes > MAX_OBJECT_BYTES) return;
+    const end = this.#objectBytes + bytes.length;
+    if (end > MAX_OBJECT_BYTES)
       this.#extraction.problem('too_large', 'objects inside RTF are too large to be held', '');
+    else if (end > this.#objects.length) {
+      const larger = Buffer.allocUnsafe(
+        Math.min(Math.max(end, this.#objects.length * 2, 4096), MAX_OBJECT_BYTES),
+      );
+      this.#objects.copy(larger, 0, 0, this.#objectBytes);
+      this.#objects = larger;
+    }
+    bytes.copy(this.#objects, this.#objectBytes);
+    this.#objectBytes = end;
   }
 
   #endObject(): void {
@@ -225,17 +235,16 @@ export async function readRtf(
   depth: number,
 ): Promise<void> {
   const reader = new RtfReader(extraction, new TextWriter(extraction, path));
-  let objects: Buffer[] = [];
+  let whole: Buffer = Buffer.alloc(0);
   try {
     for await (const piece of bytes) {
       extraction.tick(piece.length);
       reader.write(piece.toString('latin1'));
     }
   } finally {
-    objects = reader.end();
+    whole = reader.end();
   }
-  if (objects.length === 0) return;
-  const whole = Buffer.concat(objects);
+  if (whole.length === 0) return;
   extraction.spend(whole.length);
   const at = MAGICS.map((magic) => whole.indexOf(magic, 0, 'latin1')).filter((place) => place >= 0);
   const start = at.length > 0 ? Math.min(...at) : 0;

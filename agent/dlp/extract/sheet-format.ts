@@ -12,14 +12,14 @@ export function formatOfCode(code: string): NumberFormat {
     .replace(/"[^"]*"/g, '')
     .replace(/\\./g, '')
     .replace(/_./g, '')
-    .replace(/\[[^\]]*\]/g, '');
+    .replace(/\[[^[\]]*\]/g, '');
   if (/[dmyhs]/i.test(bare) && !/^general$/i.test(bare.trim())) return DATE;
   const pattern = first
     .replace(/"([^"]*)"/g, '$1')
     .replace(/\\(.)/g, '$1')
     .replace(/_./g, '')
     .replace(/\*./g, '')
-    .replace(/\[[^\]]*\]/g, '');
+    .replace(/\[[^[\]]*\]/g, '');
   // A fixed number of digits with separators: account numbers, postcodes, numbers of persons.
   if (/^[0#][0#\-/ ().:]*$/.test(pattern) && /0{3}|0.*[-/ ]+.*0/.test(pattern) && !/\.0*$/.test(pattern))
     return { kind: 'digits', pattern };

@@ -166,6 +166,22 @@ export interface LocalHeader {
   start: number;
 }
 
+/**
+ * Where the data of a listed entry starts, by the header before it; undefined where there is none. Names and extra fields
+ * are passed over: the directory's count, and a hundred thousand entries may share one header with the longest of names.
+ */
+export function findLocalData(
+  source: Source,
+  offset: number,
+): { start: number; encrypted: boolean } | undefined {
+  const fixed = source.read(offset, 30);
+  if (fixed.length < 30 || fixed.readUInt32LE(0) !== LOCAL) return undefined;
+  return {
+    start: offset + 30 + fixed.readUInt16LE(26) + fixed.readUInt16LE(28),
+    encrypted: (fixed.readUInt16LE(6) & 0x2041) !== 0,
+  };
+}
+
 /** The header before an entry's data; undefined where there is none. */
 export function readLocalHeader(source: Source, offset: number): LocalHeader | undefined {
   const fixed = source.read(offset, 30);

@@ -9,11 +9,14 @@ import { inflateMember, unpack } from './inflate.ts';
 import { readOfficePart, isOfficePart } from './office-part.ts';
 import { openPackage, readLeftStrings, type OfficePackage } from './office-package.ts';
 import { chunks, slice, type Source } from './source.ts';
-import { readDirectory, readLocalHeader, type LocalHeader, type ZipEntry } from './zip-directory.ts';
+import { findLocalData, readDirectory, readLocalHeader, type ZipEntry } from './zip-directory.ts';
 
 interface Placed {
   entry: ZipEntry;
-  local: LocalHeader;
+  /** Of its data. */
+  start: number;
+  /** By the header before it. */
+  encrypted: boolean;
   end: number;
 }
 
@@ -69,14 +72,14 @@ function refuseEncrypted(header: { encrypted: boolean; method: number }): void {
 async function readEntry(
   extraction: Extraction,
   source: Source,
-  { entry, local }: Placed,
+  { entry, start, encrypted }: Placed,
   office: OfficePackage | undefined,
   path: string,
   depth: number,
 ): Promise<void> {
   refuseEncrypted(entry);
-  if (local.encrypted) refuseEncrypted(local);
-  const data = slice(source, local.start, entry.packedBytes);
+  if (encrypted) refuseEncrypted({ encrypted, method: entry.method });
+  const data = slice(source, start, entry.packedBytes);
   if (data.size < entry.packedBytes) extraction.problem('malformed', 'it is cut short', path);
   const bytes = checked(extraction, open(extraction, entry.method, data, entry.bytes), entry);
   if (office && isOfficePart(entry.name)) await readOfficePart(extraction, bytes, path, entry.name, office);
@@ -98,8 +101,8 @@ function place(
   const placed: Placed[] = [];
   for (const entry of entries) {
     extraction.tick(256);
-    const local = readLocalHeader(source, entry.offset);
-    if (local) placed.push({ entry, local, end: local.start + entry.packedBytes });
+    const local = findLocalData(source, entry.offset);
+    if (local) placed.push({ entry, ...local, end: local.start + entry.packedBytes });
     else
       extraction.problem('malformed', 'there is no file where the directory says', inside(outer, entry.name));
   }
@@ -189,7 +192,7 @@ export async function readZip(
     return open(
       extraction,
       found.entry.method,
-      slice(source, found.local.start, found.entry.packedBytes),
+      slice(source, found.start, found.entry.packedBytes),
       found.entry.bytes,
     );
   });

@@ -90,10 +90,13 @@ class FileWorker final : public Napi::AsyncWorker {
   int fd_;
 };
 
+// Buffers, text and detectors go with the end of the stream, not when JavaScript collects its garbage: a mailbox is a
+// hundred thousand streams, of which the collector sees nothing but a few small objects.
 struct StreamState {
-  StreamState(const Sources &sources, Request given) : request(std::move(given)), scan(sources, request.limits) {}
+  StreamState(const Sources &given, Request asked) : sources(given), request(std::move(asked)) {}
+  Sources sources;
   Request request;
-  Scan scan;
+  std::unique_ptr<Scan> scan;  // between the first piece and the end
   bool busy = false;
 };
 
@@ -117,15 +120,17 @@ class StreamWorker final : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
-    if (last_) state_->scan.finish();
-    else state_->scan.feed(bytes_, length_);
+    if (last_) state_->scan->finish();
+    else state_->scan->feed(bytes_, length_);
   }
   void OnOK() override {
     state_->busy = false;
-    deferred_.Resolve(last_ ? resultOf(Env(), state_->scan).As<Napi::Value>() : Env().Undefined());
+    deferred_.Resolve(last_ ? resultOf(Env(), *state_->scan).As<Napi::Value>() : Env().Undefined());
+    if (last_) state_->scan.reset();
   }
   void OnError(const Napi::Error &error) override {
     state_->busy = false;
+    if (last_) state_->scan.reset();
     deferred_.Reject(error.Value());
   }
 
@@ -141,6 +146,7 @@ class StreamWorker final : public Napi::AsyncWorker {
 Napi::Value startPiece(const Napi::CallbackInfo &info, const std::shared_ptr<StreamState> &state, bool last) {
   Napi::Env env = info.Env();
   if (state->busy) throw Napi::Error::New(env, "the stream is busy: wait for the call before");
+  if (!state->scan) state->scan.reset(new Scan(state->sources, state->request.limits));
   if (!last && (info.Length() < 1 || !info[0].IsTypedArray())) throw Napi::TypeError::New(env, "feed needs bytes");
   auto *worker = new StreamWorker(env, state, last ? env.Undefined() : info[0], last);
   const Napi::Promise promise = worker->promise();
