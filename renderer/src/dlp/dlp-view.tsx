@@ -26,6 +26,8 @@ type State = Methods['dlp.indexes']['result'];
 export interface DlpPageData {
   state: State;
   hits: EventPage;
+  /** What the hits answer: other words are shown at once, also under the pointer. */
+  asked?: string;
   unscannable: EventPage;
   quarantine: DlpQuarantineJson[];
   /** Newest first. */
@@ -88,7 +90,7 @@ export function DlpPage({
       ) : null}
       {hasIndex || hasPast ? (
         <>
-          <Hits page={hits} />
+          <Hits page={hits} asked={data.asked ?? ''} />
           <Unscannable page={unscannable} />
           <QuarantineTable entries={quarantine} canAct={privileged} changed={changed} />
         </>
@@ -120,7 +122,7 @@ async function load(filter: string, pages: number, signal: AbortSignal): Promise
     agent().call('dlp.quarantine.list', {}, signal),
     agent().call('dlp.scan.list', {}, signal),
   ]);
-  return { state, hits, unscannable, quarantine: entries, scans };
+  return { state, hits, asked: `${pages} ${filter}`, unscannable, quarantine: entries, scans };
 }
 
 const isOpen = ({ endedMs }: DlpScanJson): boolean => endedMs === undefined;

@@ -163,10 +163,10 @@ function Filter() {
   );
 }
 
-export function Hits({ page }: { page: EventPage }) {
+export function Hits({ page, asked }: { page: EventPage; asked: string }) {
   const { way, sort, filter, pages } = useDlp();
   const stamp = `${page.events[0]?.eventId ?? ''} ${page.events.length}`;
-  const { shown, waits, release, hold } = useHeld(page, stamp, `${way} ${filter} ${pages}`);
+  const { shown, waits, release, hold } = useHeld(page, stamp, asked);
   const groups = sortGroups(groupHits(shown.events, way), sort.key, sort.down);
   const [most, setMost] = useState(MORE_GROUPS);
   const isEmpty = groups.length === 0;

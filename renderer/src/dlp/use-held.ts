@@ -22,7 +22,8 @@ export function useHeld<T>(latest: T, stamp: string, reset: string): Held<T> {
   const [kept, keep] = useState({ value: latest, stamp, reset });
   const isHeld = (pointer || focus) && kept.reset === reset && kept.stamp !== stamp;
   // What is shown follows what arrives, in the same render.
-  if (!isHeld && kept.value !== latest) keep({ value: latest, stamp, reset });
+  if (!isHeld && (kept.value !== latest || kept.stamp !== stamp || kept.reset !== reset))
+    keep({ value: latest, stamp, reset });
   return {
     shown: isHeld ? kept.value : latest,
     waits: isHeld,

@@ -205,6 +205,8 @@ export const enDlp = {
   'dlp.detail.reason': 'Not looked at because',
   'dlp.detail.took': 'looked at in {took}',
   'verb.dlp.read': 'opened protected data in',
+  'verb.dlp.found': 'found protected data in',
+  'verb.dlp.passed': 'could not look into',
   'verb.dlp.match': 'put protected data into',
   'verb.dlp.unscannable': 'wrote what cannot be looked at:',
   'verb.dlp.skipped': 'left out files:',

@@ -209,6 +209,8 @@ export const esDlp: Record<keyof typeof enDlp, string> = {
   'dlp.detail.reason': 'No se examinó porque',
   'dlp.detail.took': 'examinado en {took}',
   'verb.dlp.read': 'abrió datos protegidos en',
+  'verb.dlp.found': 'halló datos protegidos en',
+  'verb.dlp.passed': 'no pudo examinar',
   'verb.dlp.match': 'puso datos protegidos en',
   'verb.dlp.unscannable': 'escribió algo que no se puede examinar:',
   'verb.dlp.skipped': 'omitió archivos:',

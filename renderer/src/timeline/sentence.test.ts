@@ -201,3 +201,30 @@ group('decisions of policies', () => {
     expect(verdictOf(failed)).toBeUndefined();
   });
 });
+
+group('what was found on request', () => {
+  const dlp = {
+    verdict: 'match',
+    trigger: 'scan',
+    destination: 'local',
+    bytes: '9',
+    tookMs: 1,
+    ofEventId: '0',
+    matchesTotal: 1,
+    matches: [{ index: 'board', rule: 'document', kind: 'document', type: 'plan.txt', count: '1' }],
+  };
+  it('names the file and says that nobody put it there', () => {
+    const event = { type: 'dlp', action: 'match', file: { path: '/home/ana/x.txt' }, message: 'y', dlp };
+    expect(sentence(event as unknown as EventJson)).toBe(
+      'The agent found protected data in /home/ana/x.txt (board · plan.txt ×1)',
+    );
+    const refused = {
+      ...event,
+      action: 'unscannable',
+      dlp: { ...dlp, matches: [], reason: 'it is encrypted' },
+    };
+    expect(sentence(refused as unknown as EventJson)).toBe(
+      'The agent could not look into /home/ana/x.txt (it is encrypted)',
+    );
+  });
+});

@@ -250,6 +250,19 @@ function decided({ policyTitle, policyId, action, wouldBe, effect }: DecisionJso
   ];
 }
 
+/** A file that somebody had looked at: nobody put anything there. */
+function looked(event: EventJson): Part[] | undefined {
+  const path = filePath(event);
+  if (path === undefined || (event.action !== 'match' && event.action !== 'unscannable')) return undefined;
+  const note = dlpFound(event) ?? '';
+  return [
+    { kind: 'actor', text: t('say.agent') },
+    { kind: 'verb', text: t(event.action === 'match' ? 'verb.dlp.found' : 'verb.dlp.passed') },
+    { kind: 'object', text: path, ask: ask('file', path) },
+    ...(note === '' ? [] : [{ kind: 'note' as const, text: note }]),
+  ];
+}
+
 /** Events that no process did. */
 function impersonal(event: EventJson): Part[] | undefined {
   if (event.decision) return decided(event.decision);
@@ -269,6 +282,8 @@ function impersonal(event: EventJson): Part[] | undefined {
     ];
   }
   if (event.process) return undefined;
+  const found = event.dlp && looked(event);
+  if (found) return found;
   const parts: Part[] = [
     { kind: 'actor', text: t('say.agent') },
     { kind: 'verb', text: tryMessage(`verb.${event.type}.${event.action}`) ?? readable(event.action) },

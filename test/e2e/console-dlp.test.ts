@@ -1,0 +1,284 @@
+/**
+ * Protected data in the console, in a browser and against a real agent: a copy to a stick appears without a reload and
+ * leads to its event, a folder is scanned and the scan cancelled, what a policy took away is put back, and what is not in
+ * force is said. Nowhere on the page is any of the data.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import { dataPaths } from '../../agent/data-dir.ts';
+import { accessibilityFaults } from './axe.ts';
+import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
+import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { type AgentProcess, runCli, startAgentProcess } from './packaged-agent.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sentinel-console-dlp-'));
+const dataDir = join(folder, 'data');
+const stick = join(folder, 'stick');
+const table = join(folder, 'customers.csv');
+const indexes = join(dataDir, 'dlp', 'indexes');
+const cgroup: TestCgroup | undefined =
+  browserPath !== undefined && process.getuid?.() === 0 ? makeCgroup() : undefined;
+
+/** German account numbers with right check digits. */
+function iban(account: number): string {
+  const body = `50010517${String(5_400_000_000 + account * 7919).padStart(10, '0')}`;
+  return `DE${String(98n - (BigInt(`${body}131400`) % 97n)).padStart(2, '0')}${body}`;
+}
+const rows = Array.from({ length: 300 }, (_, at) => `Ana Belmonte ${at},${iban(at)}`);
+
+function mountStick(): boolean {
+  const image = join(folder, 'stick.img');
+  mkdirSync(stick);
+  const steps = [
+    ['dd', 'if=/dev/zero', `of=${image}`, 'bs=1M', 'count=16', 'status=none'],
+    ['mkfs.ext4', '-q', '-F', image],
+    ['mount', '-o', 'loop', image, stick],
+  ];
+  return steps.every(([command = '', ...args]) => spawnSync(command, args, { timeout: 30_000 }).status === 0);
+}
+
+/** Runs a command in the watched group. */
+function run(command: string): void {
+  const script = `echo $$ > ${cgroup!.path}/cgroup.procs; ${command}; exit $?`;
+  expect(spawnSync('/bin/sh', ['-c', script], { timeout: 60_000 }).status).toBe(0);
+}
+
+const isMounted = cgroup !== undefined && mountStick();
+if (!isMounted)
+  console.warn(
+    'SKIPPED: protected data in a browser: needs Chromium, root, cgroup v2, mkfs.ext4 and a loop device',
+  );
+
+let agent: AgentProcess;
+let api: ApiClient;
+let browser: TestBrowser;
+let page: Page;
+
+/** A loaded machine may take its time; what is waited for still has to come. */
+const SOON = { timeout: 30_000 };
+const section = (title: string) =>
+  page.locator('.dlp-section').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+const open = (hash: string): Promise<void> => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+/** The pointer or the focus in a list holds back what is new. */
+async function leaveAlone(): Promise<void> {
+  await page.mouse.move(0, 0);
+  await page.evaluate('document.activeElement?.blur()');
+}
+
+describe.skipIf(!isMounted)('protected data in the console (needs Chromium, root, a loop device)', () => {
+  beforeAll(async () => {
+    writeFileSync(table, `name,iban\n${rows.join('\n')}\n`);
+    const schema = join(folder, 'schema.yml');
+    writeFileSync(
+      schema,
+      'name: customers\nfields:\n  - {column: iban, role: primary, type: iban}\n' +
+        '  - {column: name, role: secondary, type: words}\nmatch: {secondary: 1, withinTokens: 24}\n',
+    );
+    const out = join(indexes, 'customers.sdlp');
+    const built = await runCli(
+      ['dlp', 'index', 'build', '--data', dataDir, '--schema', schema, '--csv', table, '--out', out],
+      120_000,
+    );
+    if (built.code !== 0) throw new Error(built.stderr + built.stdout);
+    agent = await startAgentProcess({
+      dataDir,
+      args: ['--scope', `cgroup:${cgroup!.path}`, '--console', 'on'],
+      env: { SENTINEL_DLP_LOOP_IS_REMOVABLE: 'true' },
+      timeoutMs: 90_000,
+    });
+    api = await connectAgent(dataPaths(dataDir).socket);
+    // What fades has another contrast on its way.
+    browser = await openBrowser([], { reducedMotion: 'reduce' });
+    page = await browser.newPage();
+    page.setDefaultTimeout(30_000);
+    await page.goto(agent.consoleUrl!);
+    await page.locator('#event-list').waitFor();
+    await open('#/dlp');
+  }, 240_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    api?.close();
+    await agent?.stop();
+    spawnSync('umount', [stick]);
+    await cgroup?.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('shows what is looked for and where', async () => {
+    const row = section('Indexes').locator('tbody tr');
+    await expect.poll(() => row.innerText(), SOON).toContain('300 rows');
+    expect(await row.innerText()).toContain('iban (iban), name (words)');
+    expect(await section('Coverage').innerText()).toContain(stick);
+    expect(await section('Found').innerText()).toContain('No protected data was found');
+  });
+
+  it('shows a copy to the stick without a reload, and leads to its event and back', async () => {
+    const copy = join(stick, 'holiday-photos.csv');
+    run(`cp ${table} ${copy}`);
+    const found = section('Found');
+    await expect.poll(() => found.innerText(), SOON).toContain('customers · iban');
+    const group = found.locator('.dlp-group').first();
+    await group.focus();
+    await page.keyboard.press('Enter');
+    expect(await group.getAttribute('aria-expanded')).toBe('true');
+    const event = found.locator('.dlp-event').first();
+    expect(await event.innerText()).toContain('×300');
+    expect(await event.innerText()).toContain('cp');
+    const { events } = await api.call('dlp.hits', {});
+    await event
+      .getByRole('button', { name: /holiday-photos/ })
+      .first()
+      .click();
+    await expect.poll(() => page.url(), SOON).toContain(`e=${events[0]!.eventId}`);
+    const detail = page.getByRole('tabpanel');
+    await expect.poll(() => detail.innerText(), SOON).toContain('removable media');
+    for (const text of [await page.locator('body').innerText(), await page.content()])
+      expect(text).not.toContain(iban(0).slice(4));
+    await page.goBack();
+    await section('Found').waitFor();
+  });
+
+  it('offers the ways on from a finding by keyboard: the tree, the history of the file, a policy', async () => {
+    await section('Found').locator('.dlp-group').first().click();
+    const ways = section('Found').locator('.dlp-more').first();
+    await ways.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('menuitem', { name: 'Who read and wrote this file' }).waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole('menuitem', { name: 'Draft a policy from this' }).click();
+    const text = page.getByRole('textbox', { name: 'Text' });
+    await expect.poll(() => text.inputValue(), SOON).toContain('"customers" in dlp.index');
+    const { problems } = await api.call('policy.validate', { text: await text.inputValue() });
+    expect(problems).toEqual([]);
+    await open('#/dlp');
+    await section('Found').waitFor();
+  });
+
+  it('holds back what is new while somebody is in the list', async () => {
+    const found = section('Found');
+    await found.getByRole('button', { name: 'By file' }).click();
+    const names = async () => found.locator('tbody .dlp-group').allInnerTexts();
+    await expect.poll(async () => (await names()).length, SOON).toBe(1);
+    run(`cp ${table} ${stick}/second.csv`);
+    const more = found.getByRole('button', { name: 'Show what is new' });
+    await more.waitFor();
+    expect(await names()).toHaveLength(1);
+    await more.click();
+    await expect.poll(async () => (await names()).length, SOON).toBe(2);
+    await leaveAlone();
+    await found.getByRole('searchbox').fill('file:*/second.csv');
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await names()).join(' '), SOON).toMatch(/^\S*\s*\/second\.csv$/);
+    await found.getByRole('searchbox').fill('');
+    await expect.poll(async () => (await names()).length, SOON).toBe(2);
+    await leaveAlone();
+  });
+
+  it('scans a folder, cancels another, and keeps both when one comes back', async () => {
+    const scan = section('Scan now');
+    const path = scan.getByRole('combobox', { name: 'File or folder' });
+    await path.fill('/no/such/folder');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => scan.getByRole('alert').innerText(), SOON).toContain('ENOENT');
+
+    const letters = join(folder, 'letters');
+    mkdirSync(letters);
+    writeFileSync(join(letters, 'letter.txt'), `Dear Ana Belmonte 7, your account is ${iban(7)}.`);
+    writeFileSync(join(letters, 'other.txt'), 'Nothing.');
+    await path.fill(letters.slice(0, -2));
+    await scan.locator(`datalist option[value="${letters}"]`).waitFor({ state: 'attached' });
+    await path.fill(letters);
+    await page.keyboard.press('Enter');
+    const item = (name: string) => scan.locator('.dlp-scan-item').filter({ hasText: name });
+    await expect.poll(() => item('letters').innerText(), SOON).toContain('2 files');
+    expect(await item('letters').innerText()).toContain('1 with protected data');
+
+    // Fifty gigabytes of holes: more than can be read before the button is found.
+    const large = join(folder, 'large');
+    mkdirSync(large);
+    for (let n = 0; n < 200; n += 1) {
+      writeFileSync(join(large, `${n}`), '');
+      truncateSync(join(large, `${n}`), 250_000_000);
+    }
+    await path.fill(large);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => item('/large').innerText(), SOON).toContain('of 200 files');
+    await item('/large').getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => item('/large').innerText(), SOON).toContain('Cancelled after');
+    rmSync(large, { recursive: true });
+
+    await open('#/health');
+    await page.getByRole('heading', { name: 'Protected data' }).waitFor();
+    await open('#/dlp');
+    await expect.poll(() => item('/large').innerText(), SOON).toContain('Cancelled after');
+    await item('letters').getByRole('button', { name: 'Findings in Timeline' }).click();
+    await expect.poll(() => page.locator('.row[data-event]').count(), SOON).toBe(1);
+    expect(await page.locator('.row[data-event]').innerText()).toContain('letter.txt');
+    await page.goBack();
+    await section('Found').waitFor();
+  });
+
+  it('puts back what a policy took away', async () => {
+    mkdirSync(join(dataDir, 'policies'), { recursive: true });
+    writeFileSync(
+      join(dataDir, 'policies', 'stick.yml'),
+      `id: no-stick
+version: 1
+severity: medium
+when: event.type == "dlp" && dlp.verdict == "match" && dlp.destination == "removable" && "customers" in dlp.index
+action: quarantine
+canaryPercent: 100
+`,
+    );
+    expect((await api.call('policy.reload', {})).problems).toEqual([]);
+    await api.call('policy.step', { id: 'no-stick', step: 'simulate' });
+    await api.call('policy.step', { id: 'no-stick', step: 'canary' });
+    const copy = join(stick, 'taken.csv');
+    run(`cp ${table} ${copy}`);
+    const row = section('Quarantine').locator('tbody tr').filter({ hasText: 'taken.csv' });
+    await row.waitFor();
+    expect(existsSync(copy)).toBe(false);
+    expect(await row.innerText()).toContain('no-stick');
+    await row.getByRole('button', { name: 'Restore' }).click();
+    await expect.poll(() => section('Quarantine').innerText(), SOON).toContain('was restored');
+    expect(readFileSync(copy, 'utf8')).toBe(readFileSync(table, 'utf8'));
+    await row.waitFor({ state: 'detached' });
+  });
+
+  it('says what is not in force, here and in Health, until it is put right', async () => {
+    const whole = readFileSync(join(indexes, 'customers.sdlp'));
+    whole[whole.length - 9]! ^= 1;
+    writeFileSync(join(indexes, '.changed.tmp'), whole);
+    renameSync(join(indexes, '.changed.tmp'), join(indexes, 'changed.sdlp'));
+    const alert = page.locator('.dlp-problems');
+    await expect.poll(() => alert.innerText(), SOON).toContain('changed.sdlp');
+    expect(await alert.innerText()).toContain('What to do:');
+    expect(await accessibilityFaults(page)).toEqual([]);
+    const status = await runCli(['status', '--data', dataDir]);
+    expect(status.stdout).toContain('changed.sdlp was changed after it was made');
+    expect(status.stdout).toMatch(/^dlp {7}1 index; /m);
+    await open('#/health');
+    await expect
+      .poll(() => page.locator('.problem').allInnerTexts(), SOON)
+      .toEqual(expect.arrayContaining([expect.stringContaining('changed.sdlp')]));
+    rmSync(join(indexes, 'changed.sdlp'));
+    await open('#/dlp');
+    await alert.waitFor({ state: 'detached' });
+    expect(browser.complaints()).toEqual([]);
+  });
+});
