@@ -1,5 +1,5 @@
 # Writes containers of every format with rows of a table in them. Arguments: rows per file, names of the files as JSON.
-import base64, binascii, gzip, io, json, os, quopri, random, struct, sys, tarfile, zipfile, zlib
+import base64, binascii, bz2, gzip, io, json, os, quopri, random, struct, sys, tarfile, zipfile, zlib
 from email.message import EmailMessage
 random.seed(5)
 ROWS, NAMES = int(sys.argv[1]), json.loads(sys.argv[2])
@@ -100,6 +100,8 @@ with zipfile.ZipFile(pipe, 'w', zipfile.ZIP_DEFLATED) as z: z.writestr('list.csv
 pipe.f.close()
 pack('program.exe', {'list.csv': csv('program.exe')}); write('program.exe', b'MZ' + bytes(random.randrange(256) for _ in range(9000)) + open('program.exe', 'rb').read())
 pack('library.jar', {'META-INF/MANIFEST.MF': 'Manifest-Version: 1.0', 'META-INF/list.txt': csv('library.jar')})
+write('list.csv.bz2', bz2.compress(csv('list.csv.bz2').encode())); tar('list.tar.xz', 'w:xz', 'list.csv', csv('list.tar.xz').encode())
+pack('packed-bzip2.zip', {'list.csv': csv('packed-bzip2.zip')}, zipfile.ZIP_BZIP2); pack('packed-lzma.zip', {'list.csv': csv('packed-lzma.zip')}, zipfile.ZIP_LZMA)
 write('twice.gz', gzip.compress(csv('twice.gz')[:5000].encode()) + gzip.compress(csv('twice.gz')[5000:].encode()))
 for name, style in ('pax.tar', tarfile.PAX_FORMAT), ('gnu.tar', tarfile.GNU_FORMAT):
     with tarfile.open(name, 'w', format=style) as t:

@@ -6,6 +6,8 @@ export type Format =
   | 'pdf'
   | 'gzip'
   | 'zstd'
+  | 'bzip2'
+  | 'xz'
   | 'tar'
   | 'cfb'
   | 'rtf'
@@ -21,7 +23,6 @@ const TAIL_BYTES = 22 + 65_535;
 const UNSUPPORTED: readonly (readonly [magic: string, name: string])[] = [
   ['377abcaf271c', '7z archive'],
   ['526172211a07', 'RAR archive'],
-  ['fd377a585a00', 'xz'],
   ['4c5a4950', 'lzip'],
   ['04224d18', 'lz4'],
   ['4d534346', 'cabinet'],
@@ -85,7 +86,8 @@ export function identifyHead(head: Buffer): Format[] {
   if (magic.startsWith('1f8b08')) found.push('gzip');
   if (magic.startsWith('28b52ffd') || /^5.2a4d18/.test(magic)) found.push('zstd');
   if (magic.startsWith('d0cf11e0a1b11ae1')) found.push('cfb');
-  if (/^425a68(3[1-9])(314159|177245)/.test(magic)) found.push({ unsupported: 'bzip2' });
+  if (/^425a683[1-9](?:314159|177245)/.test(magic)) found.push('bzip2');
+  if (magic.startsWith('fd377a585a00')) found.push('xz');
   for (const [prefix, name] of UNSUPPORTED) if (magic.startsWith(prefix)) found.push({ unsupported: name });
   if (looksLikeTar(head)) found.push('tar');
   // Readers accept a PDF's mark anywhere in the first KiB.

@@ -9,17 +9,21 @@ import {
   type Zlib,
 } from 'node:zlib';
 import type { Duplex } from 'node:stream';
+import { unpackBzip2 } from './bzip2.ts';
 import { ExtractError, type Extraction } from './extraction.ts';
 import { chunks, type Source } from './source.ts';
+import { unpackXz } from './xz.ts';
 
-export type Packing = 'deflate' | 'zlib' | 'gzip' | 'zstd';
+/** What zlib and zstd unpack. */
+type ByLibrary = 'deflate' | 'zlib' | 'gzip' | 'zstd';
+export type Packing = ByLibrary | 'bzip2' | 'xz';
 
 /** Of an unpacked piece. */
 const PIECE_BYTES = 64 * 1024;
 /** Up to here a member is unpacked in one step, which costs a third. */
 const ONE_STEP_BYTES = 1024 * 1024;
 
-function unpacker(packing: Packing): Duplex & Zlib {
+function unpacker(packing: ByLibrary): Duplex & Zlib {
   const options = { chunkSize: PIECE_BYTES };
   if (packing === 'gzip') return createGunzip(options);
   if (packing === 'zlib') return createInflate(options);
@@ -59,6 +63,10 @@ export async function* unpack(
   input: Iterable<Buffer> | AsyncIterable<Buffer>,
   onEnd?: (used: number) => void,
 ): AsyncGenerator<Buffer> {
+  if (packing === 'bzip2' || packing === 'xz') {
+    yield* packing === 'xz' ? unpackXz(extraction, input) : unpackBzip2(extraction, input);
+    return;
+  }
   const stream = unpacker(packing);
   void feed(stream, input);
   try {

@@ -105,7 +105,8 @@ describe('zips that lie', () => {
     ['encrypted, the old way', { data: VALUE, flags: 1 }, 'encrypted'],
     ['encrypted with AES', { data: VALUE, method: 99, flags: 1 }, 'encrypted'],
     ['strongly encrypted', { data: VALUE, flags: 0x41 }, 'encrypted'],
-    ['a method nobody reads here', { data: VALUE, method: 14 }, 'unsupported'],
+    ['a method nobody reads here', { data: VALUE, method: 98 }, 'unsupported'],
+    ['LZMA that is none', { data: VALUE, method: 14 }, 'malformed'],
     ['packed bytes beyond the file', { data: VALUE, packedSize: 0x7fff_ffff }, 'malformed'],
   ])('%s is never clean', async (_what, entry, code) => {
     expect(await extract(forge(entry, { name: 'b.txt', data: OTHER }))).toMatchObject({ outcome: code });
@@ -252,8 +253,6 @@ describe('never clean in silence', () => {
   it.each([
     ['7z archive', '377abcaf271c0004'],
     ['RAR archive', '526172211a070100'],
-    ['xz', 'fd377a585a000004'],
-    ['bzip2', '425a683931415926'],
     ['cabinet', '4d53434600000000'],
   ])('%s', async (name, magic) => {
     const found = await extract(Buffer.concat([Buffer.from(magic, 'hex'), Buffer.alloc(100, 7)]));

@@ -25,9 +25,11 @@ type Bytes = AsyncIterable<Buffer> | Iterable<Buffer>;
 const HOLD_BYTES = 4 * 1024 * 1024;
 const TAIL_BYTES = 66_000;
 
+const PACKED: ReadonlySet<unknown> = new Set(['gzip', 'zstd', 'bzip2', 'xz']);
+
 /** Formats that hold files. */
 function holdsFiles(format: Format): boolean {
-  return format === 'zip' || format === 'gzip' || format === 'zstd' || format === 'tar' || format === 'mail';
+  return format === 'zip' || format === 'tar' || format === 'mail' || PACKED.has(format);
 }
 
 /** Formats in which others can be, however deep. */
@@ -70,6 +72,8 @@ async function readStreamed(
   switch (format) {
     case 'gzip':
     case 'zstd':
+    case 'bzip2':
+    case 'xz':
       extraction.member();
       await extraction.visitStream(
         extraction,

@@ -8,7 +8,9 @@ import { ExtractError, inside, type Extraction } from './extraction.ts';
 import { inflateMember, unpack } from './inflate.ts';
 import { readOfficePart, isOfficePart } from './office-part.ts';
 import { openPackage, readLeftStrings, type OfficePackage } from './office-package.ts';
+import { unpackBzip2 } from './bzip2.ts';
 import { chunks, slice, type Source } from './source.ts';
+import { unpackXz, unpackZipLzma } from './xz.ts';
 import { findLocalData, readDirectory, readLocalHeader, type ZipEntry } from './zip-directory.ts';
 
 interface Placed {
@@ -24,9 +26,6 @@ const METHODS: Readonly<Record<number, string>> = {
   1: 'shrink',
   6: 'implode',
   9: 'deflate64',
-  12: 'bzip2',
-  14: 'LZMA',
-  95: 'xz',
   98: 'PPMd',
 };
 /** Looked through at once for headers that no directory lists. */
@@ -62,6 +61,9 @@ function open(
   if (method === 0) return chunks(data);
   if (method === 8) return inflateMember(extraction, data, declared);
   if (method === 93) return unpack(extraction, 'zstd', chunks(data));
+  if (method === 12) return unpackBzip2(extraction, chunks(data));
+  if (method === 95) return unpackXz(extraction, chunks(data));
+  if (method === 14) return unpackZipLzma(extraction, chunks(data), declared);
   throw new ExtractError('unsupported', `compressed by ${METHODS[method] ?? `method ${method}`}`);
 }
 
