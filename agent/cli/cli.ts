@@ -84,6 +84,8 @@ export async function runCli(argv: readonly string[], output: Output = processOu
 function processOutput(): Output {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`sentinel: cannot write what was found (${error.code ?? error.message})\n`);
+    process.exit(2);
   });
   return { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,37 @@ describe('sentinel dlp scan', () => {
     expect([code, out]).toEqual([2, '']);
     expect(err).toContain('none.sdlp');
     expect((await run(scanCommand, ['--index', dir, clean])).err).toContain('not a folder');
+  });
+
+  it('follows the links the caller names, to folders too, and opens names that are no UTF-8', async () => {
+    const rules = join(dir, 'rules.yml');
+    writeFileSync(rules, 'name: r\nrules:\n  - {id: falcon, kind: pattern, words: [Project Falcon]}\n');
+    const folder = join(dir, 'folder');
+    const link = join(dir, 'link');
+    mkdirSync(join(folder, 'sub'), { recursive: true });
+    symlinkSync(folder, link);
+    const text = 'Project Falcon\n';
+    for (const name of [
+      Buffer.from('sub/Gr\xfc\xdfe', 'latin1'),
+      Buffer.from('two\nlines'),
+      Buffer.from('日本'),
+    ])
+      writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), text);
+    const files = async (path: string): Promise<string[]> => {
+      const { code, out } = await run(scanCommand, ['--rules', rules, path, '--json']);
+      expect(code).toBe(1);
+      const verdicts = out.trimEnd().split('\n');
+      return verdicts
+        .map((line) => JSON.parse(line) as { path: string; verdict: string })
+        .map(({ path: one, verdict }) => `${one.slice(path.length)} ${verdict}`)
+        .sort();
+    };
+    const expected = ['/sub/Gr\uFFFD\uFFFDe match', '/two\nlines match', '/日本 match'];
+    expect(await files(folder)).toEqual(expected);
+    expect(await files(link)).toEqual(expected);
+    // A name cannot begin a line of its own.
+    const { out } = await run(scanCommand, ['--rules', rules, folder]);
+    expect(out.split('\n').filter((line) => line.startsWith('lines'))).toEqual([]);
   });
 
   it('warns of two indexes of one name', async () => {

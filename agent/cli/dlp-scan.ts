@@ -7,8 +7,9 @@ import { extractorWith } from '../dlp/extract/extractor.ts';
 import { openIndex } from '../dlp/index-open.ts';
 import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
 import { describeError, UsageError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
-import { findFiles } from './dlp-files.ts';
+import { findFiles, type FoundFile } from './dlp-files.ts';
 import { openStandardInput } from './dlp-stdin.ts';
 import { readText } from './read-text.ts';
 import { keysOf, trustOf } from './dlp-index.ts';
@@ -17,7 +18,7 @@ const MAX_MATCHES = 1_000_000;
 
 /** A verdict about something that could not be opened. */
 function unopened(path: string, error: unknown): FileVerdict {
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? 'unknown';
   return {
     path,
     verdict: 'unscannable',
@@ -29,7 +30,11 @@ function unopened(path: string, error: unknown): FileVerdict {
   };
 }
 
-async function scanPath(engine: DlpEngine, path: string, options: ScanOptions): Promise<FileVerdict> {
+async function scanPath(
+  engine: DlpEngine,
+  { path, raw }: FoundFile,
+  options: ScanOptions,
+): Promise<FileVerdict> {
   let fd: number;
   if (path === '-') {
     fd = await openStandardInput(options.signal);
@@ -41,7 +46,7 @@ async function scanPath(engine: DlpEngine, path: string, options: ScanOptions): 
   }
   try {
     // O_NONBLOCK: a FIFO put in the file's place must not hold the scan.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    fd = openSync(raw ?? path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
     return unopened(path, error);
   }
@@ -62,10 +67,10 @@ async function scanPath(engine: DlpEngine, path: string, options: ScanOptions): 
 
 function describe(verdict: FileVerdict): string {
   const lines = [
-    `${verdict.path}: ${verdict.verdict}${verdict.reason ? ` (${verdict.reasonCode}: ${verdict.reason})` : ''}`,
+    `${printable(verdict.path)}: ${verdict.verdict}${verdict.reason ? ` (${verdict.reasonCode}: ${verdict.reason})` : ''}`,
   ];
   for (const match of verdict.matches.slice(0, 20)) {
-    const where = `${match.member === undefined ? '' : `${match.member} `}byte ${match.offset}, ${match.length} long`;
+    const where = `${match.member === undefined ? '' : `${printable(match.member)} `}byte ${match.offset}, ${match.length} long`;
     const near = match.secondaries?.length ? ` with ${match.secondaries.join(', ')}` : '';
     const row = match.rowRef === undefined ? '' : ` row ${match.rowRef}`;
     const share = match.containment === undefined ? '' : ` ${(match.containment * 100).toFixed(1)} % of it`;
@@ -158,8 +163,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
         else if (next.value.skipped) {
           if (next.value.missing) total.missing += 1;
           tell(next.value.skipped);
-        } else
-          tell(await scanPath(engine, next.value.path, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
+        } else tell(await scanPath(engine, next.value, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
       }
     };
     await Promise.all(Array.from({ length: threads }, worker));
