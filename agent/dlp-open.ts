@@ -3,7 +3,10 @@
  * an agent without an index pays for none of it.
  */
 import type { NamedSource } from './dlp/engine.ts';
+import type { IndexRule } from './dlp/index-rules.ts';
+import type { PatternRules } from './dlp/rules.ts';
 import type { ExtractLimits } from './dlp/extract/limits.ts';
+import { SentinelError } from './errors.ts';
 import { indexProblem, type EngineOpener, type IndexProblem } from './dlp-indexes.ts';
 
 /**
@@ -25,6 +28,7 @@ export function dlpOpener(
       { parsePatternRules },
       cli,
       { readText },
+      narrowing,
     ] = await Promise.all([
       import('./dlp/engine.ts'),
       import('./dlp/index-open.ts'),
@@ -33,6 +37,7 @@ export function dlpOpener(
       import('./dlp/rules.ts'),
       import('./cli/dlp-index.ts'),
       import('./cli/read-text.ts'),
+      import('./dlp/index-rules.ts'),
     ]);
     const sources: NamedSource[] = [];
     const problems: IndexProblem[] = [];
@@ -43,20 +48,41 @@ export function dlpOpener(
         problems.push(indexProblem(error));
       }
     };
+    const files: PatternRules[] = [];
+    for (const file of rules)
+      try {
+        files.push(parsePatternRules(readText(file, 'read the rules'), file));
+      } catch (error) {
+        problems.push(indexProblem(error));
+      }
+    const allSecondaries = files.some((file) => file.indexRules.some(({ kind }) => kind === 'row'));
     for (const path of indexes)
       await attempt(() => {
         const known = [
           ...cli.keysOf(undefined, dataDir),
           ...(keys.length > 0 ? cli.keysOf(keys, dataDir) : []),
         ];
-        return openIndex({ path, keys: known, ...cli.trustOf(trust, dataDir), requireTrusted: true });
+        return openIndex({
+          path,
+          keys: known,
+          ...cli.trustOf(trust, dataDir),
+          requireTrusted: true,
+          allSecondaries,
+        });
       });
-    for (const file of rules)
-      await attempt(() =>
-        patterns.createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)),
-      );
+    const infos = sources.flatMap((source) => source.info?.() ?? []);
+    const indexRules: IndexRule[] = [];
+    for (const rule of files.flatMap((file) => file.indexRules)) {
+      const wrong = narrowing.indexRuleProblems([rule], infos);
+      // A rule that cannot be applied narrows nothing: more is found, not less.
+      if (wrong.length === 0) indexRules.push(rule);
+      for (const problem of wrong)
+        problems.push(indexProblem(new SentinelError('dlp_rules', problem, 'change the rules file')));
+    }
+    for (const file of files)
+      if (file.rules.length > 0) await attempt(() => patterns.createPatternSource(file));
     return sources.length === 0
       ? { problems }
-      : { engine: createEngine(sources, extractorWith(limits)), problems };
+      : { engine: createEngine(sources, extractorWith(limits), indexRules), problems };
   };
 }

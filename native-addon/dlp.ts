@@ -191,7 +191,8 @@ export interface DlpAddon {
     backward: NativeAutomaton,
   ): DlpSource;
   /** Reads and checks every byte, on the pool. */
-  openIndex(path: string, key: Uint8Array): Promise<NativeOpenedIndex>;
+  /** `all`: a hit names every secondary that is near, not only as many as make it one. */
+  openIndex(path: string, key: Uint8Array, all: boolean): Promise<NativeOpenedIndex>;
   buildIndex(options: NativeIndexBuild): NativeBuilding;
   /** Completes a signed header of 256 bytes, so that no bit of it can be changed without the key. */
   sealIndexHeader(header: Uint8Array, key: Uint8Array): void;

@@ -1,11 +1,12 @@
 /** `sentinel dlp scan`: files, folders and standard input against indexes and rules. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { createEngine, type NamedSource } from '../dlp/engine.ts';
+import { indexRuleProblems } from '../dlp/index-rules.ts';
 import { createPatternSource } from '../dlp/patterns.ts';
 import { parsePatternRules } from '../dlp/rules.ts';
 import { extractorWith } from '../dlp/extract/extractor.ts';
 import { openIndex } from '../dlp/index-open.ts';
-import type { DlpEngine, FileVerdict, ScanOptions } from '../dlp/types.ts';
+import type { DlpEngine, FileVerdict, IndexInfo, ScanOptions } from '../dlp/types.ts';
 import { describeError, UsageError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
@@ -127,19 +128,29 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
   const dataDir = dataDirOf(values);
   const sources: NamedSource[] = [];
   const keys = values.index ? keysOf(values.key, dataDir) : [];
+  const files = (values.rules ?? []).map((file) => parsePatternRules(readText(file, 'read the rules'), file));
+  const indexRules = files.flatMap((file) => file.indexRules);
+  const allSecondaries = indexRules.some(({ kind }) => kind === 'row');
   const named = new Map<string, string>();
+  const infos: IndexInfo[] = [];
   for (const path of values.index ?? []) {
-    const source = await openIndex({ path, keys, ...trustOf(values.trust, dataDir) });
-    const { name } = source.info();
-    const other = named.get(name);
+    const source = await openIndex({ path, keys, allSecondaries, ...trustOf(values.trust, dataDir) });
+    const info = source.info();
+    const other = named.get(info.name);
     if (other !== undefined)
-      output.err(`sentinel: ${other} and ${path} are both named ${name}: findings do not tell which it is\n`);
-    named.set(name, path);
+      output.err(
+        `sentinel: ${other} and ${path} are both named ${info.name}: findings do not tell which it is
+`,
+      );
+    named.set(info.name, path);
+    infos.push(info);
     sources.push(source);
   }
-  for (const file of values.rules ?? [])
-    sources.push(createPatternSource(parsePatternRules(readText(file, 'read the rules'), file)));
-  const engine = createEngine(sources, extractorWith());
+  const [problem] = indexRuleProblems(indexRules, infos);
+  if (problem !== undefined)
+    throw new UsageError(problem, 'change the rules file, or give the index with --index');
+  for (const file of files) if (file.rules.length > 0) sources.push(createPatternSource(file));
+  const engine = createEngine(sources, extractorWith(), indexRules);
   const cancel = new AbortController();
   const onSignal = (): void => cancel.abort();
   process.once('SIGINT', onSignal);
@@ -154,10 +165,10 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     progress.show(total.files, total.bytes);
   };
   try {
-    const files = findFiles(positionals);
+    const found = findFiles(positionals);
     const worker = async (): Promise<void> => {
       for (;;) {
-        const next = files.next();
+        const next = found.next();
         if (next.done) return;
         if (cancel.signal.aborted) total.left += 1;
         else if (next.value.skipped) {

@@ -1,4 +1,5 @@
 /** Scans files for everything that was opened: indexes, patterns, documents. Content stays in native code. */
+import { applyIndexRules, type IndexRule, MAX_JUDGED } from './index-rules.ts';
 import type { DlpSource, NativeDlpHit, NativeDlpResult, NativeDlpScan } from '../../native-addon/dlp.ts';
 import { loadDlp } from '../../native-addon/index.ts';
 import { SentinelError } from '../errors.ts';
@@ -86,6 +87,19 @@ class Findings {
     for (const match of raw) if (!known.has(identityOf(match))) this.matches.push(match);
   }
 
+  /** Leaves what the rules let through. */
+  judge(rules: readonly IndexRule[], maxMatches: number): void {
+    const kept = applyIndexRules(rules, this.matches);
+    if (kept.length === 0 && this.unlisted > 0)
+      this.fail(
+        'unsupported',
+        'it has more findings than are judged by rules, and none of these satisfies one',
+      );
+    else if (kept.length < this.matches.length && this.unlisted > 0) this.unlisted = 0;
+    this.unlisted += kept.splice(maxMatches).length;
+    this.matches.splice(0, this.matches.length, ...kept);
+  }
+
   verdict(path: string, startedMs: number, members: number | undefined): FileVerdict {
     const found = this.matches.length > 0;
     return {
@@ -105,7 +119,11 @@ class Findings {
  * An engine over `sources`.
  * @throws SentinelError when the native scanner is not there.
  */
-export function createEngine(sources: readonly NamedSource[], extract?: Extract): DlpEngine {
+export function createEngine(
+  sources: readonly NamedSource[],
+  extract?: Extract,
+  rules: readonly IndexRule[] = [],
+): DlpEngine {
   const native = loadDlp();
   if (!native.ok)
     throw new SentinelError(
@@ -118,7 +136,9 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
   async function scanFd(fd: number, path: string, options: ScanOptions = {}): Promise<FileVerdict> {
     const startedMs = performance.now();
     const maxMatches = options.maxMatches ?? DEFAULT_MAX_MATCHES;
-    const findings = new Findings(sources, maxMatches);
+    // What rules leave of it is not known before all is there.
+    const listed = rules.length === 0 ? maxMatches : Math.max(maxMatches, MAX_JUDGED);
+    const findings = new Findings(sources, listed);
     const abort = new Int32Array(new SharedArrayBuffer(4));
     const onAbort = (): void => void Atomics.store(abort, 0, 1);
     if (options.signal?.aborted) onAbort();
@@ -126,7 +146,7 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
     const limits: NativeDlpScan = {
       maxBytes: options.maxBytes ?? 0,
       deadlineMs: options.deadlineMs ?? 0,
-      maxHits: maxMatches,
+      maxHits: listed,
       abort,
     };
     try {
@@ -152,6 +172,7 @@ export function createEngine(sources: readonly NamedSource[], extract?: Extract)
       }
       // Whatever it is, its bytes are looked at too: what readers of the format skip is there all the same.
       findings.addRaw(await scanner.scanFd(fd, limits));
+      if (rules.length > 0) findings.judge(rules, maxMatches);
       return findings.verdict(path, startedMs, members);
     } finally {
       options.signal?.removeEventListener('abort', onAbort);

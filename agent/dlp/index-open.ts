@@ -30,6 +30,8 @@ export interface OpenIndexOptions {
   knownSigners?: readonly string[];
   /** Refuse what was not signed by a known signer. */
   requireTrusted?: boolean;
+  /** Findings name every secondary that is near, which rules may ask for, not only as many as make them one. */
+  allSecondaries?: boolean;
 }
 
 function refusal(path: string, code: Exclude<NativeOpenedIndex['error'], ''>, detail: string): SentinelError {
@@ -66,7 +68,9 @@ export async function openIndex(options: OpenIndexOptions): Promise<NamedSource 
     throw refusal(path, 'wrong_key', `it needs key ${header.keyId}, given: ${given}`);
   }
   const documents = header.format !== 'rows';
-  const opened = documents ? await addon.openDocuments(path, key) : await addon.openIndex(path, key);
+  const opened = documents
+    ? await addon.openDocuments(path, key)
+    : await addon.openIndex(path, key, options.allSecondaries === true);
   if (opened.error !== '' || !opened.source || !opened.info)
     throw refusal(path, opened.error === '' ? 'corrupt' : opened.error, opened.detail);
   const signature = judge(header, options);

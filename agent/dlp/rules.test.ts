@@ -62,7 +62,7 @@ test('a mistake is told with line, column and what to do', () => {
     ["rules:\n  - {id: a, regex: '§x*'}", /empty text/, /at least one/],
     ["rules:\n  - {id: a, regex: '[§é]'}", /ASCII/, /\(é\|…\)/],
     ["rules:\n  §- {id: a, regex: '((\\w{99}){99}){99}'}", /too large/, /repeat less/],
-    ['rules:\n  - {id: a, kind: §row}', /no such kind/, /--index/],
+    ['rules:\n  - {id: a, kind: §rows}', /no such kind/, /pattern, row and document/],
     ['rules:\n  - {id: a, pattern: card}\n  - §{id: a, pattern: iban}', /two rules/, /rename/],
     ['rules: §[]', /no rules/, /a list/],
     ['§rools: []', /no rools/, /name and rules/],

@@ -6,10 +6,13 @@
  *     - {id: cards, kind: pattern, pattern: card, minCount: 5, context: [visa, mastercard], withinTokens: 10}
  *     - {id: falcon, kind: pattern, words: [Project Falcon, Operation Heron]}
  *     - {id: badge, kind: pattern, regex: 'EMP-[0-9]{6}', caseInsensitive: true, minConfidence: 0.8}
+ *
+ * Rules of other kinds narrow indexes: see index-rules.ts.
  */
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
-import { SentinelError } from '../errors.ts';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
+import { isIndexRuleKind, readIndexRule, type IndexRule } from './index-rules.ts';
 import { PATTERN_TYPES } from './pattern-types.ts';
+import { RuleReader } from './rule-reader.ts';
 import { AutomatonBuilder, parseRegex, parseWords, RegexError } from './regex.ts';
 
 /** One rule, complete. Exactly one of pattern, words and regex is there. */
@@ -33,6 +36,8 @@ export interface PatternRule {
 export interface PatternRules {
   name: string;
   rules: readonly PatternRule[];
+  /** Those that narrow an index. */
+  indexRules: readonly IndexRule[];
 }
 
 export const MAX_RULES = 255;
@@ -54,66 +59,21 @@ const KEYS = new Set([
   'minConfidence',
 ]);
 
-/** Reads values of one file and says where they are when they are wrong. */
-class Reader {
-  readonly #file: string;
-  readonly #lines: LineCounter;
-
-  constructor(file: string, lines: LineCounter) {
-    this.#file = file;
-    this.#lines = lines;
-  }
-
-  fail(message: string, remedy: string, node?: unknown, offset = 0): never {
-    const start = ((node as Node | null | undefined)?.range?.[0] ?? 0) + offset;
-    const { line, col } = this.#lines.linePos(start);
-    throw new SentinelError(
-      'dlp_rules',
-      `${this.#file}:${Math.max(1, line)}:${Math.max(1, col)}: ${message}`,
-      remedy,
-    );
-  }
-
-  text(node: unknown, what: string): string {
-    if (isScalar(node) && typeof node.value === 'string' && node.value.trim() !== '') return node.value;
-    return this.fail(`${what} is not a text`, 'write it in quotes if it looks like a number', node);
-  }
-
-  flag(node: unknown, what: string): boolean {
-    if (isScalar(node) && typeof node.value === 'boolean') return node.value;
-    return this.fail(`${what} is neither true nor false`, 'write true or false', node);
-  }
-
-  number(node: unknown, what: string, least: number, most: number, whole: boolean): number {
-    const value = isScalar(node) ? node.value : undefined;
-    if (typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value)))
-      return value;
-    return this.fail(
-      `${what} is not a ${whole ? 'whole number' : 'number'} from ${least} to ${most}`,
-      `write a number from ${least} to ${most}`,
-      node,
-    );
-  }
-
-  texts(node: unknown, what: string, most: number): string[] {
-    if (!isSeq(node) || node.items.length === 0)
-      return this.fail(`${what} is not a list`, `write ${what}: [one, another]`, node);
-    if (node.items.length > most) this.fail(`${what} has more than ${most} entries`, 'split the rule', node);
-    return node.items.map((item) => this.text(item, `an entry of ${what}`));
-  }
-}
-
 function nearest(name: string): string {
   const known = Object.keys(PATTERN_TYPES);
   const close = known.filter((one) => one.includes(name) || name.includes(one) || one.endsWith(`_${name}`));
   return close.length > 0 ? `perhaps ${close.join(' or ')}` : `known are ${known.join(', ')}`;
 }
 
-function readRule(reader: Reader, map: YAMLMap): PatternRule {
+function readRule(reader: RuleReader, map: YAMLMap): PatternRule | IndexRule {
   const values = new Map<string, unknown>();
+  const kindNode = map.get('kind', true);
+  const kind = kindNode === undefined ? 'pattern' : reader.text(kindNode, 'kind');
+  if (kind !== 'pattern' && !isIndexRuleKind(kind))
+    reader.fail(`no such kind of rule: ${kind}`, 'known are pattern, row and document', kindNode);
   for (const pair of map.items) {
     const key = isScalar(pair.key) ? String(pair.key.value) : '';
-    if (!KEYS.has(key))
+    if (!KEYS.has(key) && !isIndexRuleKind(kind))
       reader.fail(`a rule has no ${key || 'such key'}`, `known are ${[...KEYS].join(', ')}`, pair.key);
     values.set(key, pair.value);
   }
@@ -121,13 +81,7 @@ function readRule(reader: Reader, map: YAMLMap): PatternRule {
   const id = reader.text(values.get('id'), 'id');
   if (!/^[\w.-]{1,64}$/.test(id))
     reader.fail('an id has letters, digits, _ - and . only, at most 64', 'rename the rule', values.get('id'));
-  const kind = values.has('kind') ? reader.text(values.get('kind'), 'kind') : 'pattern';
-  if (kind !== 'pattern')
-    reader.fail(
-      `no such kind of rule: ${kind}`,
-      'here only kind: pattern is known; indexes are given with --index',
-      values.get('kind'),
-    );
+  if (isIndexRuleKind(kind)) return readIndexRule(reader, kind, id, map, values);
   const ways = ['pattern', 'words', 'regex'].filter((way) => values.has(way));
   if (ways.length !== 1)
     reader.fail(
@@ -189,7 +143,7 @@ export function parsePatternRules(text: string, file: string): PatternRules {
     uniqueKeys: true,
     logLevel: 'silent',
   });
-  const reader = new Reader(file, lines);
+  const reader = new RuleReader(file, lines);
   const [broken] = document.errors;
   if (broken) reader.fail(broken.message.split('\n')[0]!, 'mend the YAML', { range: [broken.pos[0]] });
   const top = document.contents;
@@ -208,20 +162,22 @@ export function parsePatternRules(text: string, file: string): PatternRules {
     return reader.fail('there are no rules', 'write rules: and a list of them', list ?? top);
   if (list.items.length > MAX_RULES) reader.fail(`more than ${MAX_RULES} rules`, 'use several files', list);
   const seen = new Set<string>();
-  const rules = list.items.map((item) => {
+  const all = list.items.map((item) => {
     if (!isMap(item)) return reader.fail('a rule is not a map', 'write - id: NAME and its keys', item);
     const rule = readRule(reader, item);
     if (seen.has(rule.id)) reader.fail(`two rules have the id ${rule.id}`, 'rename one', item);
     seen.add(rule.id);
     return rule;
   });
+  const indexRules = all.filter((rule) => 'index' in rule);
+  const rules = all.filter((rule): rule is PatternRule => !('index' in rule));
   try {
     compilePatterns(rules);
   } catch (error) {
     if (error instanceof RegexError) reader.fail(error.message, error.remedy, list);
     throw error;
   }
-  return { name, rules };
+  return { name, rules, indexRules };
 }
 
 /** The two automata of the rules that have words or a regex. */

@@ -54,8 +54,8 @@ Napi::Object describe(Napi::Env env, const Index &index, double rate) {
 
 class OpenWorker final : public Napi::AsyncWorker {
  public:
-  OpenWorker(Napi::Env env, std::string path, const Key &key)
-      : Napi::AsyncWorker(env, "sentinel:dlpOpen"), deferred_(Napi::Promise::Deferred::New(env)), path_(std::move(path)), key_(key) {}
+  OpenWorker(Napi::Env env, std::string path, const Key &key, bool all)
+      : Napi::AsyncWorker(env, "sentinel:dlpOpen"), deferred_(Napi::Promise::Deferred::New(env)), path_(std::move(path)), key_(key), all_(all) {}
   ~OpenWorker() override { explicit_bzero(key_.data(), key_.size()); }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
@@ -76,7 +76,7 @@ class OpenWorker final : public Napi::AsyncWorker {
     result.Set("detail", detail_);
     if (index_) {
       result.Set("info", describe(Env(), *index_, rate_));
-      result.Set("source", wrapSource(Env(), edmSource(index_)));
+      result.Set("source", wrapSource(Env(), edmSource(index_, all_)));
     }
     deferred_.Resolve(result);
   }
@@ -86,6 +86,7 @@ class OpenWorker final : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   std::string path_;
   Key key_;
+  bool all_;
   OpenError error_ = OpenError::kNone;
   std::string detail_;
   std::shared_ptr<Index> index_;
@@ -93,7 +94,7 @@ class OpenWorker final : public Napi::AsyncWorker {
 };
 
 Napi::Value openIndex(const Napi::CallbackInfo &info) {
-  auto *worker = new OpenWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), keyOf(info[1]));
+  auto *worker = new OpenWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), keyOf(info[1]), info[2].ToBoolean());
   const Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

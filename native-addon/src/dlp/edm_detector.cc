@@ -51,8 +51,8 @@ struct FoldedText {
 
 class EdmDetector final : public Detector, private CandidateSink {
  public:
-  EdmDetector(std::shared_ptr<const Index> index, const Wanted &wanted, uint32_t handle, bool portable)
-      : index_(std::move(index)), wanted_(wanted), handle_(handle), portable_(portable) {
+  EdmDetector(std::shared_ptr<const Index> index, const Wanted &wanted, uint32_t handle, bool portable, bool all)
+      : index_(std::move(index)), wanted_(wanted), handle_(handle), portable_(portable), all_(all) {
     buffer_ = static_cast<uint8_t *>(aligned_alloc(64, kCapacity + 2 * kPadding));
     if (!buffer_) throw std::bad_alloc();
     memset(buffer_, 0, kCapacity + 2 * kPadding);
@@ -309,7 +309,8 @@ class EdmDetector final : public Detector, private CandidateSink {
           const uint8_t shape = secondaries[s * kSecondaryBytes];
           if (shape) shapes[index_->secondaryFields()[s]][shape / 64] |= 1ull << shape % 64;
         }
-        EntryCheck check(index_->keys(), digest, index_->secondaryFields(), secondaries, meta.secondary);
+        const uint32_t looked = all_ ? static_cast<uint32_t>(index_->secondaryFields().size()) : meta.secondary;
+        EntryCheck check(index_->keys(), digest, index_->secondaryFields(), secondaries, looked);
         window_.enumerate(meta, index_->secondaryFields(), shapes, &check);
         found = check.finish();
         if (static_cast<uint32_t>(__builtin_popcount(found)) < meta.secondary) continue;
@@ -377,6 +378,7 @@ class EdmDetector final : public Detector, private CandidateSink {
   const Wanted &wanted_;
   const uint32_t handle_;
   const bool portable_;
+  const bool all_;  // secondaries beyond those that make a row
   bool avx2_ = false;
   uint8_t *buffer_ = nullptr, *text_ = nullptr;
   size_t used_ = 0, highest_ = 0, scanned_ = 0;
@@ -397,18 +399,21 @@ class EdmDetector final : public Detector, private CandidateSink {
 
 class EdmSource final : public Source {
  public:
-  explicit EdmSource(std::shared_ptr<const Index> index) : index_(std::move(index)), wanted_(wantedBy(index_->meta())) {}
+  EdmSource(std::shared_ptr<const Index> index, bool all) : index_(std::move(index)), wanted_(wantedBy(index_->meta())), all_(all) {}
   std::unique_ptr<Detector> detector(uint32_t handle, bool portable) const override {
-    return std::unique_ptr<Detector>(new EdmDetector(index_, wanted_, handle, portable));
+    return std::unique_ptr<Detector>(new EdmDetector(index_, wanted_, handle, portable, all_));
   }
 
  private:
   std::shared_ptr<const Index> index_;
   Wanted wanted_;
+  bool all_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Source> edmSource(std::shared_ptr<const Index> index) { return std::make_shared<EdmSource>(std::move(index)); }
+std::shared_ptr<const Source> edmSource(std::shared_ptr<const Index> index, bool all) {
+  return std::make_shared<EdmSource>(std::move(index), all);
+}
 
 }  // namespace sentinel::dlp
