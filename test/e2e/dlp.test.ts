@@ -16,8 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentProcess, allEvents, eventually, ROOT, startAgent } from './agent-process.ts';
+import { type AgentProcess, allEvents, eventually, startAgent } from './agent-process.ts';
 import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { customers, iban, protectCustomers, sentinel } from './protected-table.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-dlp-e2e-'));
 const dataDir = join(folder, 'data');
@@ -27,21 +28,10 @@ const cgroup: TestCgroup | undefined = process.getuid?.() === 0 ? makeCgroup() :
 let isMounted = false;
 let agent: AgentProcess | undefined;
 
-/** An IBAN of Germany with right check digits, by the definition: rotate, letters to numbers, 98 minus the rest of 97. */
-function iban(account: number): string {
-  const body = `50010517${String(5_400_000_000 + account * 7919).padStart(10, '0')}`;
-  const rest = BigInt(`${body}131400`) % 97n;
-  return `DE${String(98n - rest).padStart(2, '0')}${body}`;
-}
 const ROWS = 500;
-const NAMES = ['Ana Belmonte', 'Bruno Castaneda', 'Carla Dominguez', 'Dario Escribano', 'Elena Fuentes'];
-const rows = Array.from({ length: ROWS }, (_, at) => `${NAMES[at % 5]} ${at},${iban(at)}`);
+const rows = customers(ROWS);
 
-function cli(...args: string[]): { code: number | null; text: string } {
-  const command = [join(ROOT, 'agent', 'main.ts'), 'dlp', ...args, '--data', dataDir];
-  const run = spawnSync(process.execPath, command, { encoding: 'utf8', timeout: 120_000 });
-  return { code: run.status, text: run.stdout + run.stderr };
-}
+const cli = (...args: string[]) => sentinel(dataDir, 'dlp', ...args);
 
 /** Runs a command in the watched group, through a shell that stays its parent. */
 function run(command: string): number {
@@ -76,21 +66,7 @@ if (!isMounted)
 
 describe.skipIf(!isMounted)('protected data (needs root and a loop device)', () => {
   beforeAll(async () => {
-    writeFileSync(table, `name,iban\n${rows.join('\n')}\n`);
-    const schema = join(folder, 'schema.yml');
-    writeFileSync(
-      schema,
-      `name: customers
-fields:
-  - {column: iban, role: primary, type: iban}
-  - {column: name, role: secondary, type: words}
-match: {secondary: 1, withinTokens: 24}
-`,
-    );
-    mkdirSync(join(dataDir, 'dlp', 'indexes'), { recursive: true });
-    const index = join(dataDir, 'dlp', 'indexes', 'customers.sdlp');
-    const built = cli('index', 'build', '--schema', schema, '--csv', table, '--out', index);
-    if (built.code !== 0) throw new Error(built.text);
+    protectCustomers(folder, dataDir, rows);
     process.env['SENTINEL_DLP_LOOP_IS_REMOVABLE'] = 'true';
     agent = await startAgent(dataDir, ['--scope', `cgroup:${cgroup!.path}`]);
     delete process.env['SENTINEL_DLP_LOOP_IS_REMOVABLE'];
