@@ -15,6 +15,23 @@ const OWN = {
   context: [],
 } as const;
 
+/**
+ * A word near a match, in the spellings people use: composed or not, without accents, in full-width letters, in any case.
+ * (The scanner itself folds the case of ASCII, Latin-1, Greek and Cyrillic only.)
+ */
+function spellings(word: string): string[] {
+  const plain = word.normalize('NFC').toLowerCase();
+  const apart = plain.normalize('NFD');
+  const wide = plain.replaceAll(/[!-~]/g, (sign) => String.fromCodePoint(sign.codePointAt(0)! + 0xfee0));
+  const forms = [
+    plain,
+    apart,
+    apart.replaceAll(/\p{M}/gu, '').replaceAll('ß', 'ss').replaceAll('ł', 'l'),
+    wide,
+  ];
+  return forms.flatMap((form) => [form, form.toUpperCase(), form.charAt(0).toUpperCase() + form.slice(1)]);
+}
+
 function nativeRule(rule: PatternRule) {
   const type = rule.pattern === undefined ? OWN : PATTERN_TYPES[rule.pattern]!;
   return {
@@ -24,7 +41,7 @@ function nativeRule(rule: PatternRule) {
     grouped: type.grouped,
     inContext: Math.max(type.inContext, type.plain),
     groupings: type.groupings.map((grouping) => grouping.split('-').map(Number)),
-    context: [...type.context, ...rule.context].map((word) => word.normalize('NFC').toLowerCase()),
+    context: [...new Set([...type.context, ...rule.context].flatMap(spellings))],
     withinTokens: rule.withinTokens,
     minCount: rule.minCount,
     minConfidence: rule.minConfidence,

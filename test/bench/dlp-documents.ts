@@ -1,6 +1,6 @@
 /** Looking for documents and for patterns: speed by kind of text, beside the figures of tables. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPatternSource } from '../../agent/dlp/patterns.ts';
 import { parsePatternRules } from '../../agent/dlp/rules.ts';
@@ -29,8 +29,12 @@ async function randomDocuments(dir: string, windows: number): Promise<DlpSource>
   const path = join(dir, 'documents.sdlp');
   const fd = openSync(path, 'w+');
   const { error } = builder.write(fd, Date.now());
-  closeSync(fd);
   if (error) throw new Error(error);
+  const header = Buffer.alloc(256);
+  readSync(fd, header, 0, header.length, 0);
+  native.addon.sealIndexHeader(header, key);
+  writeSync(fd, header, 0, header.length, 0);
+  closeSync(fd);
   const opened = await native.addon.openDocuments(path, key);
   rmSync(path);
   if (!opened.source) throw new Error(opened.error);

@@ -49,7 +49,7 @@ struct PatternRule {
   float grouped = 0.5f;    // with groups as people write them
   float inContext = 0.9f;  // with one of the words near
   std::vector<std::vector<uint8_t>> groupings;  // lengths of groups as people write them
-  std::vector<std::string> context;             // words in lower case
+  std::vector<std::string> context;             // words near
   uint32_t withinTokens = 12;
   uint32_t minCount = 1;  // different values
   float minConfidence = 0.5f;

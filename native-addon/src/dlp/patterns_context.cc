@@ -80,8 +80,11 @@ void appendLower(const uint8_t* text, size_t n, std::string* out) {
 }
 
 ContextWords::ContextWords(const std::vector<std::string>& words) {
-  for (const std::string& word : words)
-    if (!word.empty()) words_.push_back(word);
+  for (const std::string& word : words) {
+    if (word.empty()) continue;
+    words_.emplace_back();
+    appendLower(reinterpret_cast<const uint8_t*>(word.data()), word.size(), &words_.back());
+  }
   // Buckets of words that begin alike let the fewest places through.
   std::sort(words_.begin(), words_.end());
   words_.erase(std::unique(words_.begin(), words_.end()), words_.end());

@@ -33,7 +33,7 @@ inline bool isSpacedLetterBefore(const uint8_t* text, size_t at) {
 // Appends text[0, n) in lower case: ASCII, Latin-1, Greek and Cyrillic; the number of bytes stays the same.
 void appendLower(const uint8_t* text, size_t n, std::string* out);
 
-// The words that make hits of one rule sure, in lower case. Never changes once made; shared by threads.
+// The words that make hits of one rule sure, in any case. Never changes once made; shared by threads.
 class ContextWords {
  public:
   explicit ContextWords(const std::vector<std::string>& words);
