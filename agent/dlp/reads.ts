@@ -1,8 +1,8 @@
 /**
  * Which protected files a process opened, so that a copy can be told from its source.
  *
- * A file counts as read by a process, by its ancestors' other children of the last minute (`cat file | gzip > stick`) and
- * by its descendants. Bounded: MAX_PROCESSES, the least recent leaves; MAX_FILES each.
+ * A file counts as read by a process when it or an ancestor opened it, else when another child of its parent did in the
+ * last minute (`cat file | gzip > stick`). Bounded: MAX_PROCESSES, the least recent leaves; MAX_FILES each.
  */
 import { entityId, type DlpSource, type SentinelEvent } from '../event.ts';
 
@@ -52,12 +52,15 @@ export class ProtectedReads {
     const line = new Set([own, ...(event.ancestry ?? []).slice(0, 8)]);
     const parent = event.ancestry?.[0];
     const found: DlpSource[] = [];
+    const beside: DlpSource[] = [];
     for (const [id, reads] of this.#byProcess) {
-      const isSibling = parent !== undefined && reads.parent === parent;
-      if (!line.has(id) && !isSibling) continue;
+      const isLine = line.has(id);
+      if (!isLine && (parent === undefined || reads.parent !== parent)) continue;
       for (const source of reads.files.values())
-        if (id === own || event.tsNs - source.tsNs < NEAR_NS) found.push(source);
+        if (id === own || event.tsNs - source.tsNs < NEAR_NS) (isLine ? found : beside).push(source);
     }
+    // What others beside it read counts where it read nothing itself, as at the end of a pipe.
+    if (found.length === 0) found.push(...beside);
     return found.sort((a, b) => (a.tsNs < b.tsNs ? 1 : -1)).slice(0, MAX_FILES);
   }
 }
