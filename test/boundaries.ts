@@ -10,6 +10,7 @@ const ZONES: readonly (readonly [prefix: string, zone: string])[] = [
   ['agent/config-options.ts', 'event'],
   ['agent/log.ts', 'event'],
   ['agent/errors.ts', 'event'],
+  ['agent/printable.ts', 'event'],
   ['agent/dlp-summary.ts', 'event'],
   ['agent/api/contract.ts', 'contract'],
   ['agent/api/contract-', 'contract'],

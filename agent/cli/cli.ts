@@ -68,7 +68,7 @@ export async function runCli(argv: readonly string[], output: Output = processOu
     }
     const command = await entry.load();
     if (rest.includes('--help') || rest.includes('-h')) {
-      output.out(command.usage);
+      output.out(command.usageOf?.(rest) ?? command.usage);
       return 0;
     }
     return await command.run(rest, output);

@@ -15,6 +15,8 @@ export interface Command {
   readonly summary: string;
   /** Shown by --help. */
   readonly usage: string;
+  /** The same for a command below it, by what follows its name. */
+  usageOf?(argv: readonly string[]): string;
   run(argv: readonly string[], output: Output): Promise<number>;
 }
 

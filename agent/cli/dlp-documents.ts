@@ -8,7 +8,9 @@ import { fromSystemError } from '../errors.ts';
 import { openIdentity } from '../identity/identity.ts';
 import type { Output } from './command.ts';
 import { findFiles } from './dlp-files.ts';
+import { printable } from '../printable.ts';
 import { readText } from './read-text.ts';
+import { count, counted, progressLine, size } from './terminal.ts';
 
 const SHOWN_PROBLEMS = 20;
 
@@ -31,7 +33,7 @@ function* filesOf(paths: readonly string[], output: Output): Generator<DocumentF
       throw fromSystemError(error, 'read the documents', base);
     }
     for (const { path, skipped } of findFiles([base])) {
-      if (skipped) output.err(`${path}: not protected: ${skipped.reason}\n`);
+      if (skipped) output.err(`${printable(path)}: not protected: ${skipped.reason}\n`);
       else yield { path, name: folder ? relative(base, path) : basename(path) };
     }
   }
@@ -49,14 +51,14 @@ export async function buildDocuments(
     output.out(
       values.json
         ? `${JSON.stringify({ out: values.out, ...report })}\n`
-        : `${values.out}: ${report.files} files protected, ${report.bytes} bytes\n`,
+        : `${printable(values.out)}: ${counted(report.files, 'whole file')} protected, ${size(report.bytes)}\n`,
     );
     return 0;
   }
   const cancel = new AbortController();
   const onSignal = (): void => cancel.abort();
   process.once('SIGINT', onSignal);
-  const live = process.stderr.isTTY;
+  const progress = progressLine(output);
   const startedMs = performance.now();
   try {
     const report = await buildDocumentIndex({
@@ -66,27 +68,29 @@ export async function buildDocuments(
       extract: extractorWith(),
       signal: cancel.signal,
       onProgress: ({ documents, bytes }) => {
-        const rate = bytes / 1000 / Math.max(1, performance.now() - startedMs);
-        if (live)
-          output.err(
-            `\r\u001B[K${documents} documents, ${(bytes / 1e6).toFixed(1)} MB, ${rate.toFixed(1)} MB/s`,
-          );
+        const rate = (bytes / Math.max(1, performance.now() - startedMs)) * 1000;
+        progress.show(`${counted(documents, 'document')}, ${size(bytes)}, ${size(rate)}/s`);
       },
     });
-    if (live) output.err('\r\u001B[K');
+    progress.end();
     if (values.json) {
       output.out(`${JSON.stringify({ out: values.out, ...report })}\n`);
       return 0;
     }
     const problems = report.each.filter(({ problem }) => problem !== undefined);
-    for (const { name, problem } of problems.slice(0, SHOWN_PROBLEMS)) output.err(`${name}: ${problem}\n`);
+    for (const { name, problem } of problems.slice(0, SHOWN_PROBLEMS))
+      output.err(`${printable(name)}: ${problem}\n`);
     if (problems.length > SHOWN_PROBLEMS) output.err(`${problems.length} documents with problems in all\n`);
     output.out(
-      `${values.out}: ${report.documents} documents, ${report.kept} fingerprints kept, ${report.boilerplate} of boilerplate and ` +
-        `${report.common} common to several documents left out, ${report.bytes} bytes\n`,
+      `${printable(values.out)}: ${counted(report.documents, 'document')} protected, ${counted(report.kept, 'fingerprint')}, ${size(report.bytes)}\n`,
     );
+    if (report.boilerplate + report.common > 0)
+      output.out(
+        `not protected: ${counted(report.boilerplate, 'fingerprint')} of boilerplate, ${count(report.common)} common to several documents\n`,
+      );
     return 0;
   } finally {
+    progress.end();
     process.removeListener('SIGINT', onSignal);
   }
 }

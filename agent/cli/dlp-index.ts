@@ -11,7 +11,9 @@ import { SentinelError, UsageError } from '../errors.ts';
 import { createVerifier, openIdentity } from '../identity/identity.ts';
 import { dataDirOf, parseCommand, type Command, type Output } from './command.ts';
 import { buildDocuments } from './dlp-documents.ts';
+import { printable } from '../printable.ts';
 import { readText } from './read-text.ts';
+import { count, counted, duration, progressLine, size } from './terminal.ts';
 
 const SHOWN_PROBLEMS = 20;
 
@@ -52,34 +54,24 @@ function makeIndexFolder(out: string, dataDir: string): void {
   if (dirname(resolve(out)) === folder) mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 90) return `${seconds} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
-}
-
-/** Rows, rate and time left on one line of a terminal, or a line every ten seconds elsewhere. */
+/** Rows, rate and time left: on one line of a terminal, or a line every ten seconds elsewhere. */
 function progressTeller(output: Output): { show(progress: BuildProgress): void; end(): void } {
   const live = process.stderr.isTTY;
+  const line = progressLine(output);
   const startedMs = performance.now();
-  let toldMs = live ? 0 : startedMs;
+  let toldMs = startedMs;
   return {
     show({ rows, done }) {
       const nowMs = performance.now();
-      if (nowMs - toldMs < (live ? 200 : 10_000)) return;
+      if (!live && nowMs - toldMs < 10_000) return;
       toldMs = nowMs;
-      const tookMs = nowMs - startedMs;
-      const rate = Math.round((rows / tookMs) * 1000);
+      const tookMs = Math.max(1, nowMs - startedMs);
       const left = done > 0.01 ? `, ${duration((tookMs * (1 - done)) / done)} left` : '';
-      output.err(
-        `${live ? '\r\u001B[K' : ''}${rows} rows, ${rate} rows/s, ${Math.round(done * 100)} %${left}${live ? '' : '\n'}`,
-      );
+      const text = `${counted(rows, 'row')}, ${count(Math.round((rows / tookMs) * 1000))} rows/s, ${Math.round(done * 100)} %${left}`;
+      if (live) line.show(text);
+      else output.err(`${text}\n`);
     },
-    end() {
-      if (live) output.err('\r\u001B[K');
-    },
+    end: () => line.end(),
   };
 }
 
@@ -95,7 +87,7 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
     strict: { type: 'boolean', default: false },
   });
   if (positionals.length > 0)
-    throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`, 'see sentinel dlp --help');
+    throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`, 'see sentinel dlp index --help');
   if (values.out && (values.documents || values.hashes)) {
     if (values.schema || values.csv || (values.documents && values.hashes))
       throw new UsageError('an index is built from one kind of thing', 'give --csv, --documents or --hashes');
@@ -103,7 +95,10 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
     return await buildDocuments({ ...values, out: values.out }, dataDirOf(values), output);
   }
   if (!values.schema || !values.csv || !values.out)
-    throw new UsageError('say: sentinel dlp index build --schema S.yml --csv T.csv --out I.sdlp');
+    throw new UsageError(
+      values.out ? 'an index needs what it protects' : 'say where the index is to be written: --out I.sdlp',
+      'sentinel dlp index build --schema S.yml --csv T.csv --out I.sdlp; see sentinel dlp index --help',
+    );
   const dataDir = dataDirOf(values);
   const schema = parseSchema(values.schema, readText(values.schema, 'read the schema'));
   const key = readOrMakeKey(values.key ?? defaultKeyPath(dataDir));
@@ -134,10 +129,17 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
       return 0;
     }
     tellBad(report.bad, report.badRows);
+    const notes = [
+      [report.badRows, 'with a bad value'],
+      [report.rowsWithoutPrimary, 'without a primary'],
+      [report.rowsWithoutSecondary, 'without enough secondaries'],
+      [report.duplicateRows, 'twice in the table'],
+    ] as const;
+    const left = notes.filter(([n]) => n > 0).map(([n, why]) => `${count(n)} ${why}`);
     output.out(
-      `${values.out}: ${report.indexedRows} of ${report.rows} rows protected, ${report.entries + report.combinations} entries, ` +
-        `${report.bytes} bytes; ${report.badRows} with a bad value, ${report.rowsWithoutPrimary} without a primary, ` +
-        `${report.rowsWithoutSecondary} without enough secondaries, ${report.duplicateRows} duplicates\n`,
+      `${printable(values.out)}: ${count(report.indexedRows)} of ${counted(report.rows, 'row')} protected, ` +
+        `${counted(report.entries + report.combinations, 'entry', 'entries')}, ${size(report.bytes)}` +
+        `${left.length > 0 ? `\nnot protected: ${left.join(', ')}` : ''}\n`,
     );
     if (report.droppedOverLimit > 0)
       output.err(`${report.droppedOverLimit} rows share a value with 255 others and are not told apart\n`);
@@ -158,7 +160,7 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
 /** What of the index has to be in a text. */
 function matching(info: IndexInfo): string {
   if (info.format === 'documents')
-    return 'a run of letters and digits of a document, 111 or more are always found; told with the share that is there';
+    return 'letters and digits of a document: 111 in a row always, fewer perhaps';
   if (info.format === 'files') return 'a whole file, byte for byte';
   const { secondary, sameRow, withinTokens } = info.match;
   if (secondary === 0) return 'a primary value alone';
@@ -166,17 +168,37 @@ function matching(info: IndexInfo): string {
   return `a primary value with ${values} of its row ${sameRow ? 'on the same line' : `within ${withinTokens} words`}`;
 }
 
+const SIGNATURES: Readonly<Record<IndexInfo['signature'], string>> = {
+  trusted: 'trusted',
+  unknown_signer: 'nobody this device knows; --trust names public keys',
+  invalid: 'the signature is false',
+};
+
 function describe(info: IndexInfo): string {
-  const fields = info.fields.map(
-    ({ column, role, type, combined }) =>
-      `  ${column}: ${role}, ${type}${combined ? ', only in combination' : ''}\n`,
-  );
-  return (
-    `${info.path}: ${info.name}, ${info.rows} ${info.format ?? 'rows'}, ${info.entries} entries, ${info.bytes} bytes\n` +
-    `  made ${new Date(info.createdMs).toISOString()} (${duration(info.ageMs)} ago), key ${info.keyId}, signed by ${info.signer} (${info.signature.replace('_', ' ')})\n` +
-    `  prefilter lets ${(info.prefilterRate * 100).toFixed(2)} % of unrelated values through\n` +
-    `  match: ${matching(info)}\n${fields.join('')}`
-  );
+  const { format = 'rows' } = info;
+  const protects = {
+    rows: counted(info.rows, 'row'),
+    documents: counted(info.rows, 'document'),
+    files: counted(info.rows, 'whole file'),
+  };
+  const facts: [string, string][] = [
+    ['name', info.name],
+    ['protects', `${protects[format]}, ${counted(info.entries, 'entry', 'entries')}`],
+    [
+      'size',
+      `${size(info.bytes)}${info.entries > 0 && format !== 'files' ? `, ${(info.bytes / info.entries).toFixed(1)} bytes an entry` : ''}`,
+    ],
+    ['built', `${new Date(info.createdMs).toISOString()}, ${duration(info.ageMs)} ago`],
+    ['key', info.keyId],
+    ['signed by', `${info.signer} (${SIGNATURES[info.signature]})`],
+  ];
+  if (format !== 'files')
+    facts.push(['prefilter', `lets ${(info.prefilterRate * 100).toFixed(2)} % of unrelated values through`]);
+  facts.push(['found by', matching(info)]);
+  for (const { column, role, type, combined } of info.fields)
+    facts.push([role, `${column} (${type}${combined ? ', only in combination' : ''})`]);
+  const lines = facts.map(([name, value]) => `  ${name.padEnd(10)}${printable(value)}`);
+  return `${printable(info.path)}\n${lines.join('\n')}\n`;
 }
 
 async function info(argv: readonly string[], output: Output): Promise<number> {
@@ -184,7 +206,7 @@ async function info(argv: readonly string[], output: Output): Promise<number> {
     key: { type: 'string', multiple: true },
     trust: { type: 'string', multiple: true },
   });
-  if (positionals.length === 0) throw new UsageError('say: sentinel dlp index info I.sdlp');
+  if (positionals.length === 0) throw new UsageError('name an index', 'sentinel dlp index info I.sdlp');
   const dataDir = dataDirOf(values);
   for (const path of positionals) {
     const opened = await openIndex({

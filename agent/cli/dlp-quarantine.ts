@@ -4,24 +4,23 @@ import type { DlpQuarantineJson } from '../api/contract.ts';
 import { dataPaths } from '../data-dir.ts';
 import { UsageError } from '../errors.ts';
 import { printable } from '../printable.ts';
+import { counted, duration, size } from './terminal.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
 
-function line(entry: DlpQuarantineJson): string {
-  const when = new Date(Number(BigInt(entry.takenNs) / 1_000_000n)).toISOString();
-  const lost = entry.lost === '' ? '' : `  not kept: ${entry.lost}`;
-  const signed = entry.signed ? '' : '  METADATA CHANGED';
-  return `${entry.id}  ${when}  ${entry.size} bytes  ${printable(entry.path)}  ${entry.policy}: ${printable(entry.rules.join(', '))}${lost}${signed}\n`;
+/** Two lines of an entry: what and since when, then why. */
+function describe(entry: DlpQuarantineJson): string {
+  const takenMs = Number(BigInt(entry.takenNs) / 1_000_000n);
+  const notes = [
+    `taken ${new Date(takenMs).toISOString()}, ${duration(Date.now() - takenMs)} ago, by policy ${entry.policy}`,
+    `found: ${entry.rules.join(', ')}`,
+    ...(entry.lost === '' ? [] : [`not kept: ${entry.lost}`]),
+    ...(entry.signed ? [] : ['ITS METADATA WAS CHANGED: it is not restored']),
+  ];
+  const head = `${entry.id}  ${printable(entry.path)}  ${size(entry.size)}`;
+  return `${head}\n${notes.map((note) => `  ${printable(note)}\n`).join('')}`;
 }
 
-export const quarantineCommand: Command = {
-  summary: 'files that a policy took away',
-  usage: `usage: sentinel dlp quarantine list
-       sentinel dlp quarantine restore ID [--to PATH]
-       sentinel dlp quarantine remove ID
-
-Restoring never overwrites what is there by now; owner, mode, times and extended attributes come back with the file
-where the file system can hold them. Removing is for good. Both are on record.
-`,
+export const quarantineCommand: Pick<Command, 'run'> = {
   run: async (argv, output) => {
     const { values, positionals } = parseCommand(argv, { to: { type: 'string' } });
     const [what, id, ...more] = positionals;
@@ -34,7 +33,11 @@ where the file system can hold them. Removing is for good. Both are on record.
         const { entries } = await agent.call('dlp.quarantine.list', {});
         if (values.json) output.out(`${JSON.stringify({ entries })}\n`);
         else if (entries.length === 0) output.out('the quarantine is empty\n');
-        else for (const entry of entries) output.out(line(entry));
+        else {
+          for (const entry of entries) output.out(describe(entry));
+          const all = entries.reduce((sum, entry) => sum + entry.size, 0);
+          output.out(`${counted(entries.length, 'file')}, ${size(all)}\n`);
+        }
       } else if (what === 'restore') {
         const to = values.to === undefined ? {} : { to: values.to };
         const result = await agent.call('dlp.quarantine.restore', { id: id as string, ...to });

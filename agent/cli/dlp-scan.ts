@@ -8,11 +8,12 @@ import { extractorWith } from '../dlp/extract/extractor.ts';
 import { openIndex } from '../dlp/index-open.ts';
 import type { DlpEngine, FileVerdict, IndexInfo, ScanOptions } from '../dlp/types.ts';
 import { describeError, UsageError } from '../errors.ts';
-import { printable } from '../printable.ts';
 import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { findFiles, type FoundFile } from './dlp-files.ts';
 import { openStandardInput } from './dlp-stdin.ts';
+import { describeVerdict } from './dlp-verdict.ts';
 import { readText } from './read-text.ts';
+import { count, counted, duration, painter, progressLine, size } from './terminal.ts';
 import { keysOf, trustOf } from './dlp-index.ts';
 
 const MAX_MATCHES = 1_000_000;
@@ -66,40 +67,6 @@ async function scanPath(
   }
 }
 
-function describe(verdict: FileVerdict): string {
-  const lines = [
-    `${printable(verdict.path)}: ${verdict.verdict}${verdict.reason ? ` (${verdict.reasonCode}: ${verdict.reason})` : ''}`,
-  ];
-  for (const match of verdict.matches.slice(0, 20)) {
-    const where = `${match.member === undefined ? '' : `${printable(match.member)} `}byte ${match.offset}, ${match.length} long`;
-    const near = match.secondaries?.length ? ` with ${match.secondaries.join(', ')}` : '';
-    const row = match.rowRef === undefined ? '' : ` row ${match.rowRef}`;
-    const share = match.containment === undefined ? '' : ` ${(match.containment * 100).toFixed(1)} % of it`;
-    lines.push(
-      `  ${match.index} ${match.rule}: ${match.type}${row}${share}${near} at ${where}, ${match.count}x, confidence ${match.confidence.toFixed(2)}`,
-    );
-  }
-  const more = verdict.matches.length - 20 + (verdict.unlisted ?? 0);
-  if (more > 0) lines.push(`  and ${more} more`);
-  return `${lines.join('\n')}\n`;
-}
-
-/** Counts while the scan goes on, rewritten in place, where a person looks on. */
-function progressLine(output: Output): { show(files: number, bytes: number): void; end(): void } {
-  let shownAt = 0;
-  const live = process.stderr.isTTY;
-  return {
-    show(files, bytes) {
-      if (!live || performance.now() - shownAt < 100) return;
-      shownAt = performance.now();
-      output.err(`\r\u001B[K${files} files, ${(bytes / 1e6).toFixed(1)} MB`);
-    },
-    end() {
-      if (live && shownAt > 0) output.err('\r\u001B[K');
-    },
-  };
-}
-
 /** Any failure is exit code 2 here: 1 means that something matched. */
 export const scanCommand: Pick<Command, 'run'> = {
   run: async (argv, output) => {
@@ -119,6 +86,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     key: { type: 'string', multiple: true },
     trust: { type: 'string', multiple: true },
     threads: { type: 'string' },
+    all: { type: 'boolean', default: false },
   });
   if (positionals.length === 0)
     throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
@@ -155,14 +123,24 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
   const onSignal = (): void => cancel.abort();
   process.once('SIGINT', onSignal);
   const progress = progressLine(output);
+  const paint = painter();
+  const startedMs = performance.now();
+  const asked = new Set(positionals);
   const total = { files: 0, bytes: 0, matched: 0, unscannable: 0, left: 0, missing: 0 };
   const tell = (verdict: FileVerdict): void => {
     total.files += 1;
     total.bytes += verdict.bytes;
     if (verdict.verdict === 'match') total.matched += 1;
     if (verdict.verdict === 'unscannable') total.unscannable += 1;
-    output.out(values.json ? `${JSON.stringify(verdict)}\n` : describe(verdict));
-    progress.show(total.files, total.bytes);
+    if (values.json) output.out(`${JSON.stringify(verdict)}\n`);
+    else if (verdict.verdict !== 'clean' || asked.has(verdict.path) || values.all) {
+      progress.end();
+      output.out(describeVerdict(verdict, paint));
+    }
+    const tookMs = performance.now() - startedMs;
+    progress.show(
+      `${counted(total.files, 'file')}, ${size(total.bytes)}, ${size((total.bytes / tookMs) * 1000)}/s, ${count(total.matched)} with protected data  ${verdict.path}`,
+    );
   };
   try {
     const found = findFiles(positionals);
@@ -183,8 +161,14 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     process.removeListener('SIGINT', onSignal);
     engine.close();
   }
+  if (!values.json)
+    output.err(
+      `${counted(total.files, 'file')}, ${size(total.bytes)} in ${duration(performance.now() - startedMs)}: ` +
+        `${count(total.matched)} with protected data, ${count(total.files - total.matched - total.unscannable)} clean, ${count(total.unscannable)} unscannable\n`,
+    );
+  else if (total.unscannable > 0)
+    output.err(`sentinel: ${total.unscannable} of ${total.files} unscannable\n`);
   // What the caller named and is not there is a mistake of the caller.
-  if (total.unscannable > 0) output.err(`sentinel: ${total.unscannable} of ${total.files} unscannable\n`);
   if (cancel.signal.aborted) {
     output.err(`sentinel: cancelled after ${total.files} files; ${total.left} were not scanned\n`);
     return total.matched > 0 ? 1 : 2;
