@@ -188,6 +188,12 @@ export const OPTIONS = {
     max: 1_048_576,
     help: 'files that may wait to be looked at; what comes then is stated as skipped',
   },
+  'dlp.snippets': {
+    kind: 'choice',
+    default: 'off',
+    values: ['off', 'masked'],
+    help: 'whether dlp scan may show findings masked (--snippets); nothing else ever does',
+  },
   'dlp.loopIsRemovable': {
     kind: 'flag',
     default: false,

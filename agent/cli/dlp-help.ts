@@ -54,7 +54,7 @@ To change the key, build again with the new one. While both are in use, give
 `;
 
 const SCAN = `usage: sentinel dlp scan [--index I.sdlp]... [--rules R.yml]... PATH|- ...
-         [--all] [--threads N] [--key FILE]... [--trust FILE]...
+         [--all] [--snippets] [--threads N] [--key FILE]... [--trust FILE]...
          [--data DIR] [--json]
 
 Looks into files, folders (not through symbolic links) and standard input (-),
@@ -65,6 +65,8 @@ cannot be looked at are listed with the reason: they are not clean.
   --index    an index made by sentinel dlp index build
   --rules    a file of rules for patterns: cards, IBANs, secrets, words
   --all      list clean files below folders too
+  --snippets each finding masked, at most four of its characters and a quarter;
+             only where the settings say dlp.snippets: masked
   --threads  files looked at at once (1)
   --key      keys of the indexes; DATA/keys/dlp.key otherwise
   --trust    public keys of whoever built them elsewhere

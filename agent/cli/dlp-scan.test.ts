@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -37,6 +46,32 @@ describe('sentinel dlp scan', () => {
     expect([code, out]).toEqual([2, '']);
     expect(err).toContain('none.sdlp');
     expect((await run(scanCommand, ['--index', dir, clean])).err).toContain('not a folder');
+  });
+
+  it('shows findings masked only if asked to and allowed, and keeps nothing of them', async () => {
+    const rules = join(dir, 'cards.yml');
+    writeFileSync(rules, 'rules:\n  - {id: cards, pattern: card}\n');
+    const letter = join(dir, 'letter.txt');
+    writeFileSync(letter, 'visa card 4111 1111 1111 1111\n');
+    const argv = ['--rules', rules, letter];
+    const refused = await run(scanCommand, [...argv, '--snippets']);
+    expect([refused.code, refused.out]).toEqual([2, '']);
+    expect(refused.err).toContain('dlp.snippets');
+    const config = join(dir, 'allowed.yaml');
+    writeFileSync(config, 'dlp:\n  snippets: masked\n');
+    const shown = await run(scanCommand, [...argv, '--snippets', '--config', config]);
+    expect(shown.out).toContain('41** **** **** **11');
+    const asJson = await run(scanCommand, [...argv, '--snippets', '--json', '--config', config]);
+    expect(JSON.parse(asJson.out)).toMatchObject({ matches: [{ snippet: '41** **** **** **11' }] });
+    const plain = await run(scanCommand, [...argv, '--json', '--config', config]);
+    for (const { out, err } of [shown, asJson, plain]) expect(out + err).not.toMatch(/1111/);
+    expect(plain.out).not.toContain('snippet');
+    const folder = join(dir, 'data');
+    const kept = existsSync(folder)
+      ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      : [];
+    for (const entry of kept)
+      expect(readFileSync(join(entry.parentPath, entry.name), 'latin1')).not.toMatch(/41\*\*|1111 1111/);
   });
 
   it('follows the links the caller names, to folders too, and opens names that are no UTF-8', async () => {

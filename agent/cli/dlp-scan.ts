@@ -6,8 +6,11 @@ import { createPatternSource } from '../dlp/patterns.ts';
 import { parsePatternRules } from '../dlp/rules.ts';
 import { extractorWith } from '../dlp/extract/extractor.ts';
 import { openIndex } from '../dlp/index-open.ts';
-import type { DlpEngine, FileVerdict, IndexInfo, ScanOptions } from '../dlp/types.ts';
+import { identityOf, snippetOf } from '../dlp/snippets.ts';
+import type { DlpEngine, DlpMatch, FileVerdict, IndexInfo, ScanOptions } from '../dlp/types.ts';
 import { describeError, UsageError } from '../errors.ts';
+import { printable } from '../printable.ts';
+import { configFrom } from './config-flags.ts';
 import { dataDirOf, parseCommand, positiveInt, type Command, type Output } from './command.ts';
 import { findFiles, type FoundFile } from './dlp-files.ts';
 import { openStandardInput } from './dlp-stdin.ts';
@@ -16,6 +19,8 @@ import { readText } from './read-text.ts';
 import { count, counted, duration, painter, progressLine, size } from './terminal.ts';
 import { keysOf, trustOf } from './dlp-index.ts';
 
+/** Of a file, for people; --json has all. */
+const MAX_SNIPPETS = 20;
 const MAX_MATCHES = 1_000_000;
 
 /** A verdict about something that could not be opened. */
@@ -32,11 +37,15 @@ function unopened(path: string, error: unknown): FileVerdict {
   };
 }
 
+/** A verdict as it is shown: with masked findings where they were asked for. */
+type Shown = Omit<FileVerdict, 'matches'> & { matches: (DlpMatch & { snippet?: string })[] };
+
 async function scanPath(
   engine: DlpEngine,
   { path, raw }: FoundFile,
   options: ScanOptions,
-): Promise<FileVerdict> {
+  snippets: boolean,
+): Promise<Shown> {
   let fd: number;
   if (path === '-') {
     fd = await openStandardInput(options.signal);
@@ -61,10 +70,24 @@ async function scanPath(
         reason: 'not a regular file, so it is not read',
       };
     }
-    return await engine.scanFd(fd, path, options);
+    const identity = snippets ? identityOf(fd) : '';
+    const verdict: Shown = await engine.scanFd(fd, path, options);
+    if (snippets)
+      for (const match of verdict.matches) {
+        const snippet = snippetOf(fd, identity, match);
+        if (snippet !== undefined) match.snippet = snippet;
+      }
+    return verdict;
   } finally {
     closeSync(fd);
   }
+}
+
+function snippetLines({ matches }: Shown): string {
+  const shown = matches.filter(({ snippet }) => snippet !== undefined).slice(0, MAX_SNIPPETS);
+  return shown
+    .map(({ rule, offset, snippet = '' }) => `    ${rule} at byte ${count(offset)}: ${printable(snippet)}\n`)
+    .join('');
 }
 
 /** Any failure is exit code 2 here: 1 means that something matched. */
@@ -87,11 +110,19 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     trust: { type: 'string', multiple: true },
     threads: { type: 'string' },
     all: { type: 'boolean', default: false },
+    snippets: { type: 'boolean' },
+    config: { type: 'string' },
   });
   if (positionals.length === 0)
     throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
   if (!values.index && !values.rules)
     throw new UsageError('say what to look for', 'give an index with --index, or rules with --rules');
+  const snippets = values.snippets === true;
+  if (snippets && configFrom(values).values['dlp.snippets'] !== 'masked')
+    throw new UsageError(
+      '--snippets shows parts of what is protected, which the settings do not allow',
+      'who may decide that sets dlp.snippets to masked in the configuration',
+    );
   const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
   const dataDir = dataDirOf(values);
   const sources: NamedSource[] = [];
@@ -107,8 +138,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     const other = named.get(info.name);
     if (other !== undefined)
       output.err(
-        `sentinel: ${other} and ${path} are both named ${info.name}: findings do not tell which it is
-`,
+        `sentinel: ${other} and ${path} are both named ${info.name}: findings do not tell which it is\n`,
       );
     named.set(info.name, path);
     infos.push(info);
@@ -127,7 +157,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
   const startedMs = performance.now();
   const asked = new Set(positionals);
   const total = { files: 0, bytes: 0, matched: 0, unscannable: 0, left: 0, missing: 0 };
-  const tell = (verdict: FileVerdict): void => {
+  const tell = (verdict: Shown): void => {
     total.files += 1;
     total.bytes += verdict.bytes;
     if (verdict.verdict === 'match') total.matched += 1;
@@ -136,6 +166,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     else if (verdict.verdict !== 'clean' || asked.has(verdict.path) || values.all) {
       progress.end();
       output.out(describeVerdict(verdict, paint));
+      if (snippets) output.out(snippetLines(verdict));
     }
     const tookMs = performance.now() - startedMs;
     progress.show(
@@ -152,7 +183,10 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
         else if (next.value.skipped) {
           if (next.value.missing) total.missing += 1;
           tell(next.value.skipped);
-        } else tell(await scanPath(engine, next.value, { signal: cancel.signal, maxMatches: MAX_MATCHES }));
+        } else
+          tell(
+            await scanPath(engine, next.value, { signal: cancel.signal, maxMatches: MAX_MATCHES }, snippets),
+          );
       }
     };
     await Promise.all(Array.from({ length: threads }, worker));
