@@ -50,6 +50,10 @@ class Source {
   virtual ~Source() = default;
   // `handle` goes into Hit::source. `portable`: no vector instructions.
   virtual std::unique_ptr<Detector> detector(uint32_t handle, bool portable) const = 0;
+  // How far from a value what it depends on can stand, in bytes of text; 0 when text says nothing to it.
+  virtual size_t reach() const { return 2048; }
+  // Whether an escaped line break in front of a value hides it; if not, the detectors tell the two apart.
+  virtual bool hiddenByBreaks() const { return true; }
 };
 
 }  // namespace sentinel::dlp

@@ -157,6 +157,7 @@ class DocumentSource final : public Source {
     if (index_->wholeFiles()) return std::make_unique<FileDetector>(index_, handle);
     return std::make_unique<DocumentDetector>(index_, handle, portable);
   }
+  size_t reach() const override { return index_->wholeFiles() ? 0 : Source::reach(); }
 
  private:
   std::shared_ptr<const DocumentIndex> index_;

@@ -11,6 +11,7 @@
 #include "dlp/edm_candidates.h"
 #include "dlp/edm_foreign.h"
 #include "dlp/edm_window.h"
+#include "dlp/offset_trail.h"
 
 namespace sentinel::dlp {
 namespace {
@@ -67,7 +68,7 @@ class EdmDetector final : public Detector, private CandidateSink {
   }
 
   void feed(const uint8_t *utf8, size_t n, const OffsetMap &map, Sink &sink) override {
-    remember(map);
+    trail_.add(map);
     while (n > 0) {
       const size_t part = std::min(n, kCapacity - used_);
       memcpy(text_ + used_, utf8, part);
@@ -96,38 +97,21 @@ class EdmDetector final : public Detector, private CandidateSink {
     used_ = highest_ = scanned_ = 0;
     base_ = 0;
     queued_ = passedCount_ = 0;
-    runs_.clear();
+    trail_.clear();
     combinedChecks_ = 0;
   }
 
  private:
-  void remember(const OffsetMap &map) {
-    for (size_t i = 0; i < map.count; ++i) {
-      const OffsetRun &run = map.runs[i];
-      if (!runs_.empty()) {
-        const OffsetRun &last = runs_.back();
-        if (run.decoded <= last.decoded) continue;
-        const uint64_t units = (run.decoded - last.decoded) / last.decodedUnit;
-        if (run.decodedUnit == last.decodedUnit && run.streamUnit == last.streamUnit && (run.decoded - last.decoded) % last.decodedUnit == 0 &&
-            run.stream == last.stream + units * last.streamUnit)
-          continue;
-      }
-      runs_.push_back(run);
-    }
-  }
-
   void slide() {
     const size_t keepFrom = scanned_ - kMargin;
     memmove(text_, text_ + keepFrom, used_ - keepFrom);
     used_ -= keepFrom;
     scanned_ -= keepFrom;
     base_ += keepFrom;
-    size_t old = 0;
-    while (old + 1 < runs_.size() && runs_[old + 1].decoded <= base_) ++old;
-    if (old > 0) runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(old));
+    trail_.forget(base_);
   }
 
-  uint64_t streamAt(size_t at) const { return streamOffset(runs_.data(), runs_.size(), base_ + at); }
+  uint64_t streamAt(size_t at) const { return trail_.at(base_ + at); }
 
   // Triggers near a foreign form are looked for in a folded copy, the others in the text itself: where there is no such
   // form both say the same.
@@ -383,7 +367,7 @@ class EdmDetector final : public Detector, private CandidateSink {
   uint8_t *buffer_ = nullptr, *text_ = nullptr;
   size_t used_ = 0, highest_ = 0, scanned_ = 0;
   uint64_t base_ = 0;  // decoded offset of the buffer's first byte
-  std::vector<OffsetRun> runs_;
+  OffsetTrail trail_;
   FoldedText folded_;
   const uint32_t *places_ = nullptr;
   Candidate queue_[kQueue];
@@ -403,6 +387,8 @@ class EdmSource final : public Source {
   std::unique_ptr<Detector> detector(uint32_t handle, bool portable) const override {
     return std::unique_ptr<Detector>(new EdmDetector(index_, wanted_, handle, portable, all_));
   }
+  size_t reach() const override { return index_->meta().secondary > 0 ? kMargin : kReach / 2; }
+  bool hiddenByBreaks() const override { return false; }
 
  private:
   std::shared_ptr<const Index> index_;

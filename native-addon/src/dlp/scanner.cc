@@ -11,27 +11,8 @@
 
 namespace sentinel::dlp {
 
-void HitList::hit(const Hit &hit) {
-  const Key key{hit.ref, static_cast<uint64_t>(hit.source) << 16 | static_cast<uint64_t>(hit.kind) << 8 | hit.field};
-  const auto known = places_.find(key);
-  if (known != places_.end()) {
-    Hit &first = hits_[known->second];
-    first.count += hit.count;
-    first.secondaries |= hit.secondaries;
-    first.confidence = std::max(first.confidence, hit.confidence);
-    first.containment = std::max(first.containment, hit.containment);
-    return;
-  }
-  if (hits_.size() >= maxHits_) {
-    unlisted_ += hit.count;
-    return;
-  }
-  places_.emplace(key, static_cast<uint32_t>(hits_.size()));
-  hits_.push_back(hit);
-}
-
 Scan::Scan(const Sources &sources, const ScanLimits &limits)
-    : sources_(sources), limits_(limits), decoder_(limits.portable), list_(limits.maxHits), started_(std::chrono::steady_clock::now()) {
+    : sources_(sources), limits_(limits), decoder_(limits.portable), escapes_(sources, limits.portable, limits.maxHits), list_(limits.maxHits), started_(std::chrono::steady_clock::now()) {
   uint32_t handle = 0;
   for (const auto &source : sources_) detectors_.push_back(source->detector(handle++, limits.portable));
 }
@@ -47,6 +28,7 @@ bool Scan::mayGoOn(size_t more) {
 
 void Scan::text(const uint8_t *utf8, size_t n, const OffsetMap &map) {
   for (const auto &detector : detectors_) detector->feed(utf8, n, map, list_);
+  escapes_.text(utf8, n, map);
 }
 
 bool Scan::feed(const uint8_t *bytes, size_t n) {
@@ -67,6 +49,7 @@ void Scan::finish() {
   finished_ = true;
   decoder_.feed(nullptr, 0, true, *this);
   for (const auto &detector : detectors_) detector->finish(list_);
+  escapes_.finish(&list_);
   detectors_.clear();
 }
 

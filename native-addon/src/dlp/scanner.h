@@ -1,14 +1,15 @@
-// One pass over one stream: bytes -> Decoder -> every detector -> a bounded list of hits.
+// One pass over one stream: bytes -> Decoder -> every detector, and again where there are escapes -> a bounded list of hits.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "dlp/detector.h"
+#include "dlp/escapes.h"
+#include "dlp/hit_list.h"
 
 namespace sentinel::dlp {
 
@@ -25,28 +26,6 @@ struct ScanLimits {
 };
 
 enum class Outcome : uint8_t { kOk, kAborted, kTime, kTooLarge, kChanged, kUnreadable };
-
-// Hits of the same source, field and row become one with a count.
-class HitList final : public Sink {
- public:
-  explicit HitList(uint32_t maxHits) : maxHits_(maxHits) {}
-  void hit(const Hit &hit) override;
-  const std::vector<Hit> &hits() const { return hits_; }
-  uint64_t unlisted() const { return unlisted_; }
-
- private:
-  struct Key {
-    uint64_t ref, rest;
-    bool operator==(const Key &other) const { return ref == other.ref && rest == other.rest; }
-  };
-  struct KeyHash {
-    size_t operator()(const Key &key) const { return (key.ref * 0x9e3779b97f4a7c15ull) ^ (key.rest * 0xff51afd7ed558ccdull); }
-  };
-  uint32_t maxHits_;
-  uint64_t unlisted_ = 0;
-  std::vector<Hit> hits_;
-  std::unordered_map<Key, uint32_t, KeyHash> places_;
-};
 
 class Scan final : private TextSink {
  public:
@@ -70,6 +49,7 @@ class Scan final : private TextSink {
   ScanLimits limits_;
   Decoder decoder_;
   std::vector<std::unique_ptr<Detector>> detectors_;
+  EscapeReading escapes_;
   HitList list_;
   Outcome outcome_ = Outcome::kOk;
   std::string detail_;

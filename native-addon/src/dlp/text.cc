@@ -80,6 +80,14 @@ int utf8Sequence(const uint8_t* bytes, size_t available) {
   return available >= static_cast<size_t>(size) ? size : -1;
 }
 
+size_t encodeUtf8(uint32_t point, uint8_t* to) {
+  const auto more = [point](int shift) { return static_cast<uint8_t>(0x80 | (point >> shift & 0x3F)); };
+  if (point < 0x80) return to[0] = static_cast<uint8_t>(point), 1;
+  if (point < 0x800) return to[0] = static_cast<uint8_t>(0xC0 | point >> 6), to[1] = more(0), 2;
+  if (point < 0x10000) return to[0] = static_cast<uint8_t>(0xE0 | point >> 12), to[1] = more(6), to[2] = more(0), 3;
+  return to[0] = static_cast<uint8_t>(0xF0 | point >> 18), to[1] = more(12), to[2] = more(6), to[3] = more(0), 4;
+}
+
 uint32_t utf8CodePoint(const uint8_t* bytes, int length) {
   if (length == 1) return bytes[0];
   if (length == 2) return (bytes[0] & 0x1Fu) << 6 | (bytes[1] & 0x3Fu);
@@ -96,7 +104,8 @@ uint64_t streamOffset(const OffsetRun* runs, size_t count, uint64_t decoded) {
   }
   const OffsetRun& run = runs[low];
   if (decoded < run.decoded) return run.stream;
-  return run.stream + (decoded - run.decoded) / run.decodedUnit * run.streamUnit;
+  const uint64_t distance = decoded - run.decoded;
+  return run.stream + (run.decodedUnit == 1 ? distance : distance / run.decodedUnit) * run.streamUnit;
 }
 
 Decoder::Decoder(bool portable) : portable_(portable), out_(new uint8_t[kOutBytes + kOutSlack]()) {}
@@ -357,26 +366,9 @@ void Decoder::map(uint64_t offset, uint8_t decodedUnit, uint8_t streamUnit, size
 
 void Decoder::put(uint32_t point, uint64_t offset, uint8_t inWidth, TextSink& sink) {
   if (outLength_ >= kOutBytes) flushOut(sink);
-  const int width = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  const size_t width = encodeUtf8(point, out_.get() + outLength_);
   map(offset, static_cast<uint8_t>(width), inWidth, 1);
-  uint8_t* to = out_.get() + outLength_;
-  outLength_ += static_cast<size_t>(width);
-  const auto more = [point](int shift) { return static_cast<uint8_t>(0x80 | (point >> shift & 0x3F)); };
-  if (width == 1) {
-    to[0] = static_cast<uint8_t>(point);
-  } else if (width == 2) {
-    to[0] = static_cast<uint8_t>(0xC0 | point >> 6);
-    to[1] = more(0);
-  } else if (width == 3) {
-    to[0] = static_cast<uint8_t>(0xE0 | point >> 12);
-    to[1] = more(6);
-    to[2] = more(0);
-  } else {
-    to[0] = static_cast<uint8_t>(0xF0 | point >> 18);
-    to[1] = more(12);
-    to[2] = more(6);
-    to[3] = more(0);
-  }
+  outLength_ += width;
 }
 
 // Bytes as they are: a whole character, or as much ASCII as there is.

@@ -98,6 +98,9 @@ class Decoder {
 // Length of the well-formed UTF-8 sequence at `bytes`, 0 if there is none, -1 if it could be the beginning of one.
 int utf8Sequence(const uint8_t* bytes, size_t available);
 
+// Writes a character as UTF-8; returns how many bytes, at most 4.
+size_t encodeUtf8(uint32_t codePoint, uint8_t* to);
+
 // Code point of a well-formed sequence of this length.
 uint32_t utf8CodePoint(const uint8_t* bytes, int length);
 
