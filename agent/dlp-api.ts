@@ -108,7 +108,7 @@ export function coverageOf({ service, settings, whyNoFiles }: Dlp): DlpCoverageJ
   return {
     watching: reason === '',
     ...(reason === '' ? {} : { reason }),
-    triggers: ['close_write', 'rename'],
+    triggers: ['close_write', 'rename', 'push'],
     mounts: mounts.leaving().map(({ path, kind, fileSystem, source, why }) => ({
       path,
       kind: kind as 'removable',
