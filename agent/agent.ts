@@ -241,6 +241,7 @@ async function compose(
     identity,
     enforcer: guardians,
     quarantine: (decision, event) => dlp.quarantine.take(decision, event),
+    dlpNames: () => dlp.service.indexes.engine?.names() ?? { indexes: [], rules: [] },
     pipeline,
     security,
     errors,

@@ -8,6 +8,7 @@ import type { Identity } from './identity/identity.ts';
 import type { SecurityLane } from './lanes/security.ts';
 import type { Log } from './log.ts';
 import type { Pipeline } from './pipeline.ts';
+import type { DlpNames } from './policy/dlp-names.ts';
 import type { LifecycleClock } from './policy/lifecycle.ts';
 import type { SentinelEvent } from './event.ts';
 import type { Decision, Effect, Enforcer } from './policy/types.ts';
@@ -24,6 +25,8 @@ export function openPolicies(parts: {
   security: SecurityLane;
   errors: ErrorCounters;
   log: Log;
+  /** Indexes and rules of protected data in force. */
+  dlpNames: () => DlpNames;
   /** Time as the life of policies sees it. */
   clock?: LifecycleClock;
 }): PolicyService {
@@ -37,6 +40,7 @@ export function openPolicies(parts: {
     clock: parts.clock ?? { wallMs: Date.now, monotonicMs: () => performance.now() },
     onChange: () => stage && pipeline.usePolicies(stage),
     recordText: (hash, text) => security.append([policyTextRecord(hash, text, wallNowNs())], true) !== 0,
+    dlpNames: parts.dlpNames,
     onNotice: (notice) => log.warn({}, notice),
   });
   stage = new PolicyStage({

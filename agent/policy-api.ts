@@ -109,7 +109,7 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       }
     },
     'policy.validate': async ({ text, caret }) => {
-      const checked = loadPolicyFiles([{ file: 'policy', text }], policies.compile);
+      const checked = loadPolicyFiles([{ file: 'policy', text }], policies.compile, policies.dlpNames);
       const { problems, warnings } = checked;
       return {
         valid: checked.policies.length,

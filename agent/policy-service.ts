@@ -13,6 +13,7 @@ import { describeError } from './errors.ts';
 import type { Identity } from './identity/identity.ts';
 import type { Approval } from './policy/approval.ts';
 import type { CanaryRules } from './policy/canary.ts';
+import type { DlpNames } from './policy/dlp-names.ts';
 import { PolicyEngine } from './policy/engine.ts';
 import { Lifecycle, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
@@ -37,6 +38,8 @@ export interface PolicyServiceParts {
   onChange?: () => void;
   /** Puts a text on record by its hash; false when the log takes no records. */
   recordText?: (hash: string, text: string) => boolean;
+  /** Indexes and rules of protected data in force, for warnings of names that nothing has. */
+  dlpNames?: () => DlpNames;
   /** A state changed, or did not, by itself: for the log. */
   onNotice?: (notice: string) => void;
 }
@@ -70,6 +73,7 @@ export class PolicyService {
   #texts: PolicyTexts = { policies: [], problems: [], warnings: [] };
   /** Every text that is known, by hash: of files and of versions in force. */
   #loaded = new Map<string, LoadedPolicy>();
+  #warned: { texts: PolicyTexts; key: string | undefined; warnings: PolicyTexts['warnings'] } | undefined;
   #notices: string[] = [];
   #savedCounter = -1;
   #savedMs = 0;
@@ -174,7 +178,8 @@ export class PolicyService {
   }
 
   overview(): PolicyOverview {
-    const { problems, warnings } = this.#texts;
+    const { problems } = this.#texts;
+    const warnings = this.#warnings();
     return {
       policies: this.#life.state.versions
         .filter((version) => version.state !== 'deprecated' && this.#isShown(version))
@@ -185,6 +190,22 @@ export class PolicyService {
       pending: this.#life.state.pending.map((signed) => this.#pendingJson(signed)),
       approvers: this.approvers(),
     };
+  }
+
+  get dlpNames(): DlpNames | undefined {
+    return this.#parts.dlpNames?.();
+  }
+
+  /** Of the texts as they are, by the indexes and rules that are in force by now. */
+  #warnings(): PolicyTexts['warnings'] {
+    const names = this.dlpNames;
+    const key = JSON.stringify(names);
+    if (this.#warned?.texts !== this.#texts || this.#warned.key !== key) {
+      const { warnings } =
+        names === undefined ? this.#texts : loadAllPolicies(this.#parts.dataDir, this.compile, names);
+      this.#warned = { texts: this.#texts, key, warnings };
+    }
+    return this.#warned.warnings;
   }
 
   /** Drafts whose text was edited again are only history. */

@@ -215,6 +215,7 @@ async function list(agent: ApiClient, json: boolean, output: Output): Promise<nu
     for (const policy of overview.policies) output.out(line(policy));
     for (const pending of overview.pending) output.out(pendingText(pending));
     for (const problem of overview.problems) output.out(`${problemText(problem)}\n`);
+    for (const warning of overview.warnings) output.out(`warning: ${problemText(warning)}\n`);
     for (const notice of overview.notices) output.out(`notice: ${notice}\n`);
   }
   return overview.problems.length === 0 ? 0 : 1;

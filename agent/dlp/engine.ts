@@ -11,6 +11,8 @@ export interface NamedSource {
   /** Undefined: this hit does not count. */
   toMatch(hit: NativeDlpHit): DlpMatch | undefined;
   info?(): IndexInfo;
+  /** What findings are called. */
+  names?: { index: string; rules: readonly string[] };
 }
 
 /** Reads the text out of a container, in a process of its own. */
@@ -181,7 +183,29 @@ export function createEngine(
 
   return {
     info: () => sources.flatMap((source) => source.info?.() ?? []),
+    names: () => namesOf(sources, rules),
     scanFd,
     close: () => undefined,
   };
+}
+
+/** Names of indexes and rules that findings can have. */
+function namesOf(
+  sources: readonly NamedSource[],
+  rules: readonly IndexRule[],
+): { indexes: string[]; rules: string[] } {
+  const indexes: string[] = [];
+  const found = rules.map(({ id }) => id);
+  for (const source of sources) {
+    const { names } = source;
+    const index = source.info?.();
+    if (index !== undefined) indexes.push(index.name);
+    if (names !== undefined) indexes.push(names.index);
+    found.push(...(names?.rules ?? []));
+    if (index === undefined || rules.some((rule) => rule.index === index.name)) continue;
+    const format = index.format ?? 'rows';
+    if (format === 'rows') found.push(...index.fields.map(({ column }) => column));
+    else found.push(format === 'files' ? 'file' : 'document');
+  }
+  return { indexes, rules: found };
 }

@@ -64,6 +64,7 @@ export function createPatternSource({ name, rules }: PatternRules): NamedSource 
   const { forward, backward } = compilePatterns(rules);
   return {
     source: native.addon.patternSource(rules.map(nativeRule), forward, backward),
+    names: { index: name, rules: rules.map(({ id }) => id) },
     toMatch: (hit) => {
       const rule = rules[hit.field];
       if (!rule) return undefined;

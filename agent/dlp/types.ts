@@ -108,6 +108,8 @@ export interface IndexInfo {
 
 export interface DlpEngine {
   info(): IndexInfo[];
+  /** Names of indexes and rules that findings can have. */
+  names(): { indexes: string[]; rules: string[] };
   /** The descriptor stays the caller's. Never throws for what is in the file: the verdict says it. */
   scanFd(fd: number, path: string, options?: ScanOptions): Promise<FileVerdict>;
   close(): void;

@@ -79,6 +79,23 @@ describe('policy files', () => {
     );
   });
 
+  it('warns of names of indexes and rules that nothing in force has', () => {
+    const when = (condition: string): string =>
+      `id: a\nversion: 1\nseverity: low\nwhen: '${condition}'\naction: alert\n`;
+    const names = { indexes: ['customers', 'pii'], rules: ['iban', 'cards'] };
+    const warned = (condition: string): string =>
+      parsePolicies('p.yml', when(condition), compile, names).warnings.map(problemText).join();
+    expect(warned('"customers" in dlp.index && "cards" in dlp.rule')).toBe('');
+    expect(warned('"costumers" in dlp.index')).toMatch(
+      /p\.yml:4:8: when: no index in force is called "costumers".*; did you mean customers\? in force: customers, pii$/,
+    );
+    expect(warned('dlp.rule.exists(r, r == "cards" || r == "ssn")')).toContain(
+      'rule or column in force is called "ssn"',
+    );
+    expect(warned('dlp.rule.exists(r, r in ["iban", "nhs"])')).toContain('"nhs"');
+    expect(read(when('"x" in dlp.index')).warnings).toEqual([]);
+  });
+
   const BAD: [name: string, part: string, text: string, message: string][] = [
     ['an unknown field', 'colour', `${VALID}colour: red\n`, 'no field "colour"'],
     ['an unknown action', 'explode', VALID.replace('deny_exec', 'explode'), '"explode" is not known'],

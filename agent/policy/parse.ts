@@ -7,6 +7,7 @@
 import { isScalar, isSeq, type Document, type YAMLMap } from 'yaml';
 import { normalCidr } from './addresses.ts';
 import { nearest } from '../config.ts';
+import { unknownDlpNames, type DlpNames } from './dlp-names.ts';
 import { SEVERITIES, type Severity } from '../event.ts';
 import { ExpressionError, type Expression, type ExpressionCompiler } from './expression.ts';
 import { documentText } from './edit.ts';
@@ -62,7 +63,12 @@ export interface ParsedFile {
 }
 
 /** Reads all policies of one file. */
-export function parsePolicies(file: string, text: string, compile: ExpressionCompiler): ParsedFile {
+export function parsePolicies(
+  file: string,
+  text: string,
+  compile: ExpressionCompiler,
+  names?: DlpNames,
+): ParsedFile {
   const result: ParsedFile = { policies: [], problems: [], warnings: [] };
   const bytes = Buffer.byteLength(text);
   const whole = (message: string, remedy: string): ParsedFile => {
@@ -83,7 +89,7 @@ export function parsePolicies(file: string, text: string, compile: ExpressionCom
   );
   if (filled.length === 0)
     return whole('the file holds no policy', 'write at least id, version, severity, when and action');
-  for (const document of filled) new Reader(file, text, yaml, compile, result).read(document);
+  for (const document of filled) new Reader(file, text, yaml, compile, result, names).read(document);
   return result;
 }
 
@@ -104,8 +110,17 @@ class Reader {
   readonly #result: ParsedFile;
   #id: string | undefined;
   #failed = false;
+  readonly #names: DlpNames | undefined;
 
-  constructor(file: string, source: string, yaml: YamlFile, compile: ExpressionCompiler, result: ParsedFile) {
+  constructor(
+    file: string,
+    source: string,
+    yaml: YamlFile,
+    compile: ExpressionCompiler,
+    result: ParsedFile,
+    names: DlpNames | undefined,
+  ) {
+    this.#names = names;
     this.#file = file;
     this.#source = source;
     this.#yaml = yaml;
@@ -156,6 +171,7 @@ class Reader {
     if (action !== 'cut_network' && this.#has(map, 'cut'))
       this.#at(map, 'cut', 'belongs to action: cut_network', 'leave it out');
     const when = this.#condition(map);
+    if (when !== undefined) this.#checkNames(map, when);
     const { exceptions, compiled } = this.#exceptions(map);
     this.#state(map);
     if (action === 'deny_open' && failMode === 'closed')
@@ -282,6 +298,23 @@ class Reader {
       const node = pairsOf(map).get('when')?.value;
       this.#problem(offsetInside(this.#source, node, error.offset), `when: ${error.message}`, error.remedy);
       return undefined;
+    }
+  }
+
+  /** What nothing in force is called never holds, or not yet. */
+  #checkNames(map: YAMLMap, when: Expression): void {
+    if (this.#names === undefined) return;
+    const node = pairsOf(map).get('when')?.value;
+    for (const { field, name, start } of unknownDlpNames(when.root, this.#names)) {
+      const known = field === 'dlp.index' ? this.#names.indexes : this.#names.rules;
+      const what = field === 'dlp.index' ? 'index' : 'rule or column';
+      const meant = nearest(name, known);
+      this.#result.warnings.push({
+        file: this.#file,
+        ...this.#yaml.placeOf(offsetInside(this.#source, node, start)),
+        message: `when: no ${what} in force is called ${JSON.stringify(name.slice(0, 80))}, so this does not hold`,
+        remedy: `${meant ? `did you mean ${meant}? ` : ''}in force: ${known.slice(0, 20).join(', ') || 'none'}`,
+      });
     }
   }
 
