@@ -114,12 +114,21 @@ struct Compaction {
 };
 constexpr Compaction kCompaction;
 
-// Of 64 bytes: those that are dropped or kept as they are (ASCII, and what is no UTF-8) are folded and compacted to `out`
-// (which has room for 64 and 8 more), up to the first that begins a character of several bytes. Returns how many are
-// kept; *kept has a bit for each, *taken is how many bytes of the text that is.
-__attribute__((target("avx2,popcnt,bmi"))) size_t compactAvx2(const uint8_t* text, uint8_t* out, uint64_t* kept, size_t* taken) {
-  alignas(32) uint8_t folded[64];
-  uint64_t all = 0, leads = 0, tails = 0;
+// What 64 bytes of text are.
+struct Block64 {
+  alignas(64) uint8_t folded[64];  // letters and digits of ASCII in lower case; others as they are
+  uint64_t kept;                   // ASCII letters and digits
+  uint64_t characters;             // where a character of several bytes may begin; other bytes are no UTF-8 and dropped
+};
+
+// Leads that are followed by as many tails as they ask for; those too near to the end to tell count.
+inline uint64_t charactersOf(uint64_t two, uint64_t three, uint64_t four, uint64_t tails) {
+  const uint64_t first = tails >> 1 | 1ull << 63, second = tails >> 2 | 3ull << 62, third = tails >> 3 | 7ull << 61;
+  return first & (two | (second & (three | (third & four))));
+}
+
+__attribute__((target("avx2"))) void classifyAvx2(const uint8_t* text, Block64* block) {
+  uint64_t kept = 0, two = 0, three = 0, four = 0, tails = 0;
   for (int half = 0; half < 2; half++) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + half * 32));
     const __m256i lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
@@ -127,25 +136,30 @@ __attribute__((target("avx2,popcnt,bmi"))) size_t compactAvx2(const uint8_t* tex
     const __m256i letter = _mm256_cmpeq_epi8(_mm256_min_epu8(fromA, _mm256_set1_epi8(25)), fromA);
     const __m256i from0 = _mm256_sub_epi8(bytes, _mm256_set1_epi8('0'));
     const __m256i digit = _mm256_cmpeq_epi8(_mm256_min_epu8(from0, _mm256_set1_epi8(9)), from0);
-    const __m256i wide = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(0xC2))), bytes);
-    const __m256i tail = _mm256_andnot_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(0xC0))), bytes), bytes);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(folded + half * 32), _mm256_blendv_epi8(bytes, lower, letter));
-    all |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(letter, digit)))) << (half * 32);
-    leads |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(wide))) << (half * 32);
-    tails |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(tail))) << (half * 32);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(block->folded + half * 32), _mm256_blendv_epi8(bytes, lower, letter));
+    const auto bits = [&](__m256i mask) __attribute__((target("avx2"))) {
+      return static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(mask))) << (half * 32);
+    };
+    kept |= bits(_mm256_or_si256(letter, digit));
+    if (_mm256_movemask_epi8(bytes) == 0) continue;
+    // As signed numbers: 0x80 to 0xBF are below 0xC0, and so on.
+    const auto below = [&](int limit) __attribute__((target("avx2"))) { return bits(_mm256_cmpgt_epi8(_mm256_set1_epi8(static_cast<char>(limit)), bytes)); };
+    const uint64_t c0 = below(0xC0), c2 = below(0xC2), e0 = below(0xE0), f0 = below(0xF0), f5 = below(0xF5);
+    tails |= c0;
+    two |= e0 & ~c2;
+    three |= f0 & ~e0;
+    four |= f5 & ~f0;
   }
-  // A lead in the last byte may have its tail behind.
-  const uint64_t characters = leads & (tails >> 1 | 1ull << 63);
-  *taken = 64;
-  if (characters != 0) {
-    *taken = static_cast<size_t>(__builtin_ctzll(characters));
-    all &= (1ull << *taken) - 1;
-  }
-  *kept = all;
+  block->kept = kept;
+  block->characters = (two | three | four) == 0 ? 0 : charactersOf(two, three, four, tails);
+}
+
+// Moves the bytes that the mask keeps to `out`, which has room for 64 and 8 more; returns how many.
+__attribute__((target("avx2,popcnt,bmi"))) size_t compactAvx2(const Block64& block, uint64_t mask, uint8_t* out) {
   size_t n = 0;
-  for (size_t g = 0; g * 8 < *taken; g++) {
-    const uint8_t part = static_cast<uint8_t>(all >> (g * 8));
-    const __m128i source = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(folded + g * 8));
+  for (size_t g = static_cast<size_t>(__builtin_ctzll(mask)) / 8; g < 8 && mask >> (g * 8) != 0; g++) {
+    const uint8_t part = static_cast<uint8_t>(mask >> (g * 8));
+    const __m128i source = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(block.folded + g * 8));
     const __m128i order = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kCompaction.shuffle[part]));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out + n), _mm_shuffle_epi8(source, order));
     n += static_cast<size_t>(_mm_popcnt_u32(part));
@@ -153,6 +167,29 @@ __attribute__((target("avx2,popcnt,bmi"))) size_t compactAvx2(const uint8_t* tex
   return n;
 }
 
+__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) size_t compactAvx512(const Block64& block, uint64_t mask, uint8_t* out) {
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(mask, _mm512_load_si512(block.folded)));
+  return static_cast<size_t>(__builtin_popcountll(mask));
+}
+
+__attribute__((target("avx512f,avx512bw"))) void classifyAvx512(const uint8_t* text, Block64* block) {
+  const __m512i bytes = _mm512_loadu_si512(text);
+  const __m512i lower = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
+  const uint64_t letter = _mm512_cmple_epu8_mask(_mm512_sub_epi8(lower, _mm512_set1_epi8('a')), _mm512_set1_epi8(25));
+  const uint64_t digit = _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8('0')), _mm512_set1_epi8(9));
+  _mm512_store_si512(block->folded, _mm512_mask_blend_epi8(letter, bytes, lower));
+  block->kept = letter | digit;
+  block->characters = 0;
+  const uint64_t wide = _mm512_movepi8_mask(bytes);
+  if (wide == 0) return;
+  const auto below = [&](int limit) __attribute__((target("avx512f,avx512bw"))) {
+    return static_cast<uint64_t>(_mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(static_cast<char>(limit)))) & wide;
+  };
+  const uint64_t c0 = below(0xC0), c2 = below(0xC2), e0 = below(0xE0), f0 = below(0xF0), f5 = below(0xF5);
+  block->characters = charactersOf(e0 & ~c2, f0 & ~e0, f5 & ~f0, c0);
+}
+
+const bool kVector512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
 const bool kVector = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #else
 const bool kVector = false;
@@ -230,39 +267,61 @@ void WindowStream::room(size_t n) {
   order_.resize(text_.size());
 }
 
+// The character at text[i] (a byte of 0xC2 or more, or no UTF-8); returns its bytes.
+inline size_t WindowStream::character(const uint8_t* text, size_t n, size_t i, uint64_t decoded) {
+  room(64 + 8);
+  uint32_t width;
+  const uint32_t point = readCodePoint(text, n, i, &width);
+  folded_.clear();
+  const size_t kept = folds().fold(point, text_.data() + length_, &folded_);
+  const size_t before = length_;
+  length_ += kept;
+  if (!folded_.empty()) {
+    room(folded_.size() + 8);
+    memcpy(text_.data() + length_, folded_.data(), folded_.size());
+    length_ += folded_.size();
+  }
+  if (length_ > before) places_.push_back({static_cast<uint32_t>(before), width, decoded + i, 0});
+  return width;
+}
+
 void WindowStream::normalise(const uint8_t* text, size_t n, uint64_t decoded) {
   size_t i = 0;
-  while (i < n) {
-    room(64 + 8);
-    if (text[i] >= 0xC2) {
-      uint32_t width;
-      const uint32_t point = readCodePoint(text, n, i, &width);
-      folded_.clear();
-      const size_t kept = folds().fold(point, text_.data() + length_, &folded_);
-      const size_t before = length_;
-      length_ += kept;
-      if (!folded_.empty()) {
-        room(folded_.size() + 8);
-        memcpy(text_.data() + length_, folded_.data(), folded_.size());
-        length_ += folded_.size();
+#if defined(__x86_64__)
+  while (vector_ && n - i >= 64) {
+    Block64 block;
+    if (kVector512) classifyAvx512(text + i, &block);
+    else classifyAvx2(text + i, &block);
+    size_t from = 0;
+    while (from < 64) {
+      const uint64_t rest = block.characters & ~0ull << from;
+      const size_t to = rest == 0 ? 64 : static_cast<size_t>(__builtin_ctzll(rest));
+      uint64_t mask = block.kept & ~0ull << from;
+      if (to < 64) mask &= (1ull << to) - 1;
+      if (mask != 0) {
+        room(64 + 8);
+        places_.push_back({static_cast<uint32_t>(length_), 0, decoded + i, mask});
+        length_ += kVector512 ? compactAvx512(block, mask, text_.data() + length_) : compactAvx2(block, mask, text_.data() + length_);
       }
-      if (length_ > before) places_.push_back({static_cast<uint32_t>(before), width, decoded + i, 0});
-      i += width;
+      from = to < 64 ? to + character(text, n, i + to, decoded) : 64;
+    }
+    i += from;
+  }
+#endif
+  while (i < n) {
+    if (text[i] >= 0xC2) {
+      i += character(text, n, i, decoded);
       continue;
     }
+    room(64 + 8);
     uint64_t mask = 0;
     size_t taken = 0, kept = 0;
-#if defined(__x86_64__)
-    if (vector_ && n - i >= 64) {
-      kept = compactAvx2(text + i, text_.data() + length_, &mask, &taken);
-    } else
-#endif
-      for (; taken < 64 && i + taken < n && text[i + taken] < 0xC2; taken++) {
-        const uint8_t folded = kFolding.to[text[i + taken]];
-        text_[length_ + kept] = folded;
-        kept += folded != 0;
-        mask |= static_cast<uint64_t>(folded != 0) << taken;
-      }
+    for (; taken < 64 && i + taken < n && text[i + taken] < 0xC2; taken++) {
+      const uint8_t folded = kFolding.to[text[i + taken]];
+      text_[length_ + kept] = folded;
+      kept += folded != 0;
+      mask |= static_cast<uint64_t>(folded != 0) << taken;
+    }
     if (mask != 0) places_.push_back({static_cast<uint32_t>(length_), 0, decoded + i, mask});
     length_ += kept;
     i += taken;

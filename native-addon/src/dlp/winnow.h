@@ -49,6 +49,7 @@ class WindowStream {
     uint64_t decoded;
     uint64_t mask;
   };
+  size_t character(const uint8_t* text, size_t n, size_t i, uint64_t decoded);
   void normalise(const uint8_t* text, size_t n, uint64_t decoded);
   void winnow(WindowSink& sink);
   void decodedRange(uint32_t position, uint64_t* begin, uint64_t* end) const;
