@@ -116,12 +116,12 @@ export class DlpScans {
   /** What has not ended is told as cut. */
   close(): void {
     this.#closed = true;
-    for (const { abort, scan } of this.#runs) {
-      if (scan.endedMs !== undefined) continue;
+    const open = this.#runs.filter(({ scan }) => scan.endedMs === undefined);
+    for (const { abort, scan } of open) {
       abort.abort();
       cut(scan);
     }
-    this.#keep();
+    if (open.length > 0) this.#keep();
   }
 
   #next(): void {
