@@ -83,6 +83,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   'dlp.verdict': 'rest',
   'dlp.rule': 'rest',
   'dlp.index': 'rest',
+  'dlp.kind': 'rest',
   'dlp.type': 'rest',
   'dlp.count': 'rest',
   'dlp.confidence': 'rest',

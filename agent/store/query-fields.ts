@@ -259,6 +259,9 @@ export const FIELDS: readonly Field[] = [
   ),
   field('dlp.rule', '', 'keyword', 'rule whose data was found', (e) => e.dlp?.matches.map((m) => m.rule)),
   field('dlp.index', '', 'keyword', 'index whose data was found', (e) => e.dlp?.matches.map((m) => m.index)),
+  field('dlp.kind', '', 'keyword', 'what was found: row, document, pattern or file', (e) =>
+    e.dlp?.matches.map((m) => m.kind),
+  ),
   field('dlp.type', '', 'keyword', 'type of the data: iban, card, document …', (e) =>
     e.dlp?.matches.map((m) => m.type),
   ),

@@ -24,7 +24,7 @@ const FIELDS: Readonly<Record<string, readonly [when: string, sigma: string, que
   verdict: ['dlp.verdict == "match"', 'dlp.verdict: match', 'dlp.verdict:match'],
   index: ['"customers" in dlp.index', 'dlp.index: customers', 'dlp.index:customers'],
   rule: ['"iban" in dlp.rule', 'dlp.rule: iban', 'dlp.rule:iban'],
-  kind: ['"row" in dlp.kind', 'dlp.kind: row', 'dlp.verdict:match'],
+  kind: ['"row" in dlp.kind', 'dlp.kind: row', 'dlp.kind:row'],
   type: ['"iban" in dlp.type', 'dlp.type: iban', 'dlp.type:iban'],
   count: ['dlp.count >= 90', 'dlp.count|gte: 90', 'dlp.count:>=90'],
   confidence: ['dlp.confidence >= 50', 'dlp.confidence|gte: 50', 'dlp.confidence:>=50'],
