@@ -54,7 +54,8 @@ To change the key, build again with the new one. While both are in use, give
 `;
 
 const SCAN = `usage: sentinel dlp scan [--index I.sdlp]... [--rules R.yml]... PATH|- ...
-         [--all] [--snippets] [--threads N] [--key FILE]... [--trust FILE]...
+         [--all] [--snippets] [--threads N] [--timeout SECONDS]
+         [--key FILE]... [--trust FILE]...
          [--data DIR] [--json]
 
 Looks into files, folders (not through symbolic links) and standard input (-),
@@ -68,6 +69,7 @@ cannot be looked at are listed with the reason: they are not clean.
   --snippets each finding masked, at most four of its characters and a quarter;
              only where the settings say dlp.snippets: masked
   --threads  files looked at at once (1)
+  --timeout  gives up on a file after so many seconds: it is unscannable then
   --key      keys of the indexes; DATA/keys/dlp.key otherwise
   --trust    public keys of whoever built them elsewhere
   --json     one line for each file, clean ones too

@@ -112,6 +112,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
     all: { type: 'boolean', default: false },
     snippets: { type: 'boolean' },
     config: { type: 'string' },
+    timeout: { type: 'string' },
   });
   if (positionals.length === 0)
     throw new UsageError('say what to scan', 'name files or folders, or - for standard input');
@@ -124,6 +125,7 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
       'who may decide that sets dlp.snippets to masked in the configuration',
     );
   const threads = Math.min(positiveInt(values.threads, '--threads', 1), 16);
+  const seconds = values.timeout === undefined ? 0 : positiveInt(values.timeout, '--timeout', 1);
   const dataDir = dataDirOf(values);
   const sources: NamedSource[] = [];
   const keys = values.index ? keysOf(values.key, dataDir) : [];
@@ -185,7 +187,12 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
           tell(next.value.skipped);
         } else
           tell(
-            await scanPath(engine, next.value, { signal: cancel.signal, maxMatches: MAX_MATCHES }, snippets),
+            await scanPath(
+              engine,
+              next.value,
+              { signal: cancel.signal, maxMatches: MAX_MATCHES, deadlineMs: seconds * 1000 },
+              snippets,
+            ),
           );
       }
     };

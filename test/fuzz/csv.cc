@@ -118,8 +118,10 @@ void checkCells(const Rows& rows) {
           if (classOf(field) == ValueClass::kDigits || field == FieldType::kPhone || field == FieldType::kDate) {
             if (normal.find_first_not_of("0123456789") != std::string::npos || normal.size() > kMaxDigits) differ("not digits", cell);
           }
-          // The last digits of a long phone number may begin with zeros, which a short one loses.
-          if (field != FieldType::kPhone && (normalizeCell(field, normal, order, &twice, &remedy) || twice != normal))
+          // The last digits of a long phone number may begin with zeros, which a short one loses; some letters fold to
+          // signs that part words (a quarter to one, slash, four).
+          const bool ascii = std::all_of(cell.begin(), cell.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+          if (field != FieldType::kPhone && (ascii || field != FieldType::kWords) && (normalizeCell(field, normal, order, &twice, &remedy) || twice != normal))
             differ("a normal form is not its own", cell + " -> " + normal + " -> " + twice);
         }
       }
