@@ -56,7 +56,7 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 const LINES: ReadonlySet<string> = new Set(
-  'p div br hr li ul ol dl dt dd tr table thead tbody tfoot caption h1 h2 h3 h4 h5 h6 blockquote pre section article header footer nav aside main form fieldset legend title option select textarea address figure figcaption html head body script style details summary'.split(
+  'p div hr li ul ol dl dt dd tr table thead tbody tfoot caption h1 h2 h3 h4 h5 h6 blockquote pre section article header footer nav aside main form fieldset legend title option select textarea address figure figcaption html head body script style details summary'.split(
     ' ',
   ),
 );
@@ -78,6 +78,8 @@ class HtmlText implements XmlHandler {
   open(name: string, attributes: string): void {
     const local = localName(name).toLowerCase();
     if (local === 'td' || local === 'th') this.#writer.add('\t');
+    // The paragraph goes on behind it, and so may a value.
+    else if (local === 'br') this.#break();
     else if (LINES.has(local)) this.#line();
     if (VERBATIM.has(local)) this.#verbatim += 1;
     if (!attributes.includes('=')) return;
@@ -110,9 +112,13 @@ class HtmlText implements XmlHandler {
     this.#writer.end();
   }
 
-  #line(): void {
+  #break(): void {
     this.#writer.add('\n');
     this.#atStart = true;
+  }
+
+  #line(): void {
+    this.#break();
     if (this.#aside !== '') this.#writer.add(this.#aside);
     this.#aside = '';
   }

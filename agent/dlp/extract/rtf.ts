@@ -27,6 +27,12 @@ const BREAKS: Readonly<Record<string, string>> = {
   rdblquote: '”',
   bullet: '•',
 };
+/** Stand elsewhere than where they are written: told after the paragraph, so that they do not part or touch what is in it. */
+const ASIDE: ReadonlySet<string> = new Set(
+  'footnote annotation header headerl headerr headerf footer footerl footerr footerf'.split(' '),
+);
+const ENDS_PARAGRAPH: ReadonlySet<string> = new Set(['par', 'row', 'sect', 'page']);
+const MAX_ASIDE = 65_536;
 /** Groups inside groups; deeper ones are read as if they were this deep. */
 const MAX_GROUPS = 1000;
 const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
@@ -34,6 +40,7 @@ const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
 interface Group {
   skip: boolean;
   object: boolean;
+  aside: boolean;
   /** Characters that follow a Unicode escape for readers that do not know it. */
   fallback: number;
 }
@@ -56,12 +63,13 @@ class RtfReader {
   #objectBytes = 0;
   #objectHex = '';
   #groups: Group[] = [];
-  #group: Group = { skip: false, object: false, fallback: 1 };
+  #group: Group = { skip: false, object: false, aside: false, fallback: 1 };
   #depthBeyond = 0;
   #decoder = new TextDecoder('windows-1252');
   #bytes: number[] = [];
   #toSkip = 0;
   #star = false;
+  #aside = '';
   #rest = '';
 
   constructor(extraction: Extraction, writer: TextWriter) {
@@ -81,6 +89,7 @@ class RtfReader {
     this.#read(this.#rest, this.#rest.length);
     this.#flushBytes();
     this.#endObject();
+    this.#tellAside();
     this.#writer.end();
     return this.#objects.subarray(0, Math.min(this.#objectBytes, this.#objects.length));
   }
@@ -128,7 +137,7 @@ class RtfReader {
       return;
     }
     if (this.#group.object) this.#endObject();
-    this.#group = this.#groups.pop() ?? { skip: false, object: false, fallback: 1 };
+    this.#group = this.#groups.pop() ?? { skip: false, object: false, aside: false, fallback: 1 };
   }
 
   #control(text: string, at: number): number {
@@ -158,8 +167,10 @@ class RtfReader {
 
   #word(name: string, parameter: number | undefined): void {
     const shown = BREAKS[name];
-    if (shown !== undefined) this.#show(shown);
-    else if (name === 'u' && parameter !== undefined) {
+    if (shown !== undefined) {
+      this.#show(shown);
+      if (!this.#group.aside && ENDS_PARAGRAPH.has(name)) this.#tellAside();
+    } else if (name === 'u' && parameter !== undefined) {
       this.#flushBytes();
       this.#show(String.fromCharCode(parameter & 0xffff));
       this.#toSkip = this.#group.fallback;
@@ -170,8 +181,9 @@ class RtfReader {
     else if (name === 'bin')
       this.#extraction.problem('unsupported', 'binary data inside RTF: only scanned raw', '');
     else if (NO_TEXT.has(name)) this.#group.skip = true;
-    else if (this.#star && name !== 'shpinst' && name !== 'objdata') {
-      // An optional destination nobody here knows: its text is shown all the same, apart.
+    else if (ASIDE.has(name) || (this.#star && name !== 'shpinst')) {
+      // Also an optional destination nobody here knows.
+      this.#group.aside = true;
       this.#show('\n');
     }
     this.#star = false;
@@ -190,7 +202,19 @@ class RtfReader {
   }
 
   #show(text: string): void {
-    if (!this.#group.skip && !this.#group.object && text !== '') this.#writer.add(text);
+    if (this.#group.skip || this.#group.object || text === '') return;
+    if (!this.#group.aside) {
+      this.#writer.add(text);
+      return;
+    }
+    this.#aside += text;
+    if (this.#aside.length > MAX_ASIDE) this.#tellAside();
+  }
+
+  #tellAside(): void {
+    if (this.#aside === '') return;
+    this.#writer.add(`\n${this.#aside}\n`);
+    this.#aside = '';
   }
 
   #flushBytes(): void {
