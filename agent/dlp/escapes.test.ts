@@ -105,4 +105,11 @@ describe('values in text that is written with escapes', () => {
     const glued = rows.flatMap((cells) => cells.slice(0, 5).map((cell) => `n${cell}, [1m${cell}\n`)).join('');
     expect(await found(alone, glued)).toBe(0);
   });
+
+  // Looking for the end of the section again at each of them would take minutes.
+  it('are found behind a megabyte of backslashes in a row', async () => {
+    const behind = rows.map(([cell]) => `"\\n${cell}"\n`).join('');
+    for (const between of ['\\'.repeat(1 << 20), '\\x'.repeat(1 << 19)])
+      expect(await found(alone, `{"a":"\\n1${between}"}\n${behind}`)).toBe(ROWS);
+  });
 });

@@ -15,7 +15,16 @@ const out = join(root, 'out', 'fuzz');
 const source = join(root, 'native-addon', 'src');
 
 /** Each is the source of this name beside this file. */
-export const TARGETS = ['text', 'patterns', 'automaton', 'documents', 'rows', 'csv', 'index'] as const;
+export const TARGETS = [
+  'text',
+  'patterns',
+  'automaton',
+  'documents',
+  'rows',
+  'escapes',
+  'csv',
+  'index',
+] as const;
 export type Target = (typeof TARGETS)[number];
 
 const FLAGS = [

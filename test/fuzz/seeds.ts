@@ -32,6 +32,17 @@ function withHead(head: readonly number[], text: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), Buffer.from(text)]);
 }
 
+/** The same in JSON, every character outside letters and digits escaped, and JSON within JSON. */
+function escaped(text: string): string[] {
+  const json = JSON.stringify(text).replace(/[^\w\\"]/gu, (one) =>
+    Array.from(
+      { length: one.length },
+      (_, at) => `\\u${one.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+  return [json, JSON.stringify(json), JSON.stringify(text).replaceAll('/', '\\/')];
+}
+
 /** Files to begin with. */
 export function seedsOf(target: string): Buffer[] {
   switch (target) {
@@ -41,6 +52,10 @@ export function seedsOf(target: string): Buffer[] {
           withHead([table, 0], text),
           ...(table === 1 ? [withHead([table, 0x7f], text)] : []),
         ]),
+      );
+    case 'escapes':
+      return [0, 1, 2, 3, 4].flatMap((table) =>
+        ROWS.flatMap(escaped).map((text) => withHead([table, table % 2 ? 0 : 0x7f], text)),
       );
     case 'index':
       // A number of the prologue, a word of the meta data, a byte of the tables, an end, nothing.
@@ -101,15 +116,18 @@ export function seedsOf(target: string): Buffer[] {
 /** A dictionary in libFuzzer's form: words of the seeds, marks of encodings. */
 export function dictionaryOf(target: string): string {
   const words = new Set(['\ufeff', '\u00a0', '\u3000', '４', '"', '""', '\r\n']);
-  const texts = target === 'rows' || target === 'csv' ? [...ROWS, ...TABLE] : TEXTS;
+  if (target === 'escapes')
+    for (const word of ['\\u00e9', '\\u0020', '\\/', '\\n', '\\\\', '\\ud83d\\ude00', '\\\\u002d'])
+      words.add(word);
+  const texts = target === 'rows' || target === 'csv' || target === 'escapes' ? [...ROWS, ...TABLE] : TEXTS;
   for (const text of texts)
     for (const word of text.split(/[\s,;]+/u)) if (word.length > 2 && word.length <= 40) words.add(word);
-  const escaped = (bytes: Buffer): string =>
+  const quoted = (bytes: Buffer): string =>
     [...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
   return [
     ...words,
     ...['\xff\xfe', '\xfe\xff', '\x00', '\xff\xff\xff\xff'].map((text) => Buffer.from(text, 'latin1')),
   ]
-    .map((word) => `"${escaped(Buffer.from(word as string))}"\n`)
+    .map((word) => `"${quoted(Buffer.from(word as string))}"\n`)
     .join('');
 }

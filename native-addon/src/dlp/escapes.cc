@@ -238,39 +238,44 @@ size_t EscapeReading::throughSeam(const Span &piece, bool more) {
 // Hands on span[from, to) with its escapes replaced, to the end of the section at most; returns where it stopped. That
 // is before `to` when the section ended or, with `more` to come, at what may be an escape.
 size_t EscapeReading::consume(const Span &span, size_t from, size_t to, bool more) {
+  // The next separator from somewhere before it on: looked for once, however many backslashes stand before it.
+  size_t separator = 0;
   while (from < to) {
     const uint64_t here = span.at + from;
     if (here >= until_ && isSeparator(span.text[from])) {
       close();
       return from;
     }
-    size_t end = to;
+    size_t end;
     if (here < until_) {
       end = static_cast<size_t>(std::min<uint64_t>(to, until_ - span.at));
       while (end < to && isContinuation(span.text[end])) ++end;
     } else {
-      for (end = from + 1; end < to && !isSeparator(span.text[end]);) ++end;
+      if (separator <= from) {
+        for (separator = from + 1; separator < to && !isSeparator(span.text[separator]);) ++separator;
+      }
+      end = separator;
     }
-    const void *found = memchr(span.text + from, '\\', end - from);
-    if (!found) {
-      plain(span, from, end);
-      from = end;
-      continue;
-    }
-    const size_t backslash = static_cast<size_t>(static_cast<const uint8_t *>(found) - span.text);
-    plain(span, from, backslash);
-    from = backslash;
-    size_t used = 1;
-    uint32_t codePoint = 0;
-    const Parse parsed = escape(span.text + from, span.n - from, &used, &codePoint);
-    if (parsed == Parse::kCut && more) return from;
-    if (parsed == Parse::kWhole) {
+    // Up to the next escape: most backslashes are none.
+    for (size_t look = from;; ++look) {
+      const void *found = look < end ? memchr(span.text + look, '\\', end - look) : nullptr;
+      if (!found) {
+        plain(span, from, end);
+        from = end;
+        break;
+      }
+      look = static_cast<size_t>(static_cast<const uint8_t *>(found) - span.text);
+      size_t used = 1;
+      uint32_t codePoint = 0;
+      const Parse parsed = escape(span.text + look, span.n - look, &used, &codePoint);
+      if (parsed == Parse::kNone || (parsed == Parse::kCut && !more)) continue;
+      plain(span, from, look);
+      from = look;
+      if (parsed == Parse::kCut) return from;
       character(span, from, from + used, codePoint);
       until_ = std::max(until_, span.at + from + reach_);
       from += used;
-    } else {
-      plain(span, from, from + 1);
-      ++from;
+      break;
     }
   }
   return from;
