@@ -51,6 +51,21 @@ it('drops what it was drafted from and nothing else', () => {
   expect(set.filters[0]).toMatchObject({ hits: 1, owner: 'ann', reason: 'build server' });
 });
 
+it('keeps blanks before a line break', () => {
+  const first = loadRules([{ path: 'r.yml', text: RULE, source: 'x' }]);
+  for (const user of [' \n', 'a \n b\n ', '\t\n']) {
+    const event = curl('http', user);
+    const clauses = new Detector(first).evaluate(event)?.[0]?.clauses ?? [];
+    const draft = { owner: 'a', reason: 'b', expires: '2999-12-31', fields: { User: user } };
+    const text = draftException(first.rules[0] as LoadedRule, { clauses }, draft);
+    const set = loadRules([
+      { path: 'r.yml', text: RULE, source: 'x' },
+      { path: 'e.yml', text, source: 'x' },
+    ]);
+    expect(new Detector(set).evaluate(event), JSON.stringify(user)).toBeUndefined();
+  }
+});
+
 it('drops any event it was drafted from, and keeps one with another value', () => {
   const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => value.isWellFormed());
   const nasty = fc

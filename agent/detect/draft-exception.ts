@@ -1,5 +1,6 @@
 /** Drafts an exception from a detection: a Sigma filter that drops the same rule for the values it just matched. */
-import { stringify } from 'yaml';
+import { isDeepStrictEqual } from 'node:util';
+import { parse, stringify } from 'yaml';
 import type { Detection } from '../event.ts';
 import type { LogSource } from './rule.ts';
 import { printParts } from './sigma-string.ts';
@@ -43,7 +44,7 @@ export function draftException(
     throw new Error('the detection names no field; choose at least one for the exception');
   }
   const { event, owner, reason, expires, devices, users } = draft;
-  return stringify({
+  return exactYaml({
     title: `Exception for ${rule.title}`,
     id: draft.id ?? `exception-${rule.id}-${expires}`,
     logsource: rule.logsource,
@@ -56,4 +57,11 @@ export function draftException(
       scope: { devices: devices ?? [], users: users ?? [] },
     },
   });
+}
+
+/** YAML that reads back as it was: blanks before a line break would be lost from a block of text. */
+function exactYaml(value: object): string {
+  const text = stringify(value);
+  if (isDeepStrictEqual(parse(text), value)) return text;
+  return stringify(value, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 });
 }
