@@ -102,6 +102,27 @@ describe.skipIf(!hasGit)('objects of git', () => {
     git('gc', '-q');
     const ids = git('cat-file', '--batch-all-objects', '--batch-check=%(objectname)').split('\n');
     const packs = execFileSync('sh', ['-c', 'ls .git/objects/pack/*'], { cwd: repo, encoding: 'utf8' });
+    // An index that points behind the end of its pack, for each object, by a short and by a long offset.
+    const index = packs
+      .trim()
+      .split('\n')
+      .find((each) => each.endsWith('.idx')) as string;
+    const sound = readFileSync(join(repo, index));
+    const offsets = 1032 + ids.length * 24;
+    for (const far of [
+      [0x7f, 0xff, 0xff, 0xff],
+      [0x80, 0, 0, 0],
+    ]) {
+      const bytes = Buffer.from(sound);
+      for (let at = 0; at < ids.length; at++) Buffer.from(far).copy(bytes, offsets + 4 * at);
+      bytes.fill(0xff, offsets + 4 * ids.length, offsets + 4 * ids.length + 8);
+      rmSync(join(repo, index), { force: true });
+      writeFileSync(join(repo, index), bytes);
+      const objects = await objectsOf();
+      for (const id of ids) expect(await objects.read(id)).toBeUndefined();
+      await objects.close();
+    }
+    writeFileSync(join(repo, index), sound);
     for (const name of packs
       .trim()
       .split('\n')

@@ -45,7 +45,9 @@ async function openPlain(path: string): Promise<FileHandle | undefined> {
   return undefined;
 }
 
+/** Less than `length` bytes, or none, where the file has no more: a damaged index points anywhere. */
 async function readAt(handle: FileHandle, at: number, length: number): Promise<Buffer> {
+  if (!(length > 0) || !Number.isSafeInteger(at + length)) return Buffer.alloc(0);
   const buffer = Buffer.allocUnsafe(length);
   const { bytesRead } = await handle.read(buffer, 0, length, at);
   return buffer.subarray(0, bytesRead);
