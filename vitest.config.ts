@@ -7,6 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/seed.ts'],
           include: [
             '{agent,native-addon,proto,electron,renderer,build,rules}/**/*.test.{ts,tsx}',
             'test/*.test.ts',
@@ -18,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
+          setupFiles: ['test/seed.ts'],
           include: ['test/{native,crash,e2e}/**/*.{test,spec}.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,

@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
@@ -16,8 +16,11 @@ import {
 import { RecordType } from '../../agent/wal/types.ts';
 import { verifyWal } from '../../agent/wal/verify.ts';
 import { type WalModules, type WalMutant, walModules } from './mutate-wal.ts';
+import { seeded } from './power-loss.ts';
 
 const RECORDS = 90;
+const random = seeded(90);
+const randomInt = (below: number): number => Math.floor(random() * below);
 let original: string;
 let contents: Map<number, string>;
 
