@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { builtIndex, scanPieces, schemaOf, type BuiltIndex } from '../../test/dlp/built-index.ts';
+import { builtBeside, scanPieces, type BuiltIndex } from '../../test/dlp/built-index.ts';
 import { digits, random } from '../../test/dlp/tables.ts';
 
 const DAY_MS = 86_400_000;
@@ -30,17 +30,7 @@ describe('a date beside a number', () => {
   const rows = days.map((day) => [digits(from, 13), iso(day)]);
   let built: BuiltIndex;
   beforeAll(async () => {
-    built = await builtIndex(
-      schemaOf({
-        fields: [
-          { column: 'number', role: 'primary', type: 'number' },
-          { column: 'born', role: 'secondary', type: 'date' },
-        ],
-        secondary: 1,
-        withinTokens: 12,
-      }),
-      rows,
-    );
+    built = await builtBeside({ column: 'born', type: 'date' }, 12, rows);
   });
   afterAll(() => built.remove());
 

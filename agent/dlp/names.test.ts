@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { builtIndex, scanPieces, schemaOf, type BuiltIndex } from '../../test/dlp/built-index.ts';
+import { builtBeside, scanPieces, type BuiltIndex } from '../../test/dlp/built-index.ts';
 import { digits, random } from '../../test/dlp/tables.ts';
 
 const NAMES = [
@@ -24,17 +24,7 @@ describe('a name beside a number', () => {
   const rows = NAMES.map((name) => [digits(from, 13), name]);
   let built: BuiltIndex;
   beforeAll(async () => {
-    built = await builtIndex(
-      schemaOf({
-        fields: [
-          { column: 'number', role: 'primary', type: 'number' },
-          { column: 'name', role: 'secondary', type: 'words' },
-        ],
-        secondary: 1,
-        withinTokens: 24,
-      }),
-      rows,
-    );
+    built = await builtBeside({ column: 'name', type: 'words' }, 24, rows);
   });
   afterAll(() => built.remove());
 

@@ -68,6 +68,19 @@ export async function builtIndex(
   return { dir, path, report, source, scanner, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
+/** An index of rows of a 13-digit number and what must stand near it. */
+export function builtBeside(
+  beside: { column: string; type: IndexSchema['fields'][number]['type'] },
+  withinTokens: number,
+  rows: readonly (readonly string[])[],
+): Promise<BuiltIndex> {
+  const fields: IndexSchema['fields'] = [
+    { column: 'number', role: 'primary', type: 'number' },
+    { ...beside, role: 'secondary' },
+  ];
+  return builtIndex(schemaOf({ fields, secondary: 1, withinTokens }), rows);
+}
+
 /** Scans bytes cut at `cuts`. */
 export async function scanPieces(
   scanner: NativeDlpScanner,

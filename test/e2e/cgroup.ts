@@ -1,4 +1,5 @@
 /** A cgroup of the test's own, so that an agent under test sees the test's processes and nothing else. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +12,19 @@ export interface TestCgroup {
 }
 
 let made = 0;
+
+/** A script for /bin/sh, whose process enters the group before anything else. */
+export function entering(group: TestCgroup, script: string): string {
+  return `echo $$ > ${group.path}/cgroup.procs; ${script}`;
+}
+
+/** Runs commands in the group, through a shell that stays their parent; its pid. Throws unless they succeed. */
+export function runIn(group: TestCgroup, commands: string): number {
+  const script = entering(group, `${commands}; exit $?`);
+  const { status, pid, stderr } = spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8', timeout: 60_000 });
+  if (status !== 0) throw new Error(`${commands} ended with ${status}: ${stderr}`);
+  return pid;
+}
 
 /** Undefined where cgroup v2 is not mounted or we may not make groups in it. */
 export function makeCgroup(): TestCgroup | undefined {

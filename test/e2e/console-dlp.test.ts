@@ -22,8 +22,10 @@ import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { accessibilityFaults } from './axe.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
-import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { makeCgroup, runIn, type TestCgroup } from './cgroup.ts';
 import { type AgentProcess, runCli, startAgentProcess } from './packaged-agent.ts';
+import { customers, iban, protectCustomers } from './protected-table.ts';
+import { mountStick } from './stick.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-console-dlp-'));
 const dataDir = join(folder, 'data');
@@ -33,35 +35,15 @@ const indexes = join(dataDir, 'dlp', 'indexes');
 const cgroup: TestCgroup | undefined =
   browserPath !== undefined && process.getuid?.() === 0 ? makeCgroup() : undefined;
 
-/** German account numbers with right check digits. */
-function iban(account: number): string {
-  const body = `50010517${String(5_400_000_000 + account * 7919).padStart(10, '0')}`;
-  return `DE${String(98n - (BigInt(`${body}131400`) % 97n)).padStart(2, '0')}${body}`;
-}
-const rows = Array.from({ length: 300 }, (_, at) => `Ana Belmonte ${at},${iban(at)}`);
+const rows = customers(300);
 
-function mountStick(): boolean {
-  const image = join(folder, 'stick.img');
-  mkdirSync(stick);
-  const steps = [
-    ['dd', 'if=/dev/zero', `of=${image}`, 'bs=1M', 'count=16', 'status=none'],
-    ['mkfs.ext4', '-q', '-F', image],
-    ['mount', '-o', 'loop', image, stick],
-  ];
-  return steps.every(([command = '', ...args]) => spawnSync(command, args, { timeout: 30_000 }).status === 0);
-}
-
-/** Runs a command in the watched group. */
-function run(command: string): void {
-  const script = `echo $$ > ${cgroup!.path}/cgroup.procs; ${command}; exit $?`;
-  expect(spawnSync('/bin/sh', ['-c', script], { timeout: 60_000 }).status).toBe(0);
-}
-
-const isMounted = cgroup !== undefined && mountStick();
+const isMounted = cgroup !== undefined && mountStick(stick);
 if (!isMounted)
   console.warn(
     'SKIPPED: protected data in a browser: needs Chromium, root, cgroup v2, mkfs.ext4 and a loop device',
   );
+
+const run = (commands: string): number => runIn(cgroup!, commands);
 
 let agent: AgentProcess;
 let api: ApiClient;
@@ -81,19 +63,7 @@ async function leaveAlone(): Promise<void> {
 
 describe.skipIf(!isMounted)('protected data in the console (needs Chromium, root, a loop device)', () => {
   beforeAll(async () => {
-    writeFileSync(table, `name,iban\n${rows.join('\n')}\n`);
-    const schema = join(folder, 'schema.yml');
-    writeFileSync(
-      schema,
-      'name: customers\nfields:\n  - {column: iban, role: primary, type: iban}\n' +
-        '  - {column: name, role: secondary, type: words}\nmatch: {secondary: 1, withinTokens: 24}\n',
-    );
-    const out = join(indexes, 'customers.sdlp');
-    const built = await runCli(
-      ['dlp', 'index', 'build', '--data', dataDir, '--schema', schema, '--csv', table, '--out', out],
-      120_000,
-    );
-    if (built.code !== 0) throw new Error(built.stderr + built.stdout);
+    protectCustomers(folder, dataDir, rows);
     agent = await startAgentProcess({
       dataDir,
       args: ['--scope', `cgroup:${cgroup!.path}`, '--console', 'on'],
@@ -198,7 +168,7 @@ describe.skipIf(!isMounted)('protected data in the console (needs Chromium, root
 
     const letters = join(folder, 'letters');
     mkdirSync(letters);
-    writeFileSync(join(letters, 'letter.txt'), `Dear Ana Belmonte 7, your account is ${iban(7)}.`);
+    writeFileSync(join(letters, 'letter.txt'), `Dear ${rows[7]!.replace(',', ', your account is ')}.`);
     writeFileSync(join(letters, 'other.txt'), 'Nothing.');
     await path.fill(letters.slice(0, -2));
     await scan.locator(`datalist option[value="${letters}"]`).waitFor({ state: 'attached' });

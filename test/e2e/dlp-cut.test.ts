@@ -3,7 +3,7 @@
  * answers. First as a canary, decided after the open; then active, when the open waits until its process is cut off.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,9 @@ import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
 import type { DecisionJson, PolicyVersionJson } from '../../agent/api/contract.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { whyNot } from '../native/recorder.ts';
-import { allEvents, eventually, ROOT } from './agent-process.ts';
-import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { allEvents, eventually } from './agent-process.ts';
+import { entering, makeCgroup, type TestCgroup } from './cgroup.ts';
+import { customers, protectCustomers, sentinel } from './protected-table.ts';
 
 const reason = whyNot() || (spawnSync('bash', ['--version']).status === 0 ? '' : 'needs bash');
 if (reason) console.warn(`SKIPPED: test/e2e/dlp-cut: ${reason}`);
@@ -27,9 +28,9 @@ class Shell {
   readonly #child: ChildProcess;
   readonly #said: AsyncIterator<string>;
 
-  constructor(cgroup: string) {
-    const script = 'echo $$ > "$0/cgroup.procs"; exec bash 2>/dev/null';
-    this.#child = spawn('/bin/sh', ['-c', script, cgroup], { stdio: ['pipe', 'pipe', 'ignore'] });
+  constructor(cgroup: TestCgroup) {
+    const script = entering(cgroup, 'exec bash 2>/dev/null');
+    this.#child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#said = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
@@ -65,18 +66,11 @@ describe.skipIf(reason)('who reads protected data and a policy that cuts off rea
   let said: AsyncIterator<string>;
   let client: ApiClient;
 
-  const sentinel = (...args: string[]): { code: number | null; text: string } => {
-    const argv = [join(ROOT, 'agent', 'main.ts'), ...args, '--data', dataDir];
-    const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
-      encoding: 'utf8',
-      timeout: 120_000,
-    });
-    return { code: status, text: stdout + stderr };
-  };
+  const cli = (...args: string[]) => sentinel(dataDir, ...args);
   const find = async (id: string): Promise<PolicyVersionJson> =>
     (await client.call('policy.list', {})).policies.findLast((each) => each.id === id)!;
   const shell = (): Shell => {
-    const made = new Shell(cgroup.path);
+    const made = new Shell(cgroup);
     shells.push(made);
     return made;
   };
@@ -95,18 +89,8 @@ describe.skipIf(reason)('who reads protected data and a policy that cuts off rea
   beforeAll(async () => {
     cgroup = makeCgroup() as TestCgroup;
     mkdirSync(share);
-    const rows = Array.from({ length: 50 }, (_, at) => `Person Number${at},person${at}@customers.example`);
-    writeFileSync(table, `name,email\n${rows.join('\n')}\n`);
+    renameSync(protectCustomers(folder, dataDir, customers(50)), table);
     writeFileSync(plain, 'nothing that anybody protects\n');
-    writeFileSync(
-      join(folder, 'schema.yml'),
-      'name: customers\nfields:\n  - {column: email, role: primary, type: email}\n  - {column: name, role: secondary, type: words}\nmatch: {secondary: 1}\n',
-    );
-    mkdirSync(join(dataDir, 'dlp', 'indexes'), { recursive: true });
-    const out = join(dataDir, 'dlp', 'indexes', 'customers.sdlp');
-    const schema = join(folder, 'schema.yml');
-    const built = sentinel('dlp', 'index', 'build', '--schema', schema, '--csv', table, '--out', out);
-    if (built.code !== 0) throw new Error(built.text);
     mkdirSync(join(dataDir, 'policies'), { recursive: true });
     writeFileSync(
       join(dataDir, 'policies', 'cut.yml'),
@@ -162,7 +146,7 @@ canaryPercent: 100
     );
     const reader = shell();
     expect([await reader.ask(reads(table)), await reader.ask(connects())]).toEqual(['read', 'ok']);
-    expect(sentinel('policy', 'simulate', 'cut-readers')).toMatchObject({ code: 0 });
+    expect(cli('policy', 'simulate', 'cut-readers')).toMatchObject({ code: 0 });
     const other = shell();
     expect(await other.ask(reads(table))).toBe('read');
     const would = await eventually('what it would do is on record', async () =>
@@ -173,7 +157,7 @@ canaryPercent: 100
   });
 
   it('as a canary cuts off who read, soon after, with the file and the data on record, until it is released', async () => {
-    expect(sentinel('policy', 'canary', 'cut-readers')).toMatchObject({ code: 0 });
+    expect(cli('policy', 'canary', 'cut-readers')).toMatchObject({ code: 0 });
     const reader = shell();
     const bystander = shell();
     expect([await reader.ask(reads(table)), await bystander.ask(reads(plain))]).toEqual(['read', 'read']);
@@ -193,16 +177,16 @@ canaryPercent: 100
     expect(read).toMatchObject({
       lane: 'security',
       file: { path: table },
-      dlp: { trigger: 'open', matches: [{ index: 'customers', type: 'email' }] },
+      dlp: { trigger: 'open', matches: [{ index: 'customers', type: 'iban' }] },
     });
     expect([await reader.ask(connects()), await reader.ask(childConnects())]).toEqual(['refused', 'refused']);
     expect([await bystander.ask(connects()), await bystander.ask(childConnects())]).toEqual(['ok', 'ok']);
-    expect(sentinel('policy', 'status').text).toMatch(
+    expect(cli('policy', 'status').text).toMatch(
       new RegExp(`^CUT OFF       .*bash \\(${reader.pid}\\) by cut-readers for reading ${table}`, 'm'),
     );
-    expect(sentinel('policy', 'release', String(reader.pid)).text).toMatch(/may reach the network again\n$/);
+    expect(cli('policy', 'release', String(reader.pid)).text).toMatch(/may reach the network again\n$/);
     expect([await reader.ask(connects()), await reader.ask(childConnects())]).toEqual(['ok', 'ok']);
-    expect(sentinel('policy', 'release').text).toBe('nobody was cut off\n');
+    expect(cli('policy', 'release').text).toBe('nobody was cut off\n');
   });
 
   it('once active cuts off before the open returns: the reader, its children, and who reads and sends in one go', async () => {
@@ -265,15 +249,15 @@ canaryPercent: 100
     }
     const attempts = await allEvents(client, 'type:network action:deny_connect');
     expect(attempts.length).toBeGreaterThanOrEqual(refused.length);
-    const verified = sentinel('audit', 'export', '--out', join(folder, 'bundle'));
+    const verified = cli('audit', 'export', '--out', join(folder, 'bundle'));
     expect(verified).toMatchObject({ code: 0 });
-    expect(sentinel('audit', 'verify', join(folder, 'bundle'))).toMatchObject({ code: 0 });
+    expect(cli('audit', 'verify', join(folder, 'bundle'))).toMatchObject({ code: 0 });
   });
 
   it('lets everybody go when the policy is taken back', async () => {
     const reader = shell();
     expect(await reader.ask(`read -r line < ${table}; ${connects()}`)).toBe('refused');
-    expect(sentinel('policy', 'deprecate', 'cut-readers')).toMatchObject({ code: 0 });
+    expect(cli('policy', 'deprecate', 'cut-readers')).toMatchObject({ code: 0 });
     expect(await reader.ask(connects())).toBe('ok');
     expect(await shell().ask(`read -r line < ${table}; ${connects()}`)).toBe('ok');
   });

@@ -2,13 +2,12 @@
  * What a finding says of itself, from end to end: each documented field in a policy, in a Sigma rule and in a query; and
  * the protected file that data came from, when another process of the pipeline read it.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, allEvents, eventually, startAgent } from './agent-process.ts';
-import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { makeCgroup, runIn, type TestCgroup } from './cgroup.ts';
 import { customers, protectCustomers } from './protected-table.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-dlp-fields-'));
@@ -45,10 +44,7 @@ const FIELDS: Readonly<Record<string, readonly [when: string, sigma: string, que
 };
 const names = Object.keys(FIELDS);
 
-function run(command: string): void {
-  const script = `echo $$ > ${cgroup!.path}/cgroup.procs; ${command}; exit $?`;
-  expect(spawnSync('/bin/sh', ['-c', script], { timeout: 60_000 }).status).toBe(0);
-}
+const run = (commands: string): number => runIn(cgroup!, commands);
 
 describe.skipIf(cgroup === undefined)('what a finding says (needs root)', () => {
   beforeAll(async () => {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, allEvents, eventually, startAgent } from './agent-process.ts';
-import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { entering, makeCgroup, type TestCgroup } from './cgroup.ts';
 import { customers, protectCustomers, sentinel } from './protected-table.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-dlp-open-e2e-'));
@@ -28,7 +28,7 @@ const start = (): Promise<AgentProcess> => startAgent(dataDir, ['--scope', `cgro
 
 /** What a program says of a file: ok, refused (EPERM), or something else. Without holding up the test's own loop. */
 function read(path: string, program = 'cat'): Promise<string> {
-  const script = `echo $$ > ${cgroup!.path}/cgroup.procs; exec ${program} ${path} >/dev/null`;
+  const script = entering(cgroup!, `exec ${program} ${path} >/dev/null`);
   const child = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));

@@ -17,8 +17,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, allEvents, eventually, startAgent } from './agent-process.ts';
-import { makeCgroup, type TestCgroup } from './cgroup.ts';
+import { makeCgroup, runIn, type TestCgroup } from './cgroup.ts';
 import { customers, iban, protectCustomers, sentinel } from './protected-table.ts';
+import { mountStick } from './stick.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-dlp-e2e-'));
 const dataDir = join(folder, 'data');
@@ -33,24 +34,7 @@ const rows = customers(ROWS);
 
 const cli = (...args: string[]) => sentinel(dataDir, 'dlp', ...args);
 
-/** Runs a command in the watched group, through a shell that stays its parent. */
-function run(command: string): number {
-  const script = `echo $$ > ${cgroup!.path}/cgroup.procs; ${command}; exit $?`;
-  const { status, pid } = spawnSync('/bin/sh', ['-c', script], { timeout: 60_000 });
-  expect(status).toBe(0);
-  return pid;
-}
-
-function mountStick(): boolean {
-  const image = join(folder, 'stick.img');
-  mkdirSync(stick);
-  const steps = [
-    ['dd', 'if=/dev/zero', `of=${image}`, 'bs=1M', 'count=16', 'status=none'],
-    ['mkfs.ext4', '-q', '-F', image],
-    ['mount', '-o', 'loop', image, stick],
-  ];
-  return steps.every(([command = '', ...args]) => spawnSync(command, args, { timeout: 30_000 }).status === 0);
-}
+const run = (commands: string): number => runIn(cgroup!, commands);
 
 /** Files below a folder that hold a text. */
 function filesWith(text: string, below: string): string[] {
@@ -60,7 +44,7 @@ function filesWith(text: string, below: string): string[] {
     .filter((path) => readFileSync(path).includes(text));
 }
 
-isMounted = cgroup !== undefined && mountStick();
+isMounted = cgroup !== undefined && mountStick(stick);
 if (!isMounted)
   console.warn('SKIPPED: protected data on a stick: needs root, cgroup v2, mkfs.ext4 and a loop device');
 

@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
-import { extract, planted, python } from './test-kit.ts';
+import { extract, planted, python, zipEnd } from './test-kit.ts';
 
 // Python, children and a machine that others keep busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -59,16 +59,6 @@ function central(
   return Buffer.concat([header, Buffer.from(name)]);
 }
 
-function end(count: number, size: number, offset: number): Buffer {
-  const record = Buffer.alloc(22);
-  record.writeUInt32LE(0x06054b50, 0);
-  record.writeUInt16LE(count, 8);
-  record.writeUInt16LE(count, 10);
-  record.writeUInt32LE(size, 12);
-  record.writeUInt32LE(offset, 16);
-  return record;
-}
-
 /** A zip after the specification (APPNOTE), with whatever lies the entries hold. */
 function forge(...entries: Forged[]): Buffer {
   const locals: Buffer[] = [];
@@ -81,7 +71,7 @@ function forge(...entries: Forged[]): Buffer {
     offset += bytes.length;
   }
   const listed = Buffer.concat(directory);
-  return Buffer.concat([...locals, listed, end(directory.length, listed.length, offset)]);
+  return Buffer.concat([...locals, listed, zipEnd(directory.length, listed.length, offset)]);
 }
 
 describe('zips that lie', () => {
@@ -138,7 +128,7 @@ describe('zips that lie', () => {
     const bytes = local(entry);
     const one = central(entry, 0);
     const listed = Buffer.concat(Array.from({ length: 5000 }, () => one));
-    const found = await extract(Buffer.concat([bytes, listed, end(5000, listed.length, bytes.length)]));
+    const found = await extract(Buffer.concat([bytes, listed, zipEnd(5000, listed.length, bytes.length)]));
     expect(found.outcome).toBe('malformed');
     expect(found.bytes).toBeLessThan(2_000_000);
   });

@@ -1,7 +1,7 @@
 /** Files that are small and make a careless reader work, or hold, far more than their size. */
 import { crc32 } from 'node:zlib';
 import { expect, it, vi } from 'vitest';
-import { extract, planted } from './test-kit.ts';
+import { extract, planted, zipEnd } from './test-kit.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -48,17 +48,7 @@ function zip(entries: readonly [name: string, data: string][]): Buffer {
     bodies.push(header(Buffer.from(name), data.length, crc), data);
     offset += 30 + name.length + data.length;
   }
-  return Buffer.concat([...bodies, ...listed, end(entries.length, Buffer.concat(listed).length, offset)]);
-}
-
-function end(count: number, size: number, offset: number): Buffer {
-  const record = Buffer.alloc(22);
-  record.writeUInt32LE(0x06054b50, 0);
-  record.writeUInt16LE(count, 8);
-  record.writeUInt16LE(count, 10);
-  record.writeUInt32LE(size, 12);
-  record.writeUInt32LE(offset, 16);
-  return record;
+  return Buffer.concat([...bodies, ...listed, zipEnd(entries.length, Buffer.concat(listed).length, offset)]);
 }
 
 it('a chain of small sectors that runs in a circle ends with what holds them', async () => {
@@ -112,7 +102,7 @@ it('a hundred thousand entries over one header with a name of 64 KiB', async () 
   const listed = Buffer.concat(
     Array.from({ length: 65_000 }, (_, index) => listing(Buffer.from(String(index)), 0, 0, 0)),
   );
-  const file = Buffer.concat([shared, listed, end(65_000, listed.length, shared.length)]);
+  const file = Buffer.concat([shared, listed, zipEnd(65_000, listed.length, shared.length)]);
   let outcome = '';
   // Seconds: reading and holding the name for each of them took ten times as much, and eight gigabytes.
   expect(

@@ -52,3 +52,14 @@ export function planted(count: number, salt = 0): string[] {
     (_, index) => `4${String(salt).padStart(3, '0')}${String(index * 7919 + 13).padStart(12, '0')}`,
   );
 }
+
+/** The last record of a zip (APPNOTE 4.3.16): how many entries its directory has, how long it is and where it begins. */
+export function zipEnd(count: number, size: number, offset: number): Buffer {
+  const record = Buffer.alloc(22);
+  record.writeUInt32LE(0x06054b50, 0);
+  record.writeUInt16LE(count, 8);
+  record.writeUInt16LE(count, 10);
+  record.writeUInt32LE(size, 12);
+  record.writeUInt32LE(offset, 16);
+  return record;
+}
