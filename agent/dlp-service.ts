@@ -17,7 +17,7 @@ import { ProtectedSources } from './dlp-sources.ts';
 import { DlpIndexes, type EngineOpener } from './dlp-indexes.ts';
 import { destinationOf, type DestinationOptions, type Place } from './dlp/destination.ts';
 import { isSettled, lookAt, unscannable, type Looked } from './dlp/looker.ts';
-import { expectedFile, filesBelow } from './dlp/locate.ts';
+import { expectedFile, filesOfFolder } from './dlp/locate.ts';
 import { MountTable, hasWeakTimes } from './dlp/mounts.ts';
 import { ScanQueue, type QueuedFile } from './dlp/queue.ts';
 import { contentIdentity } from './dlp/open-file.ts';
@@ -390,7 +390,7 @@ export class DlpService implements PipelineListener {
   async #folder(cause: Cause, paths: readonly string[]): Promise<void> {
     const { event, place } = cause;
     const folder = event.file as NonNullable<SentinelEvent['file']>;
-    const found = await filesBelow(paths, folder.inode);
+    const found = await filesOfFolder(paths, folder.inode);
     if (found === undefined) return;
     for (const { name, stat } of found.files) {
       // What lies on a medium already was looked at when it was written.

@@ -3,6 +3,7 @@ import { AgentNotRunningError, connectAgent } from '../api/client.ts';
 import type { HealthSnapshot } from '../api/contract.ts';
 import { dataPaths } from '../data-dir.ts';
 import { dataDirOf, parseCommand, type Command } from './command.ts';
+import { counted } from './terminal.ts';
 import { printable } from '../printable.ts';
 
 /** What the kernel does about each action here; all of it with `sentinel policy status`. */
@@ -23,10 +24,9 @@ function dlpLine(dlp: NonNullable<HealthSnapshot['dlp']>): string {
       : 'dlp       NOT looking for protected data (see above)';
   }
   const { totals, queue } = dlp;
-  const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
   const sources = [
-    ...(dlp.indexes > 0 ? [count(dlp.indexes, 'index', 'indexes')] : []),
-    ...(dlp.ruleFiles > 0 ? [count(dlp.ruleFiles, 'file of rules', 'files of rules')] : []),
+    ...(dlp.indexes > 0 ? [counted(dlp.indexes, 'index', 'indexes')] : []),
+    ...(dlp.ruleFiles > 0 ? [counted(dlp.ruleFiles, 'file of rules', 'files of rules')] : []),
   ].join(', ');
   return `dlp       ${sources}; ${totals.looked} files looked at, ${totals.matched} with protected data, ${totals.unscannable} unscannable, ${totals.skipped} skipped, ${queue.waiting} waiting`;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SentinelEvent } from '../event.ts';
 import { deviceName } from './block-devices.ts';
-import { bytesOfPath, candidatePaths, filesBelow } from './locate.ts';
+import { bytesOfPath, candidatePaths, filesOfFolder } from './locate.ts';
 import { openExpected } from './open-file.ts';
 
 let folder: string;
@@ -63,10 +63,10 @@ describe('where the file of an event is', () => {
     writeFileSync(join(folder, 'a/b/c.csv'), 'x');
     writeFileSync(join(folder, 'a/d.csv'), 'x');
     symlinkSync('/etc', join(folder, 'a/etc'));
-    const found = await filesBelow([join(folder, 'nowhere'), join(folder, 'a')], undefined);
+    const found = await filesOfFolder([join(folder, 'nowhere'), join(folder, 'a')], undefined);
     expect(found?.files.map(({ name }) => name).sort()).toEqual(['b/c.csv', 'd.csv']);
     expect(found?.more).toBe(false);
-    expect(await filesBelow([join(folder, 'a')], '1')).toBeUndefined();
-    expect(await filesBelow([join(folder, 'a/d.csv')], undefined)).toBeUndefined();
+    expect(await filesOfFolder([join(folder, 'a')], '1')).toBeUndefined();
+    expect(await filesOfFolder([join(folder, 'a/d.csv')], undefined)).toBeUndefined();
   });
 });

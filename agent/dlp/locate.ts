@@ -62,21 +62,21 @@ export function expectedFile(event: SentinelEvent, mounts: MountTable): Expected
 const MAX_BELOW = 10_000;
 const MAX_DEPTH = 32;
 
-export interface FilesBelow {
+export interface FolderFiles {
   files: { name: string; stat: BigIntStats }[];
   /** There are more than are listed, or deeper ones. */
   more: boolean;
 }
 
 /** The plain files of the folder that is at one of `paths`, with names below it; undefined when none is a folder. */
-export async function filesBelow(
+export async function filesOfFolder(
   paths: readonly string[],
   inode: string | undefined,
-): Promise<FilesBelow | undefined> {
+): Promise<FolderFiles | undefined> {
   for (const path of paths) {
     const stat = await lstat(path, { bigint: true }).catch(() => undefined);
     if (stat?.isDirectory() !== true || (inode !== undefined && stat.ino.toString() !== inode)) continue;
-    const found: FilesBelow = { files: [], more: false };
+    const found: FolderFiles = { files: [], more: false };
     const open: [name: string, depth: number][] = [['', 0]];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const [folder, depth] = next;

@@ -1,5 +1,9 @@
 /** Which files a push sends: those of commits that the remote does not have, as far as they differ from every parent. */
+import { Heap } from './heap.ts';
 import { TooLarge, type GitObjects } from './objects.ts';
+
+/** Objects by their names. */
+export type ObjectReader = Pick<GitObjects, 'read'>;
 
 export interface OutgoingBlob {
   id: string;
@@ -27,6 +31,10 @@ interface Commit {
   parents: string[];
   seconds: number;
   hidden: boolean;
+  /** Its parents are not met yet. */
+  isOpen: boolean;
+  /** How many were met before. */
+  met: number;
 }
 
 const MAX_TREE_DEPTH = 256;
@@ -35,7 +43,7 @@ const CLOCK_SKEW_S = 86_400;
 
 /** `tips`: what is pushed; `known`: what the remote had. */
 export async function outgoingBlobs(
-  objects: GitObjects,
+  objects: ObjectReader,
   tips: Iterable<string>,
   known: Iterable<string>,
   limits: OutgoingLimits,
@@ -59,60 +67,97 @@ export async function outgoingBlobs(
   return result;
 }
 
+/** The commits that are reached from both sides, each met once. */
+class Walk {
+  readonly all = new Map<string, Commit>();
+  /** The newest first; of the same second the one that was met last. */
+  readonly open = new Heap<Commit>((a, b) => a.seconds - b.seconds || a.met - b.met);
+  /** Outgoing ones among those that are open. */
+  interesting = 0;
+  /** Of all that were met as outgoing. */
+  oldest = Number.POSITIVE_INFINITY;
+  /** A commit that is outgoing cannot be read. */
+  damaged = false;
+  readonly #objects: ObjectReader;
+
+  constructor(objects: ObjectReader) {
+    this.#objects = objects;
+  }
+
+  async meet(id: string, hidden: boolean): Promise<void> {
+    const met = this.all.get(id);
+    if (met !== undefined) {
+      if (hidden) this.#hide(met);
+      return;
+    }
+    const commit = await readCommit(this.#objects, id);
+    if (commit === undefined) {
+      if (!hidden) this.damaged = true;
+      return;
+    }
+    commit.hidden = hidden;
+    commit.met = this.all.size;
+    this.all.set(id, commit);
+    if (!hidden) {
+      this.interesting += 1;
+      this.oldest = Math.min(this.oldest, commit.seconds);
+    }
+    this.open.add(commit);
+  }
+
+  next(): Commit | undefined {
+    const commit = this.open.take();
+    if (commit === undefined) return undefined;
+    commit.isOpen = false;
+    if (!commit.hidden) this.interesting -= 1;
+    return commit;
+  }
+
+  /** The remote has it, and with it all that was met behind it. */
+  #hide(first: Commit): void {
+    const behind = [first];
+    for (let commit = behind.pop(); commit !== undefined; commit = behind.pop()) {
+      if (commit.hidden) continue;
+      commit.hidden = true;
+      // Its parents are not met yet, and will be as what the remote has.
+      if (commit.isOpen) {
+        this.interesting -= 1;
+        continue;
+      }
+      for (const id of commit.parents) {
+        const parent = this.all.get(id);
+        if (parent !== undefined) behind.push(parent);
+      }
+    }
+  }
+}
+
 /** Newest first; those that the remote has are hidden. */
 async function walk(
-  objects: GitObjects,
+  objects: ObjectReader,
   tips: Iterable<string>,
   known: Iterable<string>,
   limits: OutgoingLimits,
   result: Outgoing,
 ): Promise<Commit[]> {
-  const all = new Map<string, Commit>();
-  const open: Commit[] = [];
-  let interesting = 0;
-  /** Of all that were met as outgoing. */
-  let oldest = Number.POSITIVE_INFINITY;
-  const push = async (id: string, hidden: boolean): Promise<void> => {
-    const met = all.get(id);
-    if (met !== undefined) {
-      if (!hidden || met.hidden) return;
-      met.hidden = true;
-      if (open.includes(met)) interesting -= 1;
-      // Its parents were met as outgoing before this was known.
-      else for (const parent of met.parents) await push(parent, true);
-      return;
-    }
-    const commit = await readCommit(objects, id);
-    if (commit === undefined) {
-      if (!hidden) result.cut ||= 'damaged';
-      return;
-    }
-    commit.hidden = hidden;
-    all.set(id, commit);
-    if (!hidden) {
-      interesting += 1;
-      oldest = Math.min(oldest, commit.seconds);
-    }
-    let at = open.length;
-    while (at > 0 && (open[at - 1] as Commit).seconds > commit.seconds) at -= 1;
-    open.splice(at, 0, commit);
-  };
-  for (const id of known) await push(id, true);
-  for (const id of tips) await push(id, false);
+  const found = new Walk(objects);
+  for (const id of known) await found.meet(id, true);
+  for (const id of tips) await found.meet(id, false);
   // What the remote has may still turn out to reach what was taken for outgoing, clocks that are off included.
-  while (open.length > 0 && (interesting > 0 || (open.at(-1) as Commit).seconds >= oldest - CLOCK_SKEW_S)) {
-    if (all.size > limits.maxCommits || performance.now() > limits.untilMs) {
-      result.cut ||= all.size > limits.maxCommits ? 'too_many_commits' : 'time';
+  for (let first = found.open.first; first !== undefined; first = found.open.first) {
+    if (found.interesting === 0 && first.seconds < found.oldest - CLOCK_SKEW_S) break;
+    if (found.all.size > limits.maxCommits || performance.now() > limits.untilMs) {
+      result.cut ||= found.all.size > limits.maxCommits ? 'too_many_commits' : 'time';
       break;
     }
-    const next = open.pop() as Commit;
-    if (!next.hidden) interesting -= 1;
-    for (const parent of next.parents) await push(parent, next.hidden);
+    const { parents, hidden } = found.next() as Commit;
+    for (const parent of parents) await found.meet(parent, hidden);
   }
-  return [...all.values()].sort((a, b) => b.seconds - a.seconds);
+  if (found.damaged) result.cut ||= 'damaged';
+  return [...found.all.values()].sort((a, b) => b.seconds - a.seconds);
 }
 
-async function readCommit(objects: GitObjects, id: string, tags = 0): Promise<Commit | undefined> {
+async function readCommit(objects: ObjectReader, id: string, tags = 0): Promise<Commit | undefined> {
   const object = await objects.read(id).catch(() => undefined);
   if (object === undefined) return undefined;
   const text = object.bytes.toString('latin1', 0, Math.min(object.bytes.length, 1 << 20));
@@ -125,12 +170,12 @@ async function readCommit(objects: GitObjects, id: string, tags = 0): Promise<Co
   if (object.type !== 'commit' || tree === undefined) return undefined;
   const parents = [...head.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = '']) => parent);
   const seconds = Number(/^committer .*> (\d+) [+-]\d+$/m.exec(head)?.[1] ?? 0);
-  return { id, tree, parents, seconds, hidden: false };
+  return { id, tree, parents, seconds, hidden: false, isOpen: true, met: 0 };
 }
 
 /** Adds the files of a commit that no parent has at their place. '' or why it stopped. */
 async function difference(
-  objects: GitObjects,
+  objects: ObjectReader,
   commit: Commit,
   parents: readonly string[],
   limits: OutgoingLimits,
@@ -175,7 +220,7 @@ interface Entry {
   isFile: boolean;
 }
 
-async function readTree(objects: GitObjects, id: string): Promise<Map<string, Entry> | undefined> {
+async function readTree(objects: ObjectReader, id: string): Promise<Map<string, Entry> | undefined> {
   let object;
   try {
     object = await objects.read(id);
