@@ -40,14 +40,7 @@ std::string scan(const Sources& sources, const uint8_t* data, size_t size, uint3
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::vector<std::shared_ptr<const Source>> tables = [] {
-    std::vector<std::shared_ptr<const Source>> all;
-    for (const fuzz::Table& table : fuzz::tables()) {
-      all.push_back(fuzz::openRows(fuzz::tableFile(table)));
-      if (!all.back()) std::abort();
-    }
-    return all;
-  }();
+  const auto& tables = fuzz::openTables();
   if (size < 2) return 0;
   const Sources sources = {tables[data[0] % tables.size()]};
   // Now and then far from what is around the escapes before, or without a place where a section may end.

@@ -5,14 +5,7 @@
 using namespace sentinel::dlp;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::vector<std::shared_ptr<const Source>> sources = [] {
-    std::vector<std::shared_ptr<const Source>> all;
-    for (const fuzz::Table& table : fuzz::tables()) {
-      all.push_back(fuzz::openRows(fuzz::tableFile(table)));
-      if (!all.back()) std::abort();
-    }
-    return all;
-  }();
+  const auto& sources = fuzz::openTables();
   if (size < 2) return 0;
   const Source& source = *sources[data[0] % sources.size()];
   // Now and then far into a stream, where the detector's buffer slides.

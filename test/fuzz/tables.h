@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace sentinel::dlp::fuzz {
 constexpr Key kKey{{1, 2, 3}};
 constexpr uint8_t kSalt[32] = {9};
 
-// Values of every type; the dictionary of the targets lists the same (test/fuzz/words.ts).
+// Values of every type; the dictionary of the targets lists the same (test/fuzz/seeds.ts).
 constexpr char kRows[] =
     "iban,card,account,email,number,name,born,phone,ssn,pin\n"
     "DE89370400440532013000,4111111111111111,AB1234567890,anna.berg@example.com,550123456789,Anna Berg,1980-03-31,"
@@ -123,6 +124,19 @@ inline std::shared_ptr<const Source> openRows(int fd) {
   std::string detail;
   const auto index = Index::open(fd, kKey, &error, &detail);
   return index ? edmSource(index) : nullptr;
+}
+
+// An index of each table, built and opened once for all inputs.
+inline const std::vector<std::shared_ptr<const Source>> &openTables() {
+  static const std::vector<std::shared_ptr<const Source>> sources = [] {
+    std::vector<std::shared_ptr<const Source>> all;
+    for (const Table &table : tables()) {
+      all.push_back(openRows(tableFile(table)));
+      if (!all.back()) std::abort();
+    }
+    return all;
+  }();
+  return sources;
 }
 
 }  // namespace sentinel::dlp::fuzz
