@@ -147,14 +147,21 @@ interface FuzzResult {
   text: string;
 }
 
+interface FuzzLimits {
+  runs?: number;
+  seconds?: number;
+  maxLength?: number;
+  minimize?: boolean;
+  /** Starts from the seeds alone and draws the same inputs each time; else from what earlier runs found. */
+  seed?: number;
+}
+
 /** Runs the target; its corpus grows in out/fuzz/NAME/corpus. */
-export async function runFuzzer(
-  name: Target,
-  limits: { runs?: number; seconds?: number; maxLength?: number; minimize?: boolean },
-): Promise<FuzzResult> {
+export async function runFuzzer(name: Target, limits: FuzzLimits): Promise<FuzzResult> {
   const binary = await buildFuzzer(name);
   const folder = join(out, name);
-  const corpus = join(folder, 'corpus');
+  const corpus = join(folder, limits.seed === undefined ? 'corpus' : 'corpus-seeded');
+  if (limits.seed !== undefined) rmSync(corpus, { recursive: true, force: true });
   mkdirSync(corpus, { recursive: true });
   for (const [index, seed] of seedsOf(name).entries()) writeFileSync(join(corpus, `seed-${index}`), seed);
   const words = join(folder, 'words');
@@ -174,10 +181,11 @@ export async function runFuzzer(
       `-artifact_prefix=${folder}/`,
       `-dict=${words}`,
       `-max_len=${limits.maxLength ?? 4096}`,
-      // Of one input: what takes so long is a way to hold up every scan.
-      '-timeout=20',
+      // Seconds of one input: what takes so long is a way to hold up every scan.
+      `-timeout=${limits.seed === undefined ? 20 : 120}`,
       '-rss_limit_mb=1024',
       '-print_final_stats=1',
+      ...(limits.seed === undefined ? [] : [`-seed=${limits.seed}`]),
       ...(limits.runs === undefined ? [] : [`-runs=${limits.runs}`]),
       ...(limits.seconds === undefined ? [] : [`-max_total_time=${limits.seconds}`]),
     ],
