@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
+// A loaded machine takes its time, and what is waited for is a condition: polls may last, in both.
 // `unit` runs beside the code and must stay under a minute; `system` starts kernels, agents and browsers one at a time.
 export default defineConfig({
   test: {
@@ -14,6 +15,7 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**', 'native-addon/build/**'],
           testTimeout: 20_000,
+          expect: { poll: { timeout: 15_000 } },
         },
       },
       {
@@ -23,7 +25,6 @@ export default defineConfig({
           include: ['test/{native,crash,e2e}/**/*.{test,spec}.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          // A loaded machine takes its time; what is waited for is a condition.
           expect: { poll: { timeout: 15_000 } },
           fileParallelism: false,
           pool: 'forks',

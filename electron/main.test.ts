@@ -144,7 +144,7 @@ describe('main process', () => {
     writeFileSync(join(folder, 'out', 'renderer', 'index.html'), '<!doctype html><title>Sentinel</title>');
     writeFileSync(join(folder, 'out', 'renderer', 'assets', 'index-AbCd1234.js'), 'export {};');
     await import('./main.ts');
-    await vi.waitUntil(() => fake.windows.length === 1);
+    await vi.waitUntil(() => fake.windows.length === 1, { timeout: 10_000 });
   });
   afterAll(() => {
     delete process.env['SENTINEL_TEST_APP'];

@@ -100,9 +100,11 @@ describe('the WebSocket', () => {
   });
 
   it('drops a browser that answers no ping', async () => {
-    const { console, server } = await startConsole({ pingIntervalMs: 50 });
+    const { console, server } = await startConsole({ pingIntervalMs: 500 });
     const ws = await openConsole(console, 'read');
-    await sleep(200);
+    let pings = 0;
+    ws.on('ping', () => (pings += 1));
+    await expect.poll(() => pings).toBe(2);
     expect(server.counters.clients).toBe(1);
     (ws as unknown as { _socket: { pause(): void } })._socket.pause();
     await expect.poll(() => server.counters.clients).toBe(0);

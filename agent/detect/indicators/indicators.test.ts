@@ -264,7 +264,7 @@ describe('files', () => {
     store.watch(10, onReload);
     appendFileSync(path, '7.7.7.7\n');
     utimesSync(path, 1, 2);
-    await vi.waitFor(() => expect(onReload).toHaveBeenCalled());
+    await vi.waitFor(() => expect(onReload).toHaveBeenCalled(), { timeout: 10_000 });
     store.stop();
     expect(store.current.findAddress('7.7.7.7')).toBeDefined();
   });
