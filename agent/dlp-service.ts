@@ -12,16 +12,15 @@ import type { GuardedAct } from '../native-addon/index.ts';
 import type { ConfigValues } from './config-options.ts';
 import { dlpEvent, openedBy, readEvent } from './dlp-events.ts';
 import { DlpPush } from './dlp-push.ts';
-import { DlpSkips, type SkipReason } from './dlp-skips.ts';
 import { ProtectedSources } from './dlp-sources.ts';
+import { DlpTally } from './dlp-tally.ts';
+import { isWritten, WrittenFiles } from './dlp-written.ts';
 import { DlpIndexes, type EngineOpener } from './dlp-indexes.ts';
 import { destinationOf, type DestinationOptions, type Place } from './dlp/destination.ts';
-import { isSettled, lookAt, unscannable, type Looked } from './dlp/looker.ts';
-import { expectedFile, filesOfFolder } from './dlp/locate.ts';
-import { MountTable, hasWeakTimes } from './dlp/mounts.ts';
-import { ScanQueue, type QueuedFile } from './dlp/queue.ts';
+import { isSettled, lookAt, type Looked } from './dlp/looker.ts';
+import { MountTable } from './dlp/mounts.ts';
 import { contentIdentity } from './dlp/open-file.ts';
-import type { DlpMatch, FileVerdict } from './dlp/types.ts';
+import type { DlpMatch } from './dlp/types.ts';
 import { VerdictCache } from './dlp/verdict-cache.ts';
 import type { DlpSource, EventType, SentinelEvent } from './event.ts';
 import type { PipelineListener } from './pipeline.ts';
@@ -44,20 +43,8 @@ export interface DlpServiceParts {
   complete?: (event: SentinelEvent) => void;
 }
 
-interface Cause {
-  event: SentinelEvent;
-  place: Place;
-  trigger: string;
-  attempts: number;
-}
-
 /** Below the deadline of the guard, which then answers as the policy fails. */
 const OPEN_DEADLINE_MS = 900;
-const SETTLE_MS = 60;
-const PARALLEL = 2;
-const MAX_ATTEMPTS = 3;
-
-const TRIGGERS: Readonly<Record<string, string>> = { write: 'close_write', rename: 'rename', link: 'rename' };
 
 export class DlpService implements PipelineListener {
   readonly indexes: DlpIndexes;
@@ -65,31 +52,17 @@ export class DlpService implements PipelineListener {
   readonly cache = new VerdictCache();
   readonly sources: ProtectedSources;
   readonly #push: DlpPush;
-  readonly totals = {
-    seen: 0,
-    looked: 0,
-    clean: 0,
-    matched: 0,
-    unscannable: 0,
-    gone: 0,
-    skipped: 0,
-    cached: 0,
-  };
-  /** What looking costs, and when it was done last (ns since the epoch; 0: not yet). What the cache knew costs nothing. */
-  readonly cost = { bytes: 0, tookMs: 0, lastLookNs: 0n, lastSkippedNs: 0n };
   readonly #parts: DlpServiceParts;
   readonly #places: DestinationOptions;
-  readonly #queue: ScanQueue<Cause>;
-  readonly #skips: DlpSkips;
-  #running = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #written: WrittenFiles;
+  readonly #tally: DlpTally;
   #listening = false;
   #stopped = false;
 
   constructor(parts: DlpServiceParts) {
     this.#parts = parts;
     const { settings, dataDir, open, onProblem } = parts;
-    this.#skips = new DlpSkips(parts.submit, parts.nowNs);
+    this.#tally = new DlpTally(parts.submit, parts.nowNs);
     this.sources = new ProtectedSources(
       (path, options) =>
         this.indexes.using((engine) => lookAt(engine, this.cache, { paths: [path] }, options)),
@@ -97,11 +70,15 @@ export class DlpService implements PipelineListener {
     );
     this.mounts = new MountTable({ loopIsRemovable: settings['dlp.loopIsRemovable'] });
     this.#places = { mounts: this.mounts, watch: settings['dlp.watch'], own: dataDir };
-    this.#queue = new ScanQueue({
-      maxFiles: settings['dlp.queueFiles'],
-      settleMs: SETTLE_MS,
-      nowMs: () => performance.now(),
-      onSkipped: (file) => this.#skip(file.destination, 'queue_full'),
+    this.#written = new WrittenFiles({
+      settings,
+      places: this.#places,
+      cache: this.cache,
+      sources: this.sources,
+      tally: this.#tally,
+      using: (work) => this.indexes.using(work),
+      report: (looked, cause, sources) =>
+        this.report(looked, cause.place, cause.trigger, cause.event, sources),
     });
     this.#push = new DlpPush({
       dataDir,
@@ -116,8 +93,12 @@ export class DlpService implements PipelineListener {
           cause,
           this.sources.reads.near(cause),
         ),
-      onSkipped: () => this.#skip('git_push', 'queue_full'),
-      onLooked: (verdict) => this.#count(verdict),
+      onSkipped: () => this.#tally.skip('git_push', 'queue_full'),
+      onLooked: (verdict) => {
+        this.#tally.totals.looked += 1;
+        this.#tally.came(verdict.verdict);
+        this.#tally.spent({ verdict, cached: false });
+      },
     });
     this.indexes = new DlpIndexes({
       folder: join(dataDir, 'dlp', 'indexes'),
@@ -129,12 +110,20 @@ export class DlpService implements PipelineListener {
     });
   }
 
+  get totals(): DlpTally['totals'] {
+    return this.#tally.totals;
+  }
+
+  get cost(): DlpTally['cost'] {
+    return this.#tally.cost;
+  }
+
   get queued(): number {
-    return this.#queue.size;
+    return this.#written.waiting;
   }
 
   get running(): number {
-    return this.#running;
+    return this.#written.running;
   }
 
   get protectedFiles(): number {
@@ -144,14 +133,14 @@ export class DlpService implements PipelineListener {
   /** To be called every second. */
   async tick(): Promise<void> {
     if (this.#stopped) return;
-    this.#skips.state();
+    this.#tally.stateSkips();
     await this.indexes.refresh();
   }
 
   wants(type: EventType, action: string): boolean {
     if (type === 'process') return action === 'exec';
     if (type !== 'file') return false;
-    if (action in TRIGGERS || action === 'mount' || action === 'umount') return true;
+    if (isWritten(action) || action === 'mount' || action === 'umount') return true;
     return action === 'open' && this.sources.size > 0;
   }
 
@@ -161,17 +150,15 @@ export class DlpService implements PipelineListener {
     if (file === undefined || event.type !== 'file') return;
     if (action === 'mount' || action === 'umount') this.#mounted();
     else if (action === 'open') this.#opened(event);
-    else this.#written(event);
+    else this.#written.add(event);
   }
 
   async close(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
     this.#push.close();
     this.#parts.listen(undefined);
-    this.#skips.state(true);
-    for (let waited = 0; this.#running > 0 && waited < 200; waited++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.#written.close();
+    this.#tally.stateSkips(true);
     this.indexes.close();
   }
 
@@ -185,16 +172,8 @@ export class DlpService implements PipelineListener {
     const limits = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'], ...rest };
     const file = inode === undefined ? { paths: [path] } : { paths: [path], inode };
     const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, file, limits));
-    this.#account(looked);
+    if (looked !== undefined) this.#tally.spent(looked);
     return looked;
-  }
-
-  #account(looked: Looked | undefined): void {
-    if (looked === undefined) return;
-    this.cost.lastLookNs = this.#parts.nowNs();
-    if (looked.cached) return;
-    this.cost.bytes += looked.verdict.bytes;
-    this.cost.tookMs += looked.verdict.tookMs;
   }
 
   /**
@@ -267,143 +246,6 @@ export class DlpService implements PipelineListener {
     this.mounts.leaving();
   }
 
-  #written(event: SentinelEvent): void {
-    const file = event.file as NonNullable<SentinelEvent['file']>;
-    const place = destinationOf(file.path, file.device, this.#places);
-    if (place === undefined) return;
-    this.totals.seen += 1;
-    const cause = { event, place, trigger: TRIGGERS[event.action] ?? event.action, attempts: 0 };
-    this.#enqueue(keyOf(file, place), cause);
-  }
-
-  #enqueue(key: string, cause: Cause): void {
-    const { file } = cause.event;
-    const version = file?.identity ? `${file.identity.mtimeNs}:${file.identity.size}` : `${cause.event.tsNs}`;
-    this.#queue.add({ key, version, destination: cause.place.destination, cause });
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#stopped || this.#timer !== undefined || this.#running >= PARALLEL) return;
-    const dueMs = this.#queue.dueInMs();
-    if (dueMs === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#pump();
-    }, Math.ceil(dueMs));
-  }
-
-  #pump(): void {
-    while (this.#running < PARALLEL && !this.#stopped) {
-      const file = this.#queue.take();
-      if (file === undefined) break;
-      this.#running += 1;
-      void this.#scan(file)
-        .catch(() => this.#skip(file.destination, 'failed'))
-        .finally(() => {
-          this.#running -= 1;
-          this.#schedule();
-        });
-    }
-    this.#schedule();
-  }
-
-  async #scan(file: QueuedFile<Cause>): Promise<void> {
-    const { event, place, trigger, attempts } = file.cause;
-    const { path } = event.file as NonNullable<SentinelEvent['file']>;
-    const { settings } = this.#parts;
-    const options = {
-      maxBytes: settings['dlp.maxBytes'],
-      deadlineMs: settings['dlp.deadlineMs'],
-      fresh: trigger === 'close_write' && place.medium !== undefined && hasWeakTimes(place.medium),
-    };
-    const expected = expectedFile(event, this.mounts);
-    const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, expected, options));
-    this.#account(looked);
-    const special = looked?.verdict.reasonCode === 'special_file';
-    // What was written and closed was a plain file.
-    if (looked === undefined || (special && trigger === 'close_write')) {
-      this.#gone(file.cause);
-      return;
-    }
-    if (special) {
-      // A link, a pipe: nothing of its own is in it.
-      await this.#folder(file.cause, expected.paths);
-      return;
-    }
-    this.totals.looked += 1;
-    if (looked.cached) this.totals.cached += 1;
-    const { verdict } = looked;
-    if (looked.changed && verdict.verdict === 'clean') {
-      if (attempts + 1 < MAX_ATTEMPTS) {
-        this.#enqueue(file.key, { ...file.cause, attempts: attempts + 1 });
-        return;
-      }
-      Object.assign(verdict, {
-        verdict: 'unscannable',
-        reasonCode: 'changed',
-        reason: 'it was written to all the time',
-      });
-    }
-    if (verdict.verdict === 'clean') this.totals.clean += 1;
-    else if (verdict.verdict === 'match') {
-      this.totals.matched += 1;
-      this.report(looked, place, trigger, event, await this.sources.of(event, path, verdict));
-    } else {
-      this.totals.unscannable += 1;
-      this.report(looked, place, trigger, event, this.sources.reads.near(event));
-    }
-  }
-
-  #gone({ event, place, trigger }: Cause): void {
-    this.totals.gone += 1;
-    if (place.medium === undefined) return;
-    this.mounts.changed();
-    if (this.mounts.isMounted(place.medium)) {
-      this.#skip(place.destination, 'gone');
-      return;
-    }
-    const path = event.file?.path ?? '';
-    const reason = 'the medium was unmounted before it could be done';
-    this.totals.unscannable += 1;
-    const looked = unscannable(path, 'unmounted', reason);
-    this.report(looked, place, trigger, event, this.sources.reads.near(event));
-  }
-
-  #count(verdict: FileVerdict): void {
-    this.totals.looked += 1;
-    if (verdict.verdict === 'clean') this.totals.clean += 1;
-    else if (verdict.verdict === 'match') this.totals.matched += 1;
-    else this.totals.unscannable += 1;
-    this.#account({ verdict, cached: false, changed: false });
-  }
-
-  #skip(destination: string, reason: SkipReason): void {
-    if (reason !== 'gone') {
-      this.totals.skipped += 1;
-      this.cost.lastSkippedNs = this.#parts.nowNs();
-    }
-    this.#skips.add(destination, reason);
-  }
-
-  /** Looks at the files of a folder that was moved. */
-  async #folder(cause: Cause, paths: readonly string[]): Promise<void> {
-    const { event, place } = cause;
-    const folder = event.file as NonNullable<SentinelEvent['file']>;
-    const found = await filesOfFolder(paths, folder.inode);
-    if (found === undefined) return;
-    for (const { name, stat } of found.files) {
-      // What lies on a medium already was looked at when it was written.
-      if (place.medium !== undefined && this.cache.get(contentIdentity(stat)) !== undefined) continue;
-      const file = { path: `${folder.path}/${name}`, op: folder.op, inode: stat.ino.toString() };
-      const at = folder.device === undefined ? file : { ...file, device: folder.device };
-      const from = folder.oldPath === undefined ? at : { ...at, oldPath: `${folder.oldPath}/${name}` };
-      this.totals.seen += 1;
-      this.#enqueue(keyOf(from, place), { ...cause, event: { ...event, file: from }, attempts: 0 });
-    }
-    if (found.more) this.#skip(place.destination, 'too_many_files');
-  }
-
   #indexesChanged(): void {
     this.cache.forget();
     this.#push.forget();
@@ -419,9 +261,4 @@ export class DlpService implements PipelineListener {
   #listen(): void {
     if (!this.#stopped && this.indexes.engine !== undefined) this.#parts.listen(this);
   }
-}
-
-/** Not every record names the device. */
-function keyOf(file: NonNullable<SentinelEvent['file']>, { medium }: Place): string {
-  return `${file.device ?? medium?.device ?? ''}:${file.inode ?? file.path}`;
 }
