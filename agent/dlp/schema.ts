@@ -49,7 +49,13 @@ export function parseSchema(file: string, text: string): IndexSchema {
       'correct the YAML',
     );
   }
-  const root = document.toJS() as unknown;
+  let root: unknown;
+  try {
+    root = document.toJS();
+  } catch (error) {
+    // Aliases that would grow without end.
+    return fail([], (error as Error).message, 'write it without aliases');
+  }
   if (!isRecord(root)) return fail([], 'is no schema', 'it needs name, fields and match');
   allowOnly(root, ['name', 'fields', 'match', 'delimiter', 'dates'], [], fail);
   const { name, fields, match, delimiter, dates } = root;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,7 +77,9 @@ class Builder {
   void run() {
     if (!decideCombined() || !readRows()) return;
     if (report_->indexedRows == 0)
-      return fail("no row of the table can be protected", "see the problems listed, and that the schema names the right columns");
+      return fail("no row of the table can be protected",
+                  report_->badRows > 0 ? "see the problems listed, and that the schema names the right columns"
+                                       : "it has no rows, or they lack the primary value or the secondaries that `match` asks for");
     meta_.rows = report_->indexedRows;
     IndexWriter writer(options_, keys_, meta_, progress_, report_);
     writer.write(lone_.get(), combined_.get());
@@ -97,6 +100,41 @@ class Builder {
     report_->remedy = std::move(remedy);
   }
 
+  // Whether a column of the schema is among these cells, in any case of letters.
+  bool namesColumn(const std::vector<std::string> &cells) const {
+    for (const std::string &cell : cells) {
+      const size_t from = cell.find_first_not_of(" \t"), to = cell.find_last_not_of(" \t");
+      if (from == std::string::npos) continue;
+      const std::string name = cell.substr(from, to - from + 1);
+      for (const FieldSpec &field : meta_.fields) {
+        if (strcasecmp(name.c_str(), field.column.c_str()) == 0) return true;
+      }
+    }
+    return false;
+  }
+
+  // What to do about a first line without the column. The line is shown only when it is surely a header: of a table
+  // that has none, or whose lines end otherwise, it holds what is to be protected.
+  std::string headerRemedy(const std::vector<std::string> &cells) const {
+    std::string names;
+    for (const std::string &cell : cells) names += (names.empty() ? "" : ", ") + cell;
+    const bool plain = names.find('\r') == std::string::npos;  // else rows stand in its cells
+    if (plain && namesColumn(cells)) return "its first line names: " + names.substr(0, 300);
+    for (const auto &[sign, name] : {std::pair(';', "semicolon"), std::pair('\t', "tab"), std::pair('|', "pipe"), std::pair(',', "comma")}) {
+      if (!plain || cells.size() != 1 || names.find(sign) == std::string::npos) continue;
+      std::vector<std::string> pieces(1);
+      for (const char c : names) {
+        if (c == sign)
+          pieces.emplace_back();
+        else
+          pieces.back().push_back(c);
+      }
+      if (namesColumn(pieces)) return "its first line names: " + names.substr(0, 300) + "; if it is cut at these, say `delimiter: " + name + "` in the schema";
+    }
+    return "its first line has " + std::to_string(cells.size()) + (cells.size() == 1 ? " cell" : " cells") +
+           ", and none is the name of a column of the schema; write the names of the columns there, and end lines with LF or CR LF";
+  }
+
   // Finds the columns in the header line.
   bool readHeader(CsvReader *csv, std::vector<size_t> *places) {
     std::vector<std::string> cells;
@@ -111,13 +149,7 @@ class Builder {
         place = i;
       }
       if (place == cells.size()) {
-        std::string names;
-        for (const std::string &cell : cells) names += (names.empty() ? "" : ", ") + cell;
-        std::string remedy = "its first line names: " + names.substr(0, 300);
-        for (const auto &[sign, name] : {std::pair(';', "semicolon"), std::pair('\t', "tab"), std::pair('|', "pipe"), std::pair(',', "comma")}) {
-          if (cells.size() == 1 && names.find(sign) != std::string::npos) remedy += std::string("; if it is cut at these, say `delimiter: ") + name + "` in the schema";
-        }
-        return fail("the table has no column \"" + field.column + "\"", remedy), false;
+        return fail("the table has no column \"" + field.column + "\"", headerRemedy(cells)), false;
       }
       places->push_back(place);
     }
