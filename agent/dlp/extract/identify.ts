@@ -14,6 +14,7 @@ export type Format =
   | 'html'
   | 'xml'
   | 'mail'
+  | 'folded'
   | { unsupported: string };
 
 export const HEAD_BYTES = 4096;
@@ -39,6 +40,8 @@ const UNSUPPORTED: readonly (readonly [magic: string, name: string])[] = [
   ['789f3e22', 'TNEF'],
 ];
 
+/** Cards, calendars and LDIF, whose programs fold lines at any place. */
+const FOLDED = /^(?:begin:(?:vcard|vcalendar)\s|(?:version: 1\r?\n|#[^\n]{0,400}\n|\r?\n){0,20}dn::? ?\S)/i;
 const HEADER = /^[A-Za-z][A-Za-z0-9-]{0,63}:[ \t]*\S?/;
 const MAIL_HEADER =
   /^(?:received|return-path|message-id|mime-version|from|to|subject|date|delivered-to|dkim-signature|content-type|x-mozilla-status):/i;
@@ -100,6 +103,7 @@ export function identifyHead(head: Buffer): Format[] {
     else if (start.startsWith('<?xml') || /^<!doctype\s/.test(start) || /^<[a-z_][\w.:-]*[\s/>]/.test(start))
       found.push('xml');
   } else if (/^(?:<!--|[^<]{0,200})<(?:!doctype\s+html|html)[\s>]/.test(start)) found.push('html');
+  if (FOLDED.test(start)) found.push('folded');
   if (looksLikeMail(text)) found.push('mail');
   return found;
 }

@@ -8,6 +8,7 @@ import {
   type PdfReader,
   type TextSink,
 } from './extraction.ts';
+import { readFolded } from './folded.ts';
 import { readHtml } from './html.ts';
 import { endsAsZip, identify, identifyHead, type Format } from './identify.ts';
 import { unpack } from './inflate.ts';
@@ -90,6 +91,9 @@ async function readStreamed(
       return true;
     case 'rtf':
       await readRtf(extraction, bytes, path, depth);
+      return true;
+    case 'folded':
+      await readFolded(extraction, bytes, path, depth);
       return true;
     case 'mail':
       await readMail(extraction, bytes, path, depth);
