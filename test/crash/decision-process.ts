@@ -13,7 +13,8 @@ import { decisionAbout, POLICY_TEXT } from './evidence-fixture.ts';
 
 const [dir = '', epoch, from, count] = process.argv.slice(2);
 const { writer } = await openWal({ ...smallWal(dir, { epoch: Number(epoch) }), segmentBytes: 1024 * 1024 });
-const lane = new SecurityLane(writer, { onAlarm: () => {}, onGap: () => {} });
+// Past any wait for a slow disk: each decision is released after its record.
+const lane = new SecurityLane(writer, { onAlarm: () => {}, onGap: () => {}, deadlineMs: 60_000 });
 const recorder = new LogDecisionRecorder(lane, () => POLICY_TEXT);
 
 const end = Number(from) + Number(count);
