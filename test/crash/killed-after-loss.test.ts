@@ -62,7 +62,7 @@ describe.skipIf(reason)(`a kill right after a loss${skipNote(reason)}`, () => {
     const data = join(dir, 'data');
     const paths = dataPaths(data);
     const tiny = compile(['test/native/tiny.c'], ['-nostdlib', '-nostartfiles']);
-    const storm = `${workloadBinary()} execfor 12000 ${tiny}`;
+    const storm = `${workloadBinary()} execfor 1000000 ${tiny}`;
     const go = join(dir, 'go');
     const both = start('sh', [
       '-c',
@@ -76,11 +76,11 @@ describe.skipIf(reason)(`a kill right after a loss${skipNote(reason)}`, () => {
     writeFileSync(go, '');
     // Frozen until the ring is full, then let go for a moment, until the log holds a loss that nobody stated.
     let lost = 0;
-    for (let pulse = 0; pulse < 6 && lost === 0; pulse++) {
+    for (let pulse = 0; pulse < 40 && lost === 0; pulse++) {
       agent.signal('SIGSTOP');
       await sleep(1500);
       agent.signal('SIGCONT');
-      await sleep(5 + 5 * (pulse % 6));
+      await sleep(5 + 5 * (pulse % 8));
       agent.signal('SIGSTOP');
       await sleep(20);
       lost = unstated(readLog(paths.securityLog));

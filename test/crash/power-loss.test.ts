@@ -122,7 +122,7 @@ describe.skipIf(!canBuild)('power loss, native writer (skipped: needs g++)', () 
         name: 'acknowledge-first',
         file: 'writer.cc',
         from: 'ChainHead next = head_;',
-        to: 'ChainHead next = head_; if (block) { durable_seq_ = head_.seq + block->count; const struct timespec p = {0, 300000}; nanosleep(&p, nullptr); }',
+        to: 'ChainHead next = head_; if (block) { durable_seq_ = head_.seq + block->count; const struct timespec p = {0, 5000000}; nanosleep(&p, nullptr); }',
       },
       true,
       {},

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCore } from '../../native-addon/index.ts';
 import { buildDriver, canBuild } from './build-driver.ts';
 import { SEGMENT_BYTES, type Verdict, judge } from './content.ts';
+import { seeded } from './power-loss.ts';
 
 const LOOPS = Number(process.env['SENTINEL_CRASH_LOOPS'] ?? 1);
 const hasAddon = loadCore().ok;
@@ -55,6 +56,7 @@ async function killRounds(
   start: (dir: string, from: Verdict['recovered'], epoch: number) => [string, string[]],
 ): Promise<Totals> {
   const totals: Totals = { kills: 0, lost: 0, silent: 0, falseGaps: 0 };
+  const random = seeded(kills);
   let dir = '';
   let verdict: Verdict | undefined;
   for (let kill = 0; kill < kills; kill++) {
@@ -65,7 +67,7 @@ async function killRounds(
     }
     const before = (verdict as Verdict).recovered;
     const [command, args] = start(dir, before, kill + 1);
-    const told = await killOnce(command, args, Math.random() * maxMs);
+    const told = await killOnce(command, args, random() * maxMs);
     verdict = judge(dir, Math.max(told, before.recovered.lastSeq));
     totals.kills++;
     totals.lost += verdict.lost;
@@ -108,7 +110,7 @@ describe('SIGKILL', () => {
         name: 'acknowledge-first',
         file: 'writer.cc',
         from: 'ChainHead next = head_;',
-        to: 'ChainHead next = head_; if (block) { durable_seq_ = head_.seq + block->count; const struct timespec p = {0, 300000}; nanosleep(&p, nullptr); }',
+        to: 'ChainHead next = head_; if (block) { durable_seq_ = head_.seq + block->count; const struct timespec p = {0, 5000000}; nanosleep(&p, nullptr); }',
       });
       const totals = await killRounds(40, 30, (dir, from) => [driver, driverArgs(dir, from, '1')]);
       expect(totals.lost).toBeGreaterThan(0);
