@@ -156,7 +156,7 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
     }
     const highest = [...last].reduce((sum, [cpu, seq]) => sum + Number(seq - (cpu << 40n)), 0);
     expect(highest).toBeLessThanOrEqual(files.length + lost + 4);
-  }, 30_000);
+  });
 
   it('needs no privilege after it was loaded', () => {
     const [before, after] = inNode(`
@@ -212,7 +212,7 @@ describe.skipIf(reason)(`what is recorded and what is lost${skipNote(reason)}`, 
       alive = existsSync(`/proc/${pid}`);
     }
     expect(alive).toBe(false);
-  }, 40_000);
+  });
 
   it('says what is missing where it may not run', () => {
     const [error] = inNode(`

@@ -115,13 +115,16 @@ describe.skipIf(!linux)('polling sensor', () => {
   });
 
   it('says that short-lived processes may have been missed, and how many at most', async () => {
-    const { losses, sensor } = await watched(
-      () => {
-        spawnSync('/bin/sh', ['-c', 'for i in $(seq 200); do /bin/true; done']);
-      },
-      () => true,
-    );
-    // pid numbers may wrap or belong to another namespace; then the upper bound is unknown and nothing is claimed.
+    const burst = (): ReturnType<typeof watched> =>
+      watched(
+        () => {
+          spawnSync('/bin/sh', ['-c', 'for i in $(seq 200); do /bin/true; done']);
+        },
+        () => true,
+      );
+    let { losses, sensor } = await burst();
+    // Where the numbers of processes began again from below meanwhile, the upper bound is unknown and nothing is claimed.
+    if (losses.length === 0) ({ losses, sensor } = await burst());
     for (const loss of losses) expect(loss).toMatchObject({ cause: 'sensor_blind', lane: 'security' });
     expect(losses.length).toBeGreaterThan(0);
     expect(losses[0]?.detail).toMatch(/up to \d+ processes or threads/);
