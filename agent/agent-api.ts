@@ -150,7 +150,7 @@ export async function openAgentApi(parts: AgentApiParts): Promise<AgentApi> {
       'evidence.read': async ({ offset }) => evidence.read(offset),
       'evidence.cancel': async () => evidence.cancel(),
       ...exceptionMethods(parts, byOf),
-      ...policyMethods(parts, byOf),
+      ...policyMethods({ ...parts, refreshDlp: () => parts.dlp.service.indexes.refresh() }, byOf),
       ...dlpMethods(parts, byOf),
       'doctor.check': async () => ({ checks: machineChecks(parts.dataDir) }),
       'rules.list': async () => ({ rules: parts.rules() }),

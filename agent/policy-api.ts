@@ -21,6 +21,8 @@ interface Parts {
   record: (events: readonly SentinelEvent[]) => readonly number[];
   settle: () => Promise<LanePositions>;
   nowNs: () => bigint;
+  /** Sees to it that indexes and rules which were put in place just now are in force. */
+  refreshDlp: () => Promise<void>;
 }
 
 type Served = Pick<
@@ -109,12 +111,12 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       }
     },
     'policy.validate': async ({ text, caret }) => {
-      const checked = loadPolicyFiles([{ file: 'policy', text }], policies.compile, policies.dlpNames);
-      const { problems, warnings } = checked;
+      const checked = loadPolicyFiles([{ file: 'policy', text }], policies.compile);
+      const unknown = checked.policies.flatMap((loaded) => policies.unknownNames(loaded));
       return {
         valid: checked.policies.length,
-        problems,
-        warnings,
+        problems: checked.problems,
+        warnings: [...checked.warnings, ...unknown],
         policies: checked.policies.map((loaded) => {
           const { id, version, hash, severity, action } = loaded.policy;
           return { id, version, hash, severity, action, reach: policies.reachOf(loaded) };
@@ -154,6 +156,7 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
     },
     'policy.step': async ({ id, step, reason }, { peer }) => {
       const by = who(peer);
+      if (step === 'canary' || step === 'activate') await parts.refreshDlp();
       const version = refusing(() => policies.step(id, step, by, reason));
       const { hash, state, version: number } = version;
       told(by, `policy ${id} version ${number} is ${state}`, { policy: id, hash, state, step });
@@ -197,7 +200,10 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
       run.stop = true;
       return { cancelled: true };
     },
-    'policy.request': async ({ id }) => refusing(() => policies.request(id)),
+    'policy.request': async ({ id }) => {
+      await parts.refreshDlp();
+      return refusing(() => policies.request(id));
+    },
     'policy.approve': async ({ nonce, approval }, { peer }) => {
       const pending = refusing(() => policies.approve(nonce, approval));
       const { policyId, hash } = pending.manifest;

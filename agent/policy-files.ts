@@ -1,5 +1,4 @@
 /** The policies that there are texts of: those that come with Sentinel and those in the data folder, which go first. */
-import type { DlpNames } from './policy/dlp-names.ts';
 import type { PolicyProblem } from './policy/problem.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
 import type { ExpressionCompiler } from './policy/expression.ts';
@@ -13,11 +12,7 @@ export interface PolicyTexts {
 }
 
 /** Parses files; an id that occurs twice counts for neither, and a bad document takes no other with it. */
-export function loadPolicyFiles(
-  files: readonly PolicyFile[],
-  compile: ExpressionCompiler,
-  names?: DlpNames,
-): PolicyTexts {
+export function loadPolicyFiles(files: readonly PolicyFile[], compile: ExpressionCompiler): PolicyTexts {
   const result: PolicyTexts = { policies: [], problems: [], warnings: [] };
   const byId = new Map<string, LoadedPolicy[]>();
   for (const { file, text, problem } of files) {
@@ -26,7 +21,7 @@ export function loadPolicyFiles(
       result.problems.push({ file, line: 1, column: 1, message: problem ?? 'cannot be read', remedy });
       continue;
     }
-    const parsed = parsePolicies(file, text, compile, names);
+    const parsed = parsePolicies(file, text, compile);
     result.problems.push(...parsed.problems);
     result.warnings.push(...parsed.warnings);
     for (const loaded of parsed.policies) {
@@ -54,8 +49,8 @@ export function loadPolicyFiles(
 }
 
 /** All policies of a data folder. One with the id of a policy that came along takes its place. */
-export function loadAllPolicies(dataDir: string, compile: ExpressionCompiler, names?: DlpNames): PolicyTexts {
-  const own = loadPolicyFiles(readPolicyFolder(policiesFolder(dataDir)), compile, names);
+export function loadAllPolicies(dataDir: string, compile: ExpressionCompiler): PolicyTexts {
+  const own = loadPolicyFiles(readPolicyFolder(policiesFolder(dataDir)), compile);
   const folder = policiesDir();
   const bundled = loadPolicyFiles(folder ? readPolicyFolder(folder) : [], compile);
   const ids = new Set(own.policies.map(({ policy }) => policy.id));

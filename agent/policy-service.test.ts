@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openIdentity } from './identity/identity.ts';
-import { PolicyService } from './policy-service.ts';
+import { PolicyService, type PolicyServiceParts } from './policy-service.ts';
 import { approve } from './policy/approval.ts';
 import type { Enforcer, KernelSets } from './policy/types.ts';
 
@@ -26,8 +26,9 @@ const enforcer: Enforcer = {
   act: () => ({ state: 'applied', mechanism: 'pidfd_sigkill', guarantee: 'killed after start' }),
 };
 
-function open(): PolicyService {
+function open(dlpNames?: PolicyServiceParts['dlpNames']): PolicyService {
   return new PolicyService({
+    ...(dlpNames && { dlpNames }),
     dataDir,
     identity: openIdentity(dataDir),
     enforcer,
@@ -222,5 +223,50 @@ describe('approvers', () => {
     const other = named([...young.slice(0, 4), people('intruder')[0]!]);
     expect(policies.setApprovers(other)?.approvedBy).toEqual([]);
     expect(policies.approvers().map(({ name }) => name)).toEqual(old.map(({ name }) => name));
+  });
+
+  it('do not begin to act while they name an index or rule that nothing has', () => {
+    const names = { indexes: ['customers'], rules: ['iban', 'cards'] };
+    const policies = open(() => names);
+    const text = (severity: string): string =>
+      `id: mine\nversion: 1\nseverity: ${severity}\nwhen: >-\n  event.type == "dlp" &&\n  "costumers" in dlp.index\naction: alert\n`;
+    const file = join(dataDir, 'policies', 'p.yml');
+    writeFileSync(file, text('low'));
+    policies.reload();
+    // Saved, tried and warned of, but no more.
+    expect(policies.overview().warnings).toMatchObject([{ file, line: 6, column: 3, id: 'mine' }]);
+    policies.step('mine', 'simulate', 'me');
+    const refusal = `${file}:6:3: when: no index in force is called "costumers", so this does not hold`;
+    const refuses = (work: () => void): void => {
+      expect(work).toThrow(refusal);
+      expect(work).toThrow(
+        expect.objectContaining({
+          remedy:
+            'did you mean customers? in force: customers; correct the name, or put the index or rule in force first',
+        }),
+      );
+    };
+    refuses(() => policies.step('mine', 'canary', 'me'));
+    expect(mine(policies).map(({ state }) => state)).toEqual(['simulating']);
+    // It is there, goes, and comes back: what was stable meanwhile waits for it, told once.
+    names.indexes.push('costumers');
+    policies.step('mine', 'canary', 'me');
+    names.indexes.pop();
+    monotonicMs += 16 * MINUTE;
+    policies.tick();
+    policies.tick();
+    refuses(() => policies.step('mine', 'activate', 'me'));
+    expect(mine(policies).map(({ state }) => state)).toEqual(['canary']);
+    expect(policies.overview().notices.filter((notice) => notice.includes('stays a canary'))).toHaveLength(1);
+    names.indexes.push('costumers');
+    policies.tick();
+    expect(mine(policies).map(({ state }) => state)).toEqual(['active']);
+    // What acts goes on acting, also over a restart before the indexes are open.
+    names.indexes.length = 0;
+    expect(mine(open(() => names)).map(({ state }) => state)).toEqual(['active']);
+    names.indexes.push('customers');
+    writeFileSync(file, text('high').replace('mine', 'other'));
+    policies.reload();
+    refuses(() => policies.request('other'));
   });
 });

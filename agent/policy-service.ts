@@ -13,12 +13,14 @@ import { describeError } from './errors.ts';
 import type { Identity } from './identity/identity.ts';
 import type { Approval } from './policy/approval.ts';
 import type { CanaryRules } from './policy/canary.ts';
-import type { DlpNames } from './policy/dlp-names.ts';
+import { unknownDlpNames, type DlpNames } from './policy/dlp-names.ts';
 import { PolicyEngine } from './policy/engine.ts';
 import { Lifecycle, type LifecycleClock } from './policy/lifecycle.ts';
 import type { Signed, VersionState } from './policy/lifecycle-state.ts';
 import { parsePolicies, type LoadedPolicy } from './policy/parse.ts';
-import type { CutProcess, Enforcer, FrozenCgroup, PolicyReach } from './policy/types.ts';
+import type { PolicyProblem } from './policy/problem.ts';
+import { PolicyRefusedError } from './policy/refused.ts';
+import type { CutProcess, Enforcer, FrozenCgroup, Policy, PolicyReach } from './policy/types.ts';
 import { loadAllPolicies, type PolicyTexts } from './policy-files.ts';
 import { policyCompiler } from './policy-compiler.ts';
 import { PolicyDesk } from './policy-desk.ts';
@@ -38,7 +40,7 @@ export interface PolicyServiceParts {
   onChange?: () => void;
   /** Puts a text on record by its hash; false when the log takes no records. */
   recordText?: (hash: string, text: string) => boolean;
-  /** Indexes and rules of protected data in force, for warnings of names that nothing has. */
+  /** Indexes and rules of protected data in force: a policy that names another does not act. */
   dlpNames?: () => DlpNames;
   /** A state changed, or did not, by itself: for the log. */
   onNotice?: (notice: string) => void;
@@ -73,7 +75,6 @@ export class PolicyService {
   #texts: PolicyTexts = { policies: [], problems: [], warnings: [] };
   /** Every text that is known, by hash: of files and of versions in force. */
   #loaded = new Map<string, LoadedPolicy>();
-  #warned: { texts: PolicyTexts; key: string | undefined; warnings: PolicyTexts['warnings'] } | undefined;
   #notices: string[] = [];
   #savedCounter = -1;
   #savedMs = 0;
@@ -83,7 +84,7 @@ export class PolicyService {
     this.#store = new PolicyStore(parts.dataDir, parts.identity);
     const { state, problem } = this.#store.load();
     this.#savedCounter = problem === undefined ? state.counter : -1;
-    this.#life = new Lifecycle(state, parts.rules, parts.clock);
+    this.#life = new Lifecycle(state, parts.rules, parts.clock, (policy) => this.#obstacle(policy));
     this.engine = new PolicyEngine({
       compile: this.compile,
       nowMs: () => this.#life.nowMs(),
@@ -129,6 +130,8 @@ export class PolicyService {
   /** To be called each second or so: canaries age, stable ones become active, bad ones are rolled back. */
   tick(): void {
     const isChanged = this.#life.tick();
+    for (const { id, problem } of this.#life.obstacles.takeUntold())
+      this.#notice(`${id}: stays a canary: ${describeError(problem)}`);
     const nowMs = this.#parts.clock.monotonicMs();
     if (isChanged || (nowMs - this.#savedMs > SAVE_MS && this.#life.isWaiting())) this.#trySave();
     if (!isChanged) return;
@@ -178,8 +181,8 @@ export class PolicyService {
   }
 
   overview(): PolicyOverview {
-    const { problems } = this.#texts;
-    const warnings = this.#warnings();
+    const { problems, policies } = this.#texts;
+    const warnings = [...this.#texts.warnings, ...policies.flatMap((loaded) => this.unknownNames(loaded))];
     return {
       policies: this.#life.state.versions
         .filter((version) => version.state !== 'deprecated' && this.#isShown(version))
@@ -192,20 +195,23 @@ export class PolicyService {
     };
   }
 
-  get dlpNames(): DlpNames | undefined {
-    return this.#parts.dlpNames?.();
+  /** Names of indexes and rules in a text that nothing in force has. */
+  unknownNames(loaded: LoadedPolicy): PolicyProblem[] {
+    const names = this.#parts.dlpNames?.();
+    return names === undefined ? [] : unknownDlpNames(loaded, names);
   }
 
-  /** Of the texts as they are, by the indexes and rules that are in force by now. */
-  #warnings(): PolicyTexts['warnings'] {
-    const names = this.dlpNames;
-    const key = JSON.stringify(names);
-    if (this.#warned?.texts !== this.#texts || this.#warned.key !== key) {
-      const { warnings } =
-        names === undefined ? this.#texts : loadAllPolicies(this.#parts.dataDir, this.compile, names);
-      this.#warned = { texts: this.#texts, key, warnings };
-    }
-    return this.#warned.warnings;
+  /** Why a text must not act: what it asks for is not there, so that it would never do what it says. */
+  #obstacle({ hash }: Policy): PolicyRefusedError | undefined {
+    const loaded = this.#loaded.get(hash);
+    const [first, ...more] = loaded === undefined ? [] : this.unknownNames(loaded);
+    if (first === undefined) return undefined;
+    const { file, line, column, message, remedy } = first;
+    const others = more.length > 0 ? ` (${more.length} more like it)` : '';
+    return new PolicyRefusedError(
+      `${file}:${line}:${column}: ${message}${others}`,
+      `${remedy}; correct the name, or put the index or rule in force first`,
+    );
   }
 
   /** Drafts whose text was edited again are only history. */

@@ -150,6 +150,7 @@ describe('a simulation that is asked for', () => {
         timeline: { call },
         record: () => [2],
         settle: async () => ({ security: 0, observability: 0 }),
+        refreshDlp: async () => {},
         nowNs: () => NOW,
       },
       () => ({ uid: 0, via: 'unix' }),

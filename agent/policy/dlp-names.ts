@@ -1,5 +1,7 @@
-/** Names of indexes and rules that a condition asks for, and whether there is anything of that name. */
+/** Names of indexes and rules that conditions ask for, and whether there is anything of that name. */
+import { nearest } from '../config.ts';
 import { argsOf, literal, pathOf, textList, visit, type Node } from './ast.ts';
+import type { PolicyProblem } from './problem.ts';
 
 /** What is in force. */
 export interface DlpNames {
@@ -7,21 +9,54 @@ export interface DlpNames {
   rules: readonly string[];
 }
 
-export interface DlpNameUse {
+interface DlpNameUse {
   field: 'dlp.index' | 'dlp.rule';
   name: string;
   /** Offset of the name in the condition. */
   start: number;
 }
 
-/** Uses of names that nothing has: `"x" in dlp.index`, `dlp.rule.exists(r, r == "x")`, `dlp.rule.exists(r, r in ["x"])`. */
-export function unknownDlpNames(root: Node, names: DlpNames): DlpNameUse[] {
+/** A name in a policy's file. */
+export interface PlacedName extends Omit<DlpNameUse, 'start'> {
+  /** 1-based. */
+  line: number;
+  column: number;
+}
+
+const MAX_SHOWN = 20;
+
+/** Each use of a name that nothing in force has: what the text asks for never holds, or not yet. */
+export function unknownDlpNames(
+  {
+    policy: { id, file },
+    dlpNames,
+  }: { policy: { id: string; file: string }; dlpNames: readonly PlacedName[] },
+  names: DlpNames,
+): PolicyProblem[] {
+  return dlpNames.flatMap(({ field, name, line, column }) => {
+    const known = field === 'dlp.index' ? names.indexes : names.rules;
+    if (known.includes(name)) return [];
+    const what = field === 'dlp.index' ? 'index' : 'rule or column';
+    const meant = nearest(name, known);
+    const more = known.length > MAX_SHOWN ? ` and ${known.length - MAX_SHOWN} more` : '';
+    return {
+      file,
+      line,
+      column,
+      message: `when: no ${what} in force is called ${JSON.stringify(name.slice(0, 80))}, so this does not hold`,
+      remedy: `${meant ? `did you mean ${meant}? ` : ''}in force: ${known.slice(0, MAX_SHOWN).join(', ') || 'none'}${more}`,
+      id,
+    };
+  });
+}
+
+/** Names that are asked for: `"x" in dlp.index`, `dlp.rule.exists(r, r == "x")`, `dlp.rule.exists(r, r in ["x"])`. */
+export function dlpNamesIn(root: Node): DlpNameUse[] {
   const uses: DlpNameUse[] = [];
   const add = (field: string | undefined, node: Node): void => {
     const name = literal(node);
     if (typeof name !== 'string' || (field !== 'dlp.index' && field !== 'dlp.rule')) return;
-    const known = field === 'dlp.index' ? names.indexes : names.rules;
-    if (!known.includes(name)) uses.push({ field, name, start: node.start });
+    uses.push({ field, name, start: node.start });
   };
   visit(root, (node) => {
     if (node.op === 'in') {

@@ -11,6 +11,7 @@ import { needsApprovals } from './engine.ts';
 import { hashText } from './hash.ts';
 import type { HistoryEntry, LifecycleState, Signed, VersionState } from './lifecycle-state.ts';
 import { Manifests } from './manifests.ts';
+import { Obstacles } from './obstacles.ts';
 import { PolicyRefusedError } from './refused.ts';
 import type { Policy, PolicyState } from './types.ts';
 
@@ -35,8 +36,16 @@ export class Lifecycle {
   #inFiles = new Map<string, string>();
   readonly manifests: Manifests;
   readonly canaries: CanaryTally;
+  readonly obstacles: Obstacles;
 
-  constructor(state: LifecycleState, rules: CanaryRules, clock: LifecycleClock) {
+  /** `obstacle`: why a text must not begin to act now, whatever its state. */
+  constructor(
+    state: LifecycleState,
+    rules: CanaryRules,
+    clock: LifecycleClock,
+    obstacle: (policy: Policy) => PolicyRefusedError | undefined = () => undefined,
+  ) {
+    this.obstacles = new Obstacles(obstacle);
     this.state = state;
     this.rules = rules;
     this.#clock = clock;
@@ -147,6 +156,7 @@ export class Lifecycle {
   }
 
   canary(id: string, by: string): VersionState {
+    this.obstacles.check(this.#texts.get(this.target(id).hash));
     const version = this.#step(id, ['simulating'], 'canary', 'asked for', by);
     version.canary = { observedMs: 0, windows: [] };
     return version;
@@ -163,6 +173,7 @@ export class Lifecycle {
         `${id} is ${version.state}; only a canary becomes active`,
         nextStep(id, version.state),
       );
+    this.obstacles.check(text);
     if (needsApprovals(text.severity)) {
       const given = signed ?? this.manifests.pendingFor(id);
       if (!given)
@@ -217,7 +228,9 @@ export class Lifecycle {
 
   /** A manifest for people to sign; the one that waits already, if its text is still the one to activate. */
   request(id: string): Signed {
-    return this.manifests.request(this.target(id));
+    const version = this.target(id);
+    this.obstacles.check(this.#texts.get(version.hash));
+    return this.manifests.request(version);
   }
 
   /** Lets canaries age: rolls back what goes wrong, activates what was stable. True if a state changed. */
@@ -236,6 +249,7 @@ export class Lifecycle {
         this.rollback(version.id, `false positives above ${percent} % in 3 consecutive windows`, 'sentinel');
         changed = true;
       } else if (!needsApprovals(this.#textOf(version).severity) && isStable(run, this.rules)) {
+        if (this.obstacles.holds(this.#textOf(version))) continue;
         this.#makeActive(version, 'stable canary', 'sentinel');
         changed = true;
       }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expressionCompiler } from './expression.ts';
+import { unknownDlpNames } from './dlp-names.ts';
 import { parsePolicies } from './parse.ts';
 import { problemText } from './problem.ts';
 import { reduce } from './reduce.ts';
@@ -84,7 +85,10 @@ describe('policy files', () => {
       `id: a\nversion: 1\nseverity: low\nwhen: '${condition}'\naction: alert\n`;
     const names = { indexes: ['customers', 'pii'], rules: ['iban', 'cards'] };
     const warned = (condition: string): string =>
-      parsePolicies('p.yml', when(condition), compile, names).warnings.map(problemText).join();
+      parsePolicies('p.yml', when(condition), compile)
+        .policies.flatMap((loaded) => unknownDlpNames(loaded, names))
+        .map(problemText)
+        .join();
     expect(warned('"customers" in dlp.index && "cards" in dlp.rule')).toBe('');
     expect(warned('"costumers" in dlp.index')).toMatch(
       /p\.yml:4:8: when: no index in force is called "costumers".*; did you mean customers\? in force: customers, pii$/,
@@ -93,7 +97,9 @@ describe('policy files', () => {
       'rule or column in force is called "ssn"',
     );
     expect(warned('dlp.rule.exists(r, r in ["iban", "nhs"])')).toContain('"nhs"');
-    expect(read(when('"x" in dlp.index')).warnings).toEqual([]);
+    const except = `exceptions: [{when: '"costumers" in dlp.index', owner: a, expires: 2027-01-31}]\n`;
+    const [loaded] = read(when('"customers" in dlp.index') + except).policies;
+    expect(unknownDlpNames(loaded!, names).map(problemText).join()).toMatch(/^p\.yml:6:22: when: no index/);
   });
 
   const BAD: [name: string, part: string, text: string, message: string][] = [

@@ -7,7 +7,7 @@
 import { isScalar, isSeq, type Document, type YAMLMap } from 'yaml';
 import { normalCidr } from './addresses.ts';
 import { nearest } from '../config.ts';
-import { unknownDlpNames, type DlpNames } from './dlp-names.ts';
+import { dlpNamesIn, type PlacedName } from './dlp-names.ts';
 import { SEVERITIES, type Severity } from '../event.ts';
 import { ExpressionError, type Expression, type ExpressionCompiler } from './expression.ts';
 import { documentText } from './edit.ts';
@@ -53,6 +53,8 @@ export interface LoadedPolicy {
   policy: Policy;
   when: Expression;
   exceptions: Expression[];
+  /** Indexes and rules of protected data that its conditions name. */
+  dlpNames: readonly PlacedName[];
 }
 
 export interface ParsedFile {
@@ -63,12 +65,7 @@ export interface ParsedFile {
 }
 
 /** Reads all policies of one file. */
-export function parsePolicies(
-  file: string,
-  text: string,
-  compile: ExpressionCompiler,
-  names?: DlpNames,
-): ParsedFile {
+export function parsePolicies(file: string, text: string, compile: ExpressionCompiler): ParsedFile {
   const result: ParsedFile = { policies: [], problems: [], warnings: [] };
   const bytes = Buffer.byteLength(text);
   const whole = (message: string, remedy: string): ParsedFile => {
@@ -89,7 +86,7 @@ export function parsePolicies(
   );
   if (filled.length === 0)
     return whole('the file holds no policy', 'write at least id, version, severity, when and action');
-  for (const document of filled) new Reader(file, text, yaml, compile, result, names).read(document);
+  for (const document of filled) new Reader(file, text, yaml, compile, result).read(document);
   return result;
 }
 
@@ -110,17 +107,9 @@ class Reader {
   readonly #result: ParsedFile;
   #id: string | undefined;
   #failed = false;
-  readonly #names: DlpNames | undefined;
+  #dlpNames: PlacedName[] = [];
 
-  constructor(
-    file: string,
-    source: string,
-    yaml: YamlFile,
-    compile: ExpressionCompiler,
-    result: ParsedFile,
-    names: DlpNames | undefined,
-  ) {
-    this.#names = names;
+  constructor(file: string, source: string, yaml: YamlFile, compile: ExpressionCompiler, result: ParsedFile) {
     this.#file = file;
     this.#source = source;
     this.#yaml = yaml;
@@ -171,7 +160,6 @@ class Reader {
     if (action !== 'cut_network' && this.#has(map, 'cut'))
       this.#at(map, 'cut', 'belongs to action: cut_network', 'leave it out');
     const when = this.#condition(map);
-    if (when !== undefined) this.#checkNames(map, when);
     const { exceptions, compiled } = this.#exceptions(map);
     this.#state(map);
     if (action === 'deny_open' && failMode === 'closed')
@@ -204,6 +192,7 @@ class Reader {
       },
       when,
       exceptions: compiled,
+      dlpNames: this.#dlpNames,
     });
   }
 
@@ -292,7 +281,9 @@ class Reader {
     const text = this.#text(map, 'when', true);
     if (text === undefined) return undefined;
     try {
-      return this.#compile(text.trimEnd());
+      const compiled = this.#compile(text.trimEnd());
+      this.#noteNames(map, compiled);
+      return compiled;
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const node = pairsOf(map).get('when')?.value;
@@ -301,20 +292,11 @@ class Reader {
     }
   }
 
-  /** What nothing in force is called never holds, or not yet. */
-  #checkNames(map: YAMLMap, when: Expression): void {
-    if (this.#names === undefined) return;
+  #noteNames(map: YAMLMap, when: Expression): void {
     const node = pairsOf(map).get('when')?.value;
-    for (const { field, name, start } of unknownDlpNames(when.root, this.#names)) {
-      const known = field === 'dlp.index' ? this.#names.indexes : this.#names.rules;
-      const what = field === 'dlp.index' ? 'index' : 'rule or column';
-      const meant = nearest(name, known);
-      this.#result.warnings.push({
-        file: this.#file,
-        ...this.#yaml.placeOf(offsetInside(this.#source, node, start)),
-        message: `when: no ${what} in force is called ${JSON.stringify(name.slice(0, 80))}, so this does not hold`,
-        remedy: `${meant ? `did you mean ${meant}? ` : ''}in force: ${known.slice(0, 20).join(', ') || 'none'}`,
-      });
+    for (const { field, name, start } of dlpNamesIn(when.root)) {
+      const place = this.#yaml.placeOf(offsetInside(this.#source, node, start));
+      this.#dlpNames.push({ field, name, ...place });
     }
   }
 
