@@ -58,6 +58,7 @@
         "src/dlp/document_build.cc",
         "src/dlp/document_detector.cc",
         "src/dlp/document_index.cc",
+        "src/dlp/document_shared.cc",
         "src/dlp/edm_binding.cc",
         "src/dlp/edm_build.cc",
         "src/dlp/edm_bytes.cc",

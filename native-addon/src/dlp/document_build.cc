@@ -34,11 +34,14 @@ DocumentBuilder::DocumentBuilder(const Key& master, const uint8_t salt[32]) : ma
 }
 
 DocumentBuilder::~DocumentBuilder() {
+  for (Text& text : texts_) explicit_bzero(text.letters.data(), text.letters.size());
+  if (!letters_.empty()) explicit_bzero(letters_.data(), letters_.size());
   explicit_bzero(master_.data(), master_.size());
   explicit_bzero(&keys_, sizeof keys_);
 }
 
 void DocumentBuilder::begin(const std::string& name) {
+  endStream();
   if (name.empty()) {
     current_ = kBoilerplate;
   } else {
@@ -51,7 +54,17 @@ void DocumentBuilder::feed(const uint8_t* bytes, size_t n) { decoder_.feed(bytes
 
 void DocumentBuilder::endStream() {
   decoder_.feed(nullptr, 0, true, *this);
-  if (current_ != kBoilerplate) content_.documents[current_].characters += stream_.characters();
+  if (current_ != kBoilerplate && !content_.documents.empty()) {
+    content_.documents[current_].characters += stream_.characters();
+    addWindows(letters_);
+  }
+  // What is shorter than a window has nothing in common with any.
+  if (letters_.size() >= kWindowBytes && !full_) {
+    letters_.shrink_to_fit();
+    texts_.push_back({current_, std::move(letters_)});
+  }
+  letters_.clear();
+  selected_.clear();
   decoder_.reset();
   stream_.reset();
 }
@@ -71,90 +84,131 @@ void DocumentBuilder::addHash(const uint8_t hash[32], const std::string& name) {
 
 void DocumentBuilder::text(const uint8_t* utf8, size_t n, const OffsetMap& map) { stream_.feed(utf8, n, map, *this); }
 
-void DocumentBuilder::windows(const uint8_t* text, const uint32_t* positions, size_t count) {
-  if (content_.entries.size() + count > kMaxWindows) {
-    full_ = true;
-    return;
-  }
-  for (size_t from = 0; from < count; from += kBatch) {
-    const size_t n = std::min(kBatch, count - from);
+void DocumentBuilder::letters(const uint8_t* letters, size_t n) {
+  taken_ += n;
+  full_ = full_ || taken_ > kMaxLetters;
+  if (!full_) letters_.insert(letters_.end(), letters, letters + n);
+}
+
+void DocumentBuilder::windows(const uint8_t*, const uint32_t* positions, size_t count) {
+  if (full_ || current_ == kBoilerplate) return;
+  for (size_t i = 0; i < count; i++) selected_.push_back(static_cast<uint32_t>(stream_.positionOf(positions[i])));
+}
+
+// Of the text that ends, which will be the next of texts_.
+void DocumentBuilder::addWindows(const std::vector<uint8_t>& letters) {
+  if (full_) return;
+  for (size_t from = 0; from < selected_.size(); from += kBatch) {
+    const size_t n = std::min(kBatch, selected_.size() - from);
     const uint8_t* batch[kBatch];
     uint64_t digests[kBatch];
-    for (size_t i = 0; i < n; i++) batch[i] = text + positions[from + i];
+    for (size_t i = 0; i < n; i++) batch[i] = letters.data() + selected_[from + i];
     digestWindows(keys_.primary, batch, n, digests);
-    for (size_t i = 0; i < n; i++) content_.entries.push_back({digests[i], fastWindowHash(keys_.seeds, batch[i]), current_});
+    for (size_t i = 0; i < n; i++) windows_.push_back({digests[i], static_cast<uint32_t>(texts_.size()), selected_[from + i]});
   }
+}
+
+// Calls with(from, to, documents) for every window: where it stands in windows_, and its documents in rising order.
+template <typename With>
+void DocumentBuilder::eachWindow(const With& with) const {
+  std::vector<uint32_t> documents;
+  for (size_t from = 0, to; from < windows_.size(); from = to) {
+    documents.clear();
+    for (to = from; to < windows_.size() && windows_[to].digest == windows_[from].digest; to++)
+      if (documents.empty() || documents.back() != documentOf(windows_[to])) documents.push_back(documentOf(windows_[to]));
+    with(from, to, documents);
+  }
+}
+
+// It says nothing where it does not at one of its places.
+SharedWindows::Standing DocumentBuilder::standing(const SharedWindows& shared, size_t from, size_t to) const {
+  SharedWindows::Standing most = SharedWindows::kOwn;
+  for (size_t i = from; i < to; i++) {
+    const std::vector<uint8_t>& letters = texts_[windows_[i].text].letters;
+    most = std::max(most, shared.of(letters.data(), letters.size(), windows_[i].at));
+  }
+  return most;
+}
+
+// The family of each document.
+std::vector<uint32_t> DocumentBuilder::families(const SharedWindows& shared, const DocumentReport& report) const {
+  std::unordered_map<uint64_t, uint32_t> common;
+  eachWindow([&](size_t from, size_t to, const std::vector<uint32_t>& documents) {
+    if (documents.size() < 2 || documents.size() > kMaxPairs || standing(shared, from, to) != SharedWindows::kOwn) return;
+    for (size_t i = 0; i < documents.size(); i++)
+      for (size_t k = i + 1; k < documents.size(); k++) common[static_cast<uint64_t>(documents[i]) << 32 | documents[k]]++;
+  });
+  Families families(content_.documents.size());
+  for (const auto& [pair, count] : common) {
+    const uint32_t a = static_cast<uint32_t>(pair >> 32), b = static_cast<uint32_t>(pair);
+    if (count * 2 >= std::min(report.each[a].windows, report.each[b].windows)) families.join(a, b);
+  }
+  std::vector<uint32_t> each(content_.documents.size());
+  for (size_t i = 0; i < each.size(); i++) each[i] = families.of(static_cast<uint32_t>(i));
+  return each;
+}
+
+void DocumentBuilder::keep(uint64_t digest, const Window& window, const std::vector<uint32_t>& documents) {
+  DocumentContent::Entry entry{digest, fastWindowHash(keys_.seeds, texts_[window.text].letters.data() + window.at), documents[0]};
+  if (documents.size() > 1) {
+    // The same documents share many windows, mostly one behind the other in neither; a map keeps groups few.
+    std::string key(reinterpret_cast<const char*>(documents.data()), documents.size() * 4);
+    const auto [place, fresh] = groupNumbers_.emplace(std::move(key), static_cast<uint32_t>(content_.groups.size()));
+    if (fresh) content_.groups.push_back(documents);
+    entry.ref = kGroupFlag | place->second;
+  }
+  content_.entries.push_back(entry);
 }
 
 void DocumentBuilder::select(DocumentReport* report) {
-  auto& entries = content_.entries;
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.digest != b.digest ? a.digest < b.digest : a.ref < b.ref; });
-  entries.erase(std::unique(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.digest == b.digest && a.ref == b.ref; }), entries.end());
+  std::sort(windows_.begin(), windows_.end(), [&](const Window& a, const Window& b) {
+    return a.digest != b.digest ? a.digest < b.digest : documentOf(a) < documentOf(b);
+  });
   report->documents = content_.documents.size();
   report->each.resize(content_.documents.size());
   for (size_t i = 0; i < content_.documents.size(); i++) report->each[i].characters = content_.documents[i].characters;
-  const auto eachWindow = [&](const auto& with) {
-    for (size_t i = 0; i < entries.size();) {
-      size_t end = i + 1;
-      while (end < entries.size() && entries[end].digest == entries[i].digest) end++;
-      with(i, end);
-      i = end;
-    }
-  };
-  std::unordered_map<uint64_t, uint32_t> shared;
-  eachWindow([&](size_t from, size_t to) {
-    const bool boilerplate = entries[to - 1].ref == kBoilerplate;
-    const size_t documents = to - from - (boilerplate ? 1 : 0);
-    for (size_t i = from; i < from + documents; i++) report->each[entries[i].ref].windows++;
-    if (boilerplate || documents < 2 || documents > kMaxPairs) return;
-    for (size_t i = from; i < to; i++)
-      for (size_t k = i + 1; k < to; k++) shared[static_cast<uint64_t>(entries[i].ref) << 32 | entries[k].ref]++;
+  eachWindow([&](size_t, size_t, const std::vector<uint32_t>& documents) {
+    for (const uint32_t document : documents) report->each[document].windows++;
   });
-  Families families(content_.documents.size());
-  for (const auto& [pair, count] : shared) {
-    const uint32_t a = static_cast<uint32_t>(pair >> 32), b = static_cast<uint32_t>(pair);
-    if (count * 2 >= std::min(report->each[a].windows, report->each[b].windows)) families.join(a, b);
+  SharedWindows shared(keys_.seeds, windows_.size());
+  for (const Window& window : windows_) {
+    const std::vector<uint8_t>& letters = texts_[window.text].letters;
+    shared.expect(letters.data(), letters.size(), window.at);
   }
-  std::vector<DocumentContent::Entry> kept;
-  eachWindow([&](size_t from, size_t to) {
-    if (entries[from].ref == kBoilerplate) return;
-    report->windows += to - from;
-    if (entries[to - 1].ref == kBoilerplate) {
-      report->windows--;
-      report->boilerplate++;
-      return;
+  shared.seal();
+  for (const Text& text : texts_)
+    if (text.document == kBoilerplate) shared.seeBoilerplate(text.letters.data(), text.letters.size());
+  const std::vector<uint32_t> family = families(shared, *report);
+  for (const Text& text : texts_)
+    if (text.document != kBoilerplate) shared.seeDocument(text.letters.data(), text.letters.size(), family[text.document]);
+  eachWindow([&](size_t from, size_t to, const std::vector<uint32_t>& documents) {
+    report->windows += documents.size();
+    switch (standing(shared, from, to)) {
+      case SharedWindows::kBoilerplate:
+        report->boilerplate++;
+        return;
+      case SharedWindows::kCommon:
+        report->common++;
+        return;
+      case SharedWindows::kOwn:
+        break;
     }
-    std::vector<uint32_t> seen;
-    for (size_t i = from; i < to && seen.size() < kCommonFamilies; i++) {
-      const uint32_t family = families.of(entries[i].ref);
-      if (std::find(seen.begin(), seen.end(), family) == seen.end()) seen.push_back(family);
-    }
-    if (seen.size() >= kCommonFamilies || to - from > UINT16_MAX) {
+    if (documents.size() > UINT16_MAX) {
       report->common++;
       return;
     }
-    DocumentContent::Entry entry = entries[from];
-    for (size_t i = from; i < to; i++) {
-      report->each[entries[i].ref].kept++;
-      content_.documents[entries[i].ref].windows++;
+    for (const uint32_t document : documents) {
+      report->each[document].kept++;
+      content_.documents[document].windows++;
     }
-    if (to - from > 1) {
-      std::vector<uint32_t> group;
-      for (size_t i = from; i < to; i++) group.push_back(entries[i].ref);
-      // The same documents share many windows, mostly one behind the other in neither; a map keeps groups few.
-      std::string key(reinterpret_cast<const char*>(group.data()), group.size() * 4);
-      const auto [place, fresh] = groupNumbers_.emplace(std::move(key), static_cast<uint32_t>(content_.groups.size()));
-      if (fresh) content_.groups.push_back(std::move(group));
-      entry.ref = kGroupFlag | place->second;
-    }
-    kept.push_back(entry);
+    keep(windows_[from].digest, windows_[from], documents);
   });
-  report->kept = kept.size();
-  entries = std::move(kept);
+  report->kept = content_.entries.size();
 }
 
 std::string DocumentBuilder::write(int fd, uint64_t createdMs, DocumentReport* report) {
-  if (full_) return "the documents have more windows than one index holds";
+  endStream();
+  if (full_) return "the documents have more text than one index holds";
   if (content_.wholeFiles) {
     report->documents = report->windows = report->kept = content_.entries.size();
     // A hash that stands twice in the list is found once.

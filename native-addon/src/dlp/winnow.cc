@@ -350,7 +350,9 @@ void WindowStream::feed(const uint8_t* utf8, size_t n, const OffsetMap& map, Win
     size_t part = std::min(kSlice, n - i);
     // Not inside a character.
     while (part < n - i && part > kSlice - 4 && (utf8[i + part] & 0xC0) == 0x80) part--;
+    const size_t before = length_;
     normalise(utf8 + i, part, map.chunkAt + i);
+    if (length_ > before) sink.letters(text_.data() + before, length_ - before);
     winnow(sink);
     i += part;
   }

@@ -24,6 +24,8 @@ constexpr size_t kWinnow = 64;
 class WindowSink {
  public:
   virtual ~WindowSink() = default;
+  // The normalised text, in pieces, before the windows that begin in it.
+  virtual void letters(const uint8_t*, size_t) {}
   // Windows begin at text[positions[i]], rising.
   virtual void windows(const uint8_t* text, const uint32_t* positions, size_t count) = 0;
 };
@@ -37,6 +39,8 @@ class WindowStream {
   void reset();
   // Normalised bytes so far.
   uint64_t characters() const { return dropped_ + length_; }
+  // Where in the normalised text a window begins; only while the sink is called.
+  uint64_t positionOf(uint32_t position) const { return dropped_ + position; }
   // Where in the stream a window begins and how long it is; only while the sink is called.
   void place(uint32_t position, uint64_t* offset, uint32_t* length) const;
 
