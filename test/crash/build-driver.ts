@@ -1,6 +1,6 @@
 /** Compiles the native writer's test driver, whole or with one deliberate mistake, and the tracing library. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -22,48 +22,64 @@ function compile(command: string, args: readonly string[]): void {
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${result.stderr}`);
 }
 
-/** Path of the driver. */
+const WRITER = [
+  'writer.cc',
+  'writer_append.cc',
+  'writer_segments.cc',
+  'segment_file.cc',
+  'format.cc',
+  'crc32c.cc',
+] as const;
+/** Portable code is enough here and builds everywhere. */
+const BLAKE3 = [
+  '-DBLAKE3_NO_SSE2',
+  '-DBLAKE3_NO_SSE41',
+  '-DBLAKE3_NO_AVX2',
+  '-DBLAKE3_NO_AVX512',
+  '-DBLAKE3_USE_NEON=0',
+];
+
+function newestMs(folder: string): number {
+  return Math.max(...readdirSync(folder).map((name) => statSync(join(folder, name)).mtimeMs));
+}
+
+/** Compiles `path`, unless its object is newer than every source; the object's path. */
+function objectOf(path: string, name: string, sourcesMs: number): string {
+  const object = join(out, `${name}.o`);
+  if ((statSync(object, { throwIfNoEntry: false })?.mtimeMs ?? 0) > sourcesMs) return object;
+  const part = `${object}.${process.pid}`;
+  const flags = ['-I', source, '-I', join(source, 'wal'), '-c', path, '-o', part];
+  if (path.endsWith('.c')) compile('gcc', ['-O2', ...BLAKE3, ...flags]);
+  else compile('g++', ['-O1', '-std=c++17', '-pthread', ...flags]);
+  renameSync(part, object);
+  return object;
+}
+
+/** Path of the driver. A mistake costs the compilation of its own file. */
 export function buildDriver(mutant?: Mutant): string {
-  const folder = join(out, mutant?.name ?? 'real');
-  mkdirSync(join(folder, 'src'), { recursive: true });
-  cpSync(join(source, 'wal'), join(folder, 'src', 'wal'), { recursive: true });
-  cpSync(join(source, 'blake3'), join(folder, 'src', 'blake3'), { recursive: true });
+  mkdirSync(out, { recursive: true });
+  const sourcesMs = Math.max(
+    newestMs(join(source, 'wal')),
+    newestMs(join(source, 'blake3')),
+    newestMs(import.meta.dirname),
+  );
+  const objects = WRITER.filter((name) => name !== mutant?.file).map((name) =>
+    objectOf(join(source, 'wal', name), name, sourcesMs),
+  );
+  for (const name of ['blake3.c', 'blake3_dispatch.c', 'blake3_portable.c'])
+    objects.push(objectOf(join(source, 'blake3', name), name, sourcesMs));
+  objects.push(objectOf(join(import.meta.dirname, 'driver.cc'), 'driver', sourcesMs));
   if (mutant) {
-    const path = join(folder, 'src', 'wal', mutant.file);
-    const text = readFileSync(path, 'utf8');
+    const text = readFileSync(join(source, 'wal', mutant.file), 'utf8');
     if (text.split(mutant.from).length !== 2) throw new Error(`mutant ${mutant.name}: its place moved`);
-    writeFileSync(path, text.replace(mutant.from, mutant.to));
+    const changed = join(out, `${mutant.name}.cc`);
+    writeFileSync(changed, text.replace(mutant.from, mutant.to));
+    objects.push(objectOf(changed, mutant.name, Infinity));
   }
-  const objects = join(out, 'blake3.o');
-  const blake3 = join(folder, 'src', 'blake3');
-  if (!existsSync(objects)) {
-    // Portable code is enough here and builds everywhere.
-    const flags = [
-      '-DBLAKE3_NO_SSE2',
-      '-DBLAKE3_NO_SSE41',
-      '-DBLAKE3_NO_AVX2',
-      '-DBLAKE3_NO_AVX512',
-      '-DBLAKE3_USE_NEON=0',
-    ];
-    const parts = ['blake3.c', 'blake3_dispatch.c', 'blake3_portable.c'].map((name) => join(blake3, name));
-    compile('gcc', ['-O2', '-r', '-nostdlib', ...flags, '-o', objects, ...parts]);
-  }
-  const driver = join(folder, 'driver');
-  const names = ['writer.cc', 'writer_append.cc', 'writer_segments.cc', 'segment_file.cc', 'format.cc'];
-  const parts = [...names, 'crc32c.cc'].map((name) => join(folder, 'src', 'wal', name));
-  const main = join(import.meta.dirname, 'driver.cc');
-  compile('g++', [
-    '-O1',
-    '-std=c++17',
-    '-pthread',
-    '-I',
-    join(folder, 'src'),
-    '-o',
-    driver,
-    main,
-    ...parts,
-    objects,
-  ]);
+  const driver = join(out, mutant ? `driver-${mutant.name}` : 'driver-whole');
+  const part = `${driver}.${process.pid}`;
+  compile('g++', ['-pthread', '-o', part, ...objects]);
+  renameSync(part, driver);
   return driver;
 }
 

@@ -2,9 +2,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -39,6 +41,13 @@ function about(pid: number, startNs: bigint, rest: Partial<Decision> = {}): [Dec
     decision,
     { action: 'exec', type: 'process', process: { pid, startNs } } as unknown as SentinelEvent,
   ];
+}
+
+function programsIn(cgroup: string): string[] {
+  return readFileSync(join(cgroup, 'cgroup.procs'), 'utf8')
+    .split('\n')
+    .filter((pid) => pid !== '' && existsSync(`/proc/${pid}/exe`))
+    .map((pid) => readlinkSync(`/proc/${pid}/exe`));
 }
 
 const ended = (child: ChildProcess): Promise<NodeJS.Signals | null> =>
@@ -147,6 +156,8 @@ describe.skipIf(reason)(`the enforcer${skipNote(reason)}`, () => {
     acts.length = 0;
     const outside = spawn(copy, ['wait']);
     const running = recorder.program(copy, 'wait');
+    await expect.poll(() => programsIn(recorder.path)).toContain(copy);
+    // And until the agent was told.
     await settle(300);
     enforcer.learned({ dev, inode, size, ctimeNs, mtimeNs }, hashes);
     await running;

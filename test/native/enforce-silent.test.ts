@@ -111,7 +111,7 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
     agent.kill('SIGKILL');
     expect(await waiting.said).toBe('ok');
     expect(await opener().said).toBe('ok');
-  }, 60_000);
+  });
 
   it('hold on where they fail closed, let pass where they fail open, until a successor takes over', async () => {
     const agent = await start();
@@ -132,5 +132,5 @@ describe.skipIf(reason)(`policies of an agent that was killed${skipNote(reason)}
     expect(holdersOf(directory)).toHaveLength(1);
     expect([runs(open), runs(closed)]).toEqual([false, false]);
     successor.kill('SIGKILL');
-  }, 60_000);
+  });
 });

@@ -109,8 +109,11 @@ export async function startRecorder(
     const ended = (): boolean =>
       events.some((event) => event.action === 'exit' && event.process?.pid === child.pid);
     while (!ended() && Date.now() < deadline) await settle(5);
-    // Ordinary records may be handed over 50 ms late.
-    await settle(120);
+    // Ordinary records may be handed over 50 ms late, on a busy machine later: until none came for longer.
+    for (let before = -1; before !== events.length;) {
+      before = events.length;
+      await settle(120);
+    }
     return { events: take(), pid: child.pid ?? -1, stdout, exitCode };
   };
   return {
