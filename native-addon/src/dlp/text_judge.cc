@@ -37,7 +37,7 @@ constexpr Traits kTraits;
 // A bit for each byte of a block; bytes behind its end are in no set.
 struct Census {
   uint64_t zero[kWords + 1], likely[kWords + 1], text[kWords + 1], lead[kWords + 1], trail[kWords + 1];
-  size_t printable = 0, controls = 0, tabs = 0;
+  size_t printable = 0, controls = 0, tabs = 0, high = 0;
 };
 
 void countPortable(const uint8_t* bytes, size_t length, Census* census) {
@@ -60,6 +60,7 @@ void countPortable(const uint8_t* bytes, size_t length, Census* census) {
     census->text[word] = text;
     census->lead[word] = lead;
     census->trail[word] = trail;
+    census->high += static_cast<size_t>(__builtin_popcountll(high));
     census->printable += static_cast<size_t>(__builtin_popcountll(text & ~high));
     census->controls += static_cast<size_t>(__builtin_popcountll(controls));
   }
@@ -136,6 +137,7 @@ SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census
     census->lead[word] = lead & inside;
     census->trail[word] = trail & inside;
     census->tabs += static_cast<size_t>(__builtin_popcountll(tabs & inside));
+    census->high += static_cast<size_t>(__builtin_popcountll(high & inside));
     census->printable += static_cast<size_t>(__builtin_popcountll(text & ~high & inside));
     census->controls += static_cast<size_t>(__builtin_popcountll(controls & inside));
   }
@@ -264,6 +266,28 @@ inline __attribute__((always_inline)) Judgement likeliestUtf16(const Census& cen
   return result;
 }
 
+// Cyrillic and Greek in UTF-8 read as Korean in UTF-16, so that a zero among them, as in databases, makes them look like
+// it. Text in UTF-16 that happens to be UTF-8 has hardly any high bytes, or a zero in most of its units.
+constexpr size_t kEnoughHigh = 8;
+bool fewZeros(const Census& census, size_t length) {
+  size_t zeros = 0;
+  for (size_t word = 0; word * 64 < length; word++) zeros += static_cast<size_t>(__builtin_popcountll(census.zero[word]));
+  return zeros * 8 < length;
+}
+
+// Text of an eight-bit or East Asian code has no control characters but zeros between strings. In UTF-16 there are: the
+// zeros of every other byte of Latin words and digits, the high bytes of most alphabets, low bytes of one in ten
+// characters of the others.
+bool hasControls(const Census& census, size_t length, Judgement now) {
+  if (now.mode == TextMode::kUtf16) return census.controls > 0 || length < 256;
+  size_t strange = census.controls;
+  for (size_t word = 0; word * 64 < length; word++) {
+    const uint64_t zero = census.zero[word], single = zero & ~(zero << 1) & ~(zero >> 1);
+    strange -= static_cast<size_t>(__builtin_popcountll(zero & ~(single & (single << 2 | single >> 2))));
+  }
+  return strange * 100 > length;
+}
+
 Judgement utf16Portable(const Census& census, size_t length, Judgement now) { return likeliestUtf16(census, length, now); }
 #if defined(__x86_64__)
 SENTINEL_AVX2 Judgement utf16Avx2(const Census& census, size_t length, Judgement now) { return likeliestUtf16(census, length, now); }
@@ -294,13 +318,13 @@ Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool po
   // A few bytes without a zero among them say nothing.
   const bool enough = seen.zero || length >= 32 || now.mode == TextMode::kUtf16;
   const bool indic = seen.zero && census.tabs * (now.mode == TextMode::kUtf16 ? 8 : 4) >= length;
-  if (enough && (census.printable * 5 < length * 4 || mayEndUtf16 || indic)) {
+  if (enough && hasControls(census, length, now) && (census.printable * 5 < length * 4 || mayEndUtf16 || indic)) {
 #if defined(__x86_64__)
     const Judgement wide = vectors ? utf16Avx2(census, length, now) : utf16Portable(census, length, now);
 #else
     const Judgement wide = utf16Portable(census, length, now);
 #endif
-    if (wide.mode == TextMode::kUtf16) return wide;
+    if (wide.mode == TextMode::kUtf16 && !(fewZeros(census, length) && census.high >= kEnoughHigh && validInside(bytes, length, vectors))) return wide;
   }
   if (seen.high && census.controls * 100 <= length && !validInside(bytes, length, vectors)) return {TextMode::kEightBit, false, false};
   return {TextMode::kPass, false, false};
