@@ -184,13 +184,14 @@ export function policyMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision
         told(who(peer), `${path} was thawed`, { policy: policyId, step: 'thaw', cgroup: path });
       return { thawed };
     },
-    'policy.release': async ({ pid }, { peer }) => {
+    'policy.release': async ({ pid, reason = '' }, { peer }) => {
       const released = [...policies.release(pid)];
       for (const { pid: each, name, policyId } of released)
         told(who(peer), `${name} (${each}) may reach the network again`, {
           policy: policyId,
           step: 'release',
           pid: String(each),
+          ...(reason === '' ? {} : { reason }),
         });
       return { released };
     },

@@ -346,8 +346,14 @@ export interface PolicyWriteMethods {
   };
   /** Ends the freezing of one container, or of all. */
   'policy.thaw': { params: { cgroup?: string }; result: { thawed: FrozenJson[] } };
-  /** Lets a process that was cut off, with what it started, reach the network again; without a pid, all. */
-  'policy.release': { params: { pid?: number }; result: { released: CutProcessJson[] } };
+  /**
+   * Lets a process that was cut off, with what it started, reach the network again; without a pid, all. It goes on record
+   * with who did it, and why.
+   */
+  'policy.release': {
+    params: { pid?: number; reason?: string };
+    result: { released: CutProcessJson[] };
+  };
   'policy.cancel': { params: { id: string }; result: { cancelled: boolean } };
   /** A manifest for approvers to sign. */
   'policy.request': { params: { id: string }; result: PolicyPendingJson };

@@ -182,7 +182,10 @@ const SCHEMAS: Schemas = {
   }),
   'policy.cancel': policyOnly,
   'policy.thaw': z.strictObject({ cgroup: z.optional(absolutePath) }),
-  'policy.release': z.strictObject({ pid: z.optional(z.int().check(z.gte(1), z.lte(2 ** 31 - 1))) }),
+  'policy.release': z.strictObject({
+    pid: z.optional(z.int().check(z.gte(1), z.lte(2 ** 31 - 1))),
+    reason: z.optional(z.string().check(z.maxLength(500))),
+  }),
   'policy.request': policyOnly,
   'policy.approve': z.strictObject({
     nonce: z.string().check(z.regex(/^[0-9a-f]{32}$/)),

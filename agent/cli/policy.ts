@@ -242,7 +242,7 @@ export const command: Command = {
        sentinel policy rollback ID [--reason TEXT]
        sentinel policy explain [ID] [--event EVENT-ID]
        sentinel policy thaw [CGROUP]
-       sentinel policy release [PID]
+       sentinel policy release [PID] [--reason TEXT]
        sentinel policy request ID
        sentinel policy approve ID|MANIFEST --key FILE
        sentinel policy hand-in APPROVAL...
@@ -320,7 +320,8 @@ lets a process that was cut off reach the network again, or all of them. approve
     if (action === 'release')
       return withAgent(dataDir, async (agent) => {
         const pid = rest[0] === undefined ? {} : { pid: positiveInt(rest[0], 'PID', 1) };
-        const { released } = await agent.call('policy.release', pid);
+        const why = values.reason === undefined ? {} : { reason: values.reason };
+        const { released } = await agent.call('policy.release', { ...pid, ...why });
         const told = released.map(
           (each) => `${printable(each.name)} (${each.pid}) may reach the network again\n`,
         );

@@ -5,6 +5,7 @@ import { AgentError, type Connection } from '../src/agent-client.ts';
 import { ConnectionBanner, NotYetConnected } from '../src/frame/connection-banner.tsx';
 import { StateSentence } from '../src/frame/state-sentence.tsx';
 import { HealthView } from '../src/health/health-view.tsx';
+import { CutOff } from '../src/policies/cut-off.tsx';
 import { useApp } from '../src/store.ts';
 import { ListNotice } from '../src/timeline/list-notice.tsx';
 import { DLP_STATES } from './dlp-states.tsx';
@@ -32,6 +33,34 @@ function SentenceAndHealth() {
 }
 
 const health = (level: HealthLevel): HealthSnapshot => fakeHealth(level, STARTED_MS, 48_000, 40);
+
+/** Two processes that a policy cut off from the network, one of them with a path that is too long. */
+function withCuts(sound: HealthSnapshot): HealthSnapshot {
+  const cut = {
+    pid: 4711,
+    name: '/usr/bin/python3',
+    entityId: '4711-1234560000000',
+    policyId: 'customers-stay-here',
+    policyHash: '0a1b',
+    path: '/srv/share/customers.csv',
+    sinceMs: Date.now() - 95_000,
+    untilMs: Date.now() + 1_700_000,
+  };
+  const path = `/srv/share/${'a folder with a long name/'.repeat(8)}customers.csv`;
+  return {
+    ...sound,
+    enforcement: {
+      generation: 3,
+      policies: 1,
+      reach: [],
+      kernelActs: 2,
+      agentActs: { applied: 0, failed: 0, spared: 0 },
+      troubles: [],
+      cut: [cut, { ...cut, pid: 90_210, name: '/usr/bin/rsync', entityId: '90210-1', path }],
+      cutsLost: 1,
+    },
+  };
+}
 
 /** The views share one store, as in the product: one state is shown at a time. */
 export const STATES: readonly State[] = [
@@ -67,6 +96,7 @@ export const STATES: readonly State[] = [
   { name: 'recording', health: health('ok'), show: SentenceAndHealth },
   { name: 'degraded', health: health('degraded'), show: SentenceAndHealth },
   { name: 'failed', health: health('failed'), show: SentenceAndHealth },
+  { name: 'cut-off', health: withCuts(health('ok')), show: CutOff },
   ...DLP_STATES,
 ];
 

@@ -1,7 +1,7 @@
 /**
  * Protected data in the console, in a browser and against a real agent: a copy to a stick appears without a reload and
- * leads to its event, a folder is scanned and the scan cancelled, what a policy took away is put back, and what is not in
- * force is said. Nowhere on the page is any of the data.
+ * leads to its event, a folder is scanned and the scan cancelled, what a policy took away is put back, who it cut off from
+ * the network is let go, and what is not in force is said. Nowhere on the page is any of the data.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -14,6 +14,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -25,6 +26,7 @@ import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { makeCgroup, runIn, type TestCgroup } from './cgroup.ts';
 import { type AgentProcess, runCli, startAgentProcess } from './packaged-agent.ts';
 import { customers, iban, protectCustomers } from './protected-table.ts';
+import { Shell } from './shell.ts';
 import { mountStick } from './stick.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinel-console-dlp-'));
@@ -67,7 +69,7 @@ describe.skipIf(!isMounted)('protected data in the console (needs Chromium, root
     agent = await startAgentProcess({
       dataDir,
       args: ['--scope', `cgroup:${cgroup!.path}`, '--console', 'on'],
-      env: { SENTINEL_DLP_LOOP_IS_REMOVABLE: 'true' },
+      env: { SENTINEL_DLP_LOOP_IS_REMOVABLE: 'true', SENTINEL_SENSOR_READ_OPENS: 'true' },
       timeoutMs: 90_000,
     });
     api = await connectAgent(dataPaths(dataDir).socket);
@@ -228,6 +230,83 @@ canaryPercent: 100
     await expect.poll(() => section('Quarantine').innerText(), SOON).toContain('was restored');
     expect(readFileSync(copy, 'utf8')).toBe(readFileSync(table, 'utf8'));
     await row.waitFor({ state: 'detached' });
+  });
+
+  it('shows who was cut off from the network, and lets it go for a reason that goes on record', async () => {
+    const letters = join(folder, 'letters');
+    writeFileSync(
+      join(dataDir, 'policies', 'cut.yml'),
+      `id: cut-readers
+version: 1
+severity: medium
+when: event.type == "dlp" && event.action == "read" && file.path.startsWith("${letters}/")
+action: cut_network
+cut: {minutes: 30}
+canaryPercent: 100
+`,
+    );
+    const { policies, problems } = await api.call('policy.reload', {});
+    expect(problems).toEqual([]);
+    const { reach } = policies.find(({ id }) => id === 'cut-readers')!;
+    if (reach.mechanism !== 'cgroup_cut' || spawnSync('bash', ['--version']).status !== 0) {
+      console.warn(`SKIPPED: who was cut off, in a browser: needs bash and the kernel (${reach.reason})`);
+      return;
+    }
+    for (const step of ['simulate', 'canary'] as const)
+      await api.call('policy.step', { id: 'cut-readers', step });
+    const server = createServer((socket) => void socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const shell = new Shell(cgroup!);
+    const connects = () => shell.ask(`true 3<>/dev/tcp/127.0.0.1/${port} && echo ok || echo refused`);
+    try {
+      expect(await connects()).toBe('ok');
+      expect(await shell.ask(`read -r line < ${letters}/letter.txt; echo read`)).toBe('read');
+      await expect.poll(connects, SOON).toBe('refused');
+
+      await open('#/dlp');
+      const cut = page.locator('.cut-off');
+      const row = cut.locator('tbody tr').filter({ hasText: `bash (${shell.pid})` });
+      await expect.poll(() => row.innerText(), SOON).toContain('letter.txt');
+      const [decided] = (await api.call('events.query', { query: 'type:decision policy:cut-readers' }))
+        .events;
+      await open(`#/timeline?q=&e=${decided!.eventId}&tab=why`);
+      await expect
+        .poll(() => page.getByRole('tabpanel').locator('.cut-off').innerText(), SOON)
+        .toContain('bash');
+      await open('#/policies');
+      await row.getByRole('button', { name: `Release bash (${shell.pid})` }).click();
+      expect(await cut.innerText()).toContain('cut-readers stays in force');
+      expect(await accessibilityFaults(page)).toEqual([]);
+      expect(await cut.getByRole('button', { name: 'Let it reach the network' }).isDisabled()).toBe(true);
+      expect(await connects()).toBe('refused');
+      await page.keyboard.type('it was the nightly report');
+      await page.keyboard.press('Enter');
+      await expect
+        .poll(() => cut.getByRole('status').innerText(), SOON)
+        .toContain(`bash (${shell.pid}) may reach the network again`);
+      await row.waitFor({ state: 'detached' });
+      expect(await connects()).toBe('ok');
+      await expect
+        .poll(async () => {
+          const query = 'type:decision action:policy_change';
+          const { events } = await api.call('events.query', { query });
+          return events.map(({ details }) => details);
+        }, SOON)
+        .toContainEqual(
+          expect.objectContaining({
+            policy: 'cut-readers',
+            step: 'release',
+            pid: String(shell.pid),
+            reason: 'it was the nightly report',
+          }),
+        );
+      expect((await api.call('health.get', {})).enforcement?.cut).toEqual([]);
+    } finally {
+      await shell.end();
+      await new Promise((resolve) => server.close(resolve));
+      await open('#/dlp');
+    }
   });
 
   it('says what is not in force, here and in Health, until it is put right', async () => {

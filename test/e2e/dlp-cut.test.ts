@@ -15,41 +15,14 @@ import type { DecisionJson, PolicyVersionJson } from '../../agent/api/contract.t
 import { dataPaths } from '../../agent/data-dir.ts';
 import { whyNot } from '../native/recorder.ts';
 import { allEvents, eventually } from './agent-process.ts';
-import { entering, makeCgroup, type TestCgroup } from './cgroup.ts';
+import { makeCgroup, type TestCgroup } from './cgroup.ts';
 import { customers, protectCustomers, sentinel } from './protected-table.ts';
+import { Shell } from './shell.ts';
 
 const reason = whyNot() || (spawnSync('bash', ['--version']).status === 0 ? '' : 'needs bash');
 if (reason) console.warn(`SKIPPED: test/e2e/dlp-cut: ${reason}`);
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
-
-/** A shell in the watched group, which lives as long as the test wants. */
-class Shell {
-  readonly #child: ChildProcess;
-  readonly #said: AsyncIterator<string>;
-
-  constructor(cgroup: TestCgroup) {
-    const script = entering(cgroup, 'exec bash 2>/dev/null');
-    this.#child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
-    this.#said = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  get pid(): number {
-    return this.#child.pid ?? 0;
-  }
-
-  /** The one line that commands print. */
-  async ask(commands: string): Promise<string> {
-    this.#child.stdin?.write(`${commands}\n`);
-    return String((await this.#said.next()).value);
-  }
-
-  async end(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL');
-    await gone;
-  }
-}
 
 describe.skipIf(reason)('who reads protected data and a policy that cuts off readers', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentinel-dlp-cut-'));

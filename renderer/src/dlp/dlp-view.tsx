@@ -4,6 +4,7 @@ import type { DlpQuarantineJson, DlpScanJson, EventPage, Methods } from '../../.
 import { t, tn } from '../i18n/i18n.ts';
 import { sayAgent } from '../i18n/say-agent.ts';
 import { agent, useApp } from '../store.ts';
+import { CutOff } from '../policies/cut-off.tsx';
 import { Notice } from '../ui/primitives.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
@@ -85,6 +86,7 @@ export function DlpPage({
       {hasIndex ? <Summary state={state} /> : null}
       {state.problems.length === 0 ? null : <Problems problems={state.problems} />}
       {hasIndex || state.problems.length > 0 ? null : <Teach />}
+      <CutOff />
       {hasIndex || scans.length > 0 ? (
         <ScanForm scans={scans} canScan={privileged} hasIndex={hasIndex} changed={changed} />
       ) : null}

@@ -72,6 +72,27 @@ export const policiesEn = {
   'health.shield':
     'Texts made to act on their reader since the start: {malicious} malicious, {suspicious} suspicious.',
   'health.shieldShow': 'Show the malicious ones',
+  'policies.cut': 'Cut off from the network now',
+  'policies.cut.none': 'No process is cut off.',
+  'policies.cut.process': 'Process',
+  'policies.cut.file': 'Opened',
+  'policies.cut.since': 'Since',
+  'policies.cut.left': 'Time left',
+  'policies.cut.release': 'Release…',
+  'policies.cut.releaseOf': 'Release {process}',
+  'policies.cut.meaning':
+    '{process} and what it started reach the network again at once, with what they have read. {policy} stays in force: reading protected data again cuts it off again.',
+  'policies.cut.reason': 'Reason, for the record',
+  'policies.cut.confirm': 'Let it reach the network',
+  'policies.cut.keep': 'Keep it cut off',
+  'policies.cut.released': '{process} may reach the network again. This is on record.',
+  'policies.cut.gone': '{process} was not cut off any more: it ended, or its time was over.',
+  'policies.cut.more': 'and {n} more: sentinel policy status lists them all.',
+  'policies.cut.lost.one': '{n} process that such a process started could not be cut off: too many at once.',
+  'policies.cut.lost.other':
+    '{n} processes that such processes started could not be cut off: too many at once.',
+  'policies.cut.notAllowed':
+    'This session may look, not release. Open the console as root or as the agent’s user.',
   'block.label': 'What policies did',
   'block.failed': 'A policy could not act',
   'block.by': 'by',

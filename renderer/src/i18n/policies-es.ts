@@ -76,6 +76,28 @@ export const policiesEs: Record<keyof typeof policiesEn, string> = {
   'health.shield':
     'Textos hechos para actuar sobre quien los lee, desde el inicio: {malicious} maliciosos, {suspicious} sospechosos.',
   'health.shieldShow': 'Ver los maliciosos',
+  'policies.cut': 'Sin acceso a la red ahora',
+  'policies.cut.none': 'Ningún proceso está sin red.',
+  'policies.cut.process': 'Proceso',
+  'policies.cut.file': 'Abrió',
+  'policies.cut.since': 'Desde',
+  'policies.cut.left': 'Tiempo restante',
+  'policies.cut.release': 'Liberar…',
+  'policies.cut.releaseOf': 'Liberar {process}',
+  'policies.cut.meaning':
+    '{process} y lo que inició vuelven a tener red de inmediato, con lo que han leído. {policy} sigue en vigor: si vuelve a leer datos protegidos, queda de nuevo sin red.',
+  'policies.cut.reason': 'Motivo, para el registro',
+  'policies.cut.confirm': 'Devolverle la red',
+  'policies.cut.keep': 'Dejarlo sin red',
+  'policies.cut.released': '{process} vuelve a tener red. Queda registrado.',
+  'policies.cut.gone': '{process} ya no estaba sin red: terminó, o se acabó su tiempo.',
+  'policies.cut.more': 'y {n} más: sentinel policy status los muestra todos.',
+  'policies.cut.lost.one':
+    '{n} proceso iniciado por uno de ellos no pudo quedar sin red: demasiados a la vez.',
+  'policies.cut.lost.other':
+    '{n} procesos iniciados por ellos no pudieron quedar sin red: demasiados a la vez.',
+  'policies.cut.notAllowed':
+    'Esta sesión puede mirar, no liberar. Abra la consola como root o como el usuario del agente.',
   'block.label': 'Lo que hicieron las políticas',
   'block.failed': 'Una política no pudo actuar',
   'block.by': 'por',

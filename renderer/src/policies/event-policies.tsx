@@ -7,6 +7,8 @@ import { sentence } from '../timeline/sentence.ts';
 import { LongText, SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { ClauseTable } from './clause-table.tsx';
+import { isOneOf } from './cut-model.ts';
+import { CutOff } from './cut-off.tsx';
 import { PolicyExceptionButton } from './policy-except-dialog.tsx';
 import { guaranteeText } from './policy-state.tsx';
 import './policies.css';
@@ -97,6 +99,7 @@ export function EventPolicies({ detail }: { detail: EventDetail }) {
           <Decided key={each.eventId} event={each} />
         ))}
       </ul>
+      <CutOff of={(cut) => isOneOf(cut, [event.process, ...detail.ancestors])} />
       <button type="button" className="link-button" aria-expanded={open} onClick={() => setOpen(!open)}>
         {t('policies.whyWould')}
       </button>

@@ -9,6 +9,7 @@ import { SeverityWord } from '../ui/severity.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
 import { useLoad } from '../use-load.ts';
+import { CutOff } from './cut-off.tsx';
 import { NewPolicy } from './new-policy.tsx';
 import { PolicyPage } from './policy-page.tsx';
 import { StateTag, guaranteeText } from './policy-state.tsx';
@@ -113,6 +114,7 @@ function Overview({ data }: { data: PolicyOverview }) {
         {tn('policies.count', data.policies.length)} ·{' '}
         {acting === 0 ? t('policies.onlyWatching') : tn('policies.acting', acting)}
       </p>
+      <CutOff />
       {data.policies.length === 0 ? (
         <Notice title={t('policies.none')}>
           <p className="dim">{t('policies.noneMeaning')}</p>

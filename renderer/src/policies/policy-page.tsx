@@ -10,6 +10,7 @@ import { SeverityWord } from '../ui/severity.tsx';
 import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { Approvals } from './policy-approvals.tsx';
+import { CutOff } from './cut-off.tsx';
 import { Canary } from './policy-canary.tsx';
 import { Decisions } from './policy-decisions.tsx';
 import { Exceptions } from './policy-exceptions.tsx';
@@ -165,6 +166,7 @@ export function PolicyPage({
             </span>
           </p>
           <Facts policy={shown} />
+          <CutOff of={({ policyId }) => policyId === id} always={shown.action === 'cut_network'} />
           <Steps policy={shown} versions={data.versions} title={t('policies.steps')} onDone={onDone} />
           {standing ? (
             <Steps
