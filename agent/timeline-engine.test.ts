@@ -101,13 +101,17 @@ function catchUp(engine: TimelineEngine): void {
   }
 }
 
-/** Ingests until it is killed, in steps of its own. */
+/** Ingests until it is killed, in steps of its own and no more of them than it is told. */
 const INGEST = `
 import { TimelineEngine } from ${JSON.stringify(join(import.meta.dirname, 'timeline-engine.ts'))};
 const engine = new TimelineEngine({ dataDir: process.argv[2], processCache: 1000 });
 const everything = { security: Number.MAX_SAFE_INTEGER, observability: Number.MAX_SAFE_INTEGER };
 process.stdout.write('ready\\n');
-const next = () => setTimeout(() => { if (engine.step(everything) > 0) next(); else process.stdout.write('done\\n'); }, 3);
+let left = Number(process.argv[3]);
+const next = () => setTimeout(() => {
+  if (left-- <= 0) return;
+  if (engine.step(everything) > 0) next(); else process.stdout.write('done\\n');
+}, 3);
 next();
 setInterval(() => {}, 1000);
 `;
@@ -121,7 +125,11 @@ describe('timeline engine', () => {
     const state = { done: false };
     while (!state.done && kills < 6) {
       kills += 1;
-      const child = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+      // The first cannot come to the end, however late it is killed.
+      const steps = kills === 1 ? 3 : 1e9;
+      const child = spawn(process.execPath, [script, dataDir, `${steps}`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const exited = new Promise((resolve) => child.once('exit', resolve));
       const ready = new Promise((resolve) => child.stdout.once('data', resolve));
       child.stdout.on('data', (text: Buffer) => {

@@ -133,7 +133,8 @@ describe('ReplaySensor', () => {
     const started = performance.now();
     const batches = await replayed(new ReplaySensor({ records, name: 'x', rate: 'original' }));
     expect(performance.now() - started).toBeGreaterThanOrEqual(195);
-    expect(batches.length).toBeGreaterThan(5);
+    // Not all at once; a machine that stands still puts several into one.
+    expect(batches.length).toBeGreaterThan(2);
   });
 
   it('waits while the sink is busy, and stops when told', async () => {
