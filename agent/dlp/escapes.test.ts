@@ -101,6 +101,14 @@ describe('values in text that is written with escapes', () => {
     expect(await found(beside, text)).toBe(ROWS * 3);
   });
 
+  it.each(['\n', '\r\n'])('are found in groups with %j between them in JSON', async (between) => {
+    const text = rows
+      .flatMap((cells) => [cells[0]!, cells[1]!, cells[3]!])
+      .map((cell) => `${JSON.stringify(`seen ${cell.match(/.{1,4}/g)!.join(between)}`)},\n`)
+      .join('');
+    expect(await found(alone, text)).toBe(ROWS * 3);
+  });
+
   it('are not found behind a letter that is no escape', async () => {
     const glued = rows.flatMap((cells) => cells.slice(0, 5).map((cell) => `n${cell}, [1m${cell}\n`)).join('');
     expect(await found(alone, glued)).toBe(0);

@@ -70,26 +70,32 @@ Parse escape(const uint8_t *at, size_t n, size_t *used, uint32_t *codePoint) {
   return Parse::kWhole;
 }
 
-// Whether the escape at the backslash text[at] can make a difference: a character, or what a value begins behind.
+// Whether the escape at the backslash text[at] can make a difference: a character, what a value begins behind, or a line
+// break inside a number.
 bool matters(const uint8_t *text, size_t n, size_t at, uint8_t before, bool breaks) {
   if (at + 2 >= n) return false;
   const uint8_t letter = text[at + 1], next = text[at + 2];
   if (letter == 'u') return at + 6 <= n && std::all_of(text + at + 2, text + at + 6, isHex);
-  if (letter == 'n' || letter == 'r' || letter == 't') return breaks && (isAlnum(next) || next >= 0x80);
+  if (letter == 'n' || letter == 'r' || letter == 't') {
+    if (breaks && (isAlnum(next) || next >= 0x80)) return true;
+    if (letter == 't') return false;  // ends a cell, and with it a number
+    const uint8_t left = at > 0 ? text[at - 1] : before;
+    const size_t behind = at + (letter == 'r' && next == '\\' && at + 3 < n && text[at + 3] == 'n' ? 4 : 2);
+    return isAlnum(left) && behind < n && isAlnum(text[behind]) && (isDigit(left) || isDigit(text[behind]));
+  }
   return letter == '/' && (isDigit(next) || isDigit(at > 0 ? text[at - 1] : before));
 }
 
 #if defined(__x86_64__)
 // The first backslash in text[from, to) before a letter of an escape, or one of the last bytes.
-SENTINEL_AVX2 size_t likelyEscape(const uint8_t *text, size_t n, size_t from, size_t to, bool breaks) {
+SENTINEL_AVX2 size_t likelyEscape(const uint8_t *text, size_t n, size_t from, size_t to) {
   const __m256i slash = _mm256_set1_epi8('\\');
   for (; from < to && from + 33 <= n; from += 32) {
     const uint32_t slashes = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + from)), slash)));
     if (!slashes) continue;
     const __m256i next = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + from + 1));
     const auto is = [next](char letter) SENTINEL_AVX2 { return _mm256_cmpeq_epi8(next, _mm256_set1_epi8(letter)); };
-    __m256i any = _mm256_or_si256(is('u'), is('/'));
-    if (breaks) any = _mm256_or_si256(any, _mm256_or_si256(is('n'), _mm256_or_si256(is('r'), is('t'))));
+    const __m256i any = _mm256_or_si256(_mm256_or_si256(is('u'), is('/')), _mm256_or_si256(is('n'), _mm256_or_si256(is('r'), is('t'))));
     const uint32_t found = slashes & static_cast<uint32_t>(_mm256_movemask_epi8(any));
     if (found) return from + static_cast<size_t>(__builtin_ctz(found));
   }
@@ -101,7 +107,7 @@ SENTINEL_AVX2 size_t likelyEscape(const uint8_t *text, size_t n, size_t from, si
 size_t nextEscape(const uint8_t *text, size_t n, size_t from, size_t to, uint8_t before, bool breaks, bool portable) {
   while (from < to) {
 #if defined(__x86_64__)
-    if (!portable && hasAvx2()) from = likelyEscape(text, n, from, to, breaks);
+    if (!portable && hasAvx2()) from = likelyEscape(text, n, from, to);
     if (from >= to) return to;
 #endif
     const void *found = memchr(text + from, '\\', to - from);

@@ -50,7 +50,7 @@ class EscapeReading {
   const std::vector<std::shared_ptr<const Source>> sources_;
   const bool portable_;
   size_t reach_ = 0;
-  bool breaks_ = false;  // whether \n alone is worth a section
+  bool breaks_ = false;  // whether \n before a word is worth a section
   HitList found_;
   std::vector<std::unique_ptr<Detector>> detectors_;  // made for the first section
   std::vector<uint8_t> history_;                      // the end of the text so far
