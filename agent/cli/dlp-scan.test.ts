@@ -122,4 +122,19 @@ describe('sentinel dlp scan', () => {
     expect(err).toContain('both named twice');
     expect((await run(scanCommand, ['--index', one, hit, '--json'])).err).toBe('');
   });
+
+  it('tells of an index that another device signed', async () => {
+    const other = ['--data', join(dir, 'other')];
+    const [csv, schema, out] = [join(dir, 'o.csv'), join(dir, 'o.yml'), join(dir, 'other.sdlp')];
+    writeFileSync(csv, `iban\n${iban(random(2))}\n`);
+    writeFileSync(schema, 'name: other\nfields:\n  - {column: iban, role: primary, type: iban}\n');
+    const quiet = { out: () => undefined, err: () => undefined };
+    const build = ['build', '--schema', schema, '--csv', csv, '--out', out, ...other];
+    expect(await indexCommand.run(build, quiet)).toBe(0);
+    const keys = join(dir, 'other', 'keys');
+    const argv = ['--index', out, '--key', join(keys, 'dlp.key'), clean];
+    expect((await run(scanCommand, argv)).err).toContain('whom this device does not know');
+    const trusting = await run(scanCommand, [...argv, '--trust', join(keys, 'device.pub'), '--json']);
+    expect([trusting.code, trusting.err]).toEqual([0, '']);
+  });
 });

@@ -142,6 +142,10 @@ async function scan(argv: readonly string[], output: Output): Promise<number> {
       output.err(
         `sentinel: ${other} and ${path} are both named ${info.name}: findings do not tell which it is\n`,
       );
+    if (info.signature !== 'trusted')
+      output.err(
+        `sentinel: ${path} was signed by ${info.signer}, whom this device does not know; --trust names public keys\n`,
+      );
     named.set(info.name, path);
     infos.push(info);
     sources.push(source);
