@@ -175,7 +175,16 @@ function buildBundles() {
   const agentOk = bundle(
     'agent',
     'build/vite.agent.config.ts',
-    ['agent', 'native-addon/index.ts', 'rules', 'proto', 'electron/agent-host.ts', 'package.json'],
+    [
+      'agent',
+      'native-addon/index.ts',
+      'rules',
+      'proto',
+      'electron/agent-host.ts',
+      'package.json',
+      'build/reader-cache.ts',
+      'build/reader-samples.ts',
+    ],
     'out/agent/sentinel.mjs',
   );
   const contract = readdirSync(join(root, 'agent', 'api'))

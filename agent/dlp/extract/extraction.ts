@@ -66,7 +66,7 @@ export class Extraction {
   members = 0;
   textBytes = 0;
   deferred = 0;
-  /** Text is passed on while this is not positive; see child.ts for the second reading. */
+  /** Text is passed on while this is not positive; see reader.ts for the second reading. */
   muted = 0;
   readonly #sink: TextSink;
   readonly #inputBytes: number;
