@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import type { UnscannableCode } from '../types.ts';
 import { ExtractError } from './extraction.ts';
 import { FRAME_LAST, FRAME_MEMBER, FRAME_RESULT, FRAME_TEXT, FrameReader } from './frames.ts';
-import { identify, type Format } from './identify.ts';
+import { formatsOf } from './formats.ts';
+import type { Format } from './identify.ts';
 import { withDefaults, type ExtractLimits } from './limits.ts';
-import { fileSource } from './source.ts';
 
 export interface ExtractOutcome {
   outcome: 'ok' | 'not_a_container' | UnscannableCode;
@@ -222,7 +222,7 @@ export async function extractFd(
   const limits = withDefaults(options.limits);
   let formats: Format[];
   try {
-    formats = identify(fileSource(fd));
+    formats = await formatsOf(fd);
   } catch (error) {
     const code = error instanceof ExtractError ? error.code : 'unreadable';
     return { outcome: code, reason: 'the file could not be read', members: 0, bytes: 0 };
