@@ -116,7 +116,8 @@ export class WrittenFiles {
         .catch(() => this.#parts.tally.skip(file.destination, 'failed'))
         .finally(() => {
           this.#running -= 1;
-          this.#schedule();
+          // At once: a timer for each of many small files takes longer than looking at them.
+          this.#pump();
         });
     }
     this.#schedule();
