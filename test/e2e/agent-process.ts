@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import type { EventJson, GapJson } from '../../agent/api/contract.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 180_000;
 
 export interface AgentProcess {
   readonly pid: number;
@@ -103,7 +104,7 @@ export async function allGaps(client: ApiClient): Promise<GapJson[]> {
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined>,
-  timeoutMs = 30_000,
+  timeoutMs = 90_000,
 ): Promise<T> {
   const until = performance.now() + timeoutMs;
   for (;;) {

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectAgent } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { RECORDED, startOnRecord } from './console-record.ts';

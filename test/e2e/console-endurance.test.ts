@@ -4,7 +4,8 @@
  * is asked for meanwhile comes.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { type ReplayInput, makeReplay } from '../bench/agent-under-test.ts';
 import { endure, growth, isBounded } from '../bench/console-endurance.ts';

@@ -1,7 +1,8 @@
 /** Health in a browser, against a real agent: what it says is what the agent, the machine and `sentinel doctor` say. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import type { DoctorCheck } from '../../agent/api/contract.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';

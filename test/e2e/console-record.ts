@@ -5,7 +5,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectAgent } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
 import { gapRecord } from '../../agent/audit/gap.ts';
 import { dataPaths, lockDataDir, nextEpoch, protectDataDir } from '../../agent/data-dir.ts';

@@ -1,6 +1,7 @@
 /** A real agent and a browser that shows its console: what most tests of the console begin with. */
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { type ApiClient, connectAgent } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { type TestBrowser, openBrowser } from './browser.ts';
 import { type AgentProcess, startAgentProcess } from './packaged-agent.ts';

@@ -7,7 +7,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { connectAgent, type ApiClient } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import type { EventJson, ExceptionPreview } from '../../agent/api/contract.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { eventually } from './agent-process.ts';

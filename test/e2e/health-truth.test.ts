@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync,
 import { hostname, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectAgent, type ApiClient } from '../../agent/api/client.ts';
+import type { ApiClient } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import type { HealthSnapshot } from '../../agent/api/contract.ts';
 import { dataPaths } from '../../agent/data-dir.ts';
 import { writeReplayFile } from '../../agent/sensors/replay-file.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connectAgent } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { fakeServices } from '../../agent/api/fake-services.ts';
 import { createApiServer } from '../../agent/api/server.ts';
 import { groupId, listenOnSocket, socketPathOf } from '../../agent/api/socket-server.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { connectAgent } from '../../agent/api/client.ts';
+import { connectAgent } from './agent-client.ts';
 import { WEBSOCKET_PATH } from '../../agent/api/contract.ts';
 import { socketPathOf } from '../../agent/api/socket-server.ts';
 import { type AgentProcess, runCli, startAgentProcess } from './packaged-agent.ts';
