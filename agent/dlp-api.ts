@@ -20,6 +20,7 @@ type Served = Pick<
   ApiServices['methods'],
   | 'dlp.indexes'
   | 'dlp.hits'
+  | 'dlp.groups'
   | 'dlp.unscannable'
   | 'dlp.scan.progress'
   | 'dlp.scan.list'
@@ -33,6 +34,10 @@ type Served = Pick<
 
 const PAGE = 200;
 const MAX_NOT_WATCHED = 50;
+const HITS = 'type:dlp action:match';
+
+const narrowed = (fixed: string, query = ''): string =>
+  query.trim() === '' ? fixed : `${fixed} and (${query})`;
 
 export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['by']): Served {
   const { service, scans, quarantine } = parts.dlp;
@@ -43,7 +48,7 @@ export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['b
     parts.timeline.call(
       'events.query',
       {
-        query: query === undefined || query.trim() === '' ? fixed : `${fixed} and (${query})`,
+        query: narrowed(fixed, query),
         limit: limit ?? PAGE,
         ...(before === undefined ? {} : { before }),
       },
@@ -59,7 +64,14 @@ export function dlpMethods(parts: Parts, byOf: (peer: Peer) => TriageDecision['b
         coverage: coverageOf(parts.dlp),
       };
     },
-    'dlp.hits': (params) => page('type:dlp action:match', params),
+    'dlp.hits': (params) => page(HITS, params),
+    'dlp.groups': async ({ query, ...params }, { signal }) =>
+      parts.timeline.call(
+        'dlp.groups',
+        { ...params, query: narrowed(HITS, query) },
+        await parts.settle(),
+        signal,
+      ),
     'dlp.unscannable': (params) => page('type:dlp (action:unscannable or action:skipped)', params),
     'dlp.scan.progress': async ({ id }) => {
       const scan = scans.progress(id);

@@ -31,13 +31,14 @@ export type WorkerMethod =
   | 'tree.search'
   | 'events.export'
   | 'triage.list'
+  | 'dlp.groups'
   | OwnWorkerMethod;
 
 /** Those that need the store and the logs only; the rest also needs the rule engine or the policies. */
 export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect' | 'policy.slice'>;
 
 /** Counts around the rows: worked on in slices, between which everything else is answered. */
-export type CountMethod = 'events.histogram' | 'events.facets';
+export type CountMethod = 'events.histogram' | 'events.facets' | 'dlp.groups';
 
 export interface WorkerOptions {
   dataDir: string;

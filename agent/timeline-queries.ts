@@ -1,7 +1,9 @@
 /** Answers the Local API's timeline methods from the store and the logs. Runs in the worker, or in a command offline. */
+import type { DlpGroupsJson } from './api/contract-dlp.ts';
 import type { EventJson, ExportFormat, ExportPiece, Proof } from './api/contract.ts';
 import { ApiFailure } from './api/services.ts';
 import { readCheckpoint } from './audit/checkpoint.ts';
+import { DlpGroups, type GroupsAsked } from './dlp-groups.ts';
 import { exportText } from './export.ts';
 import { eventToJson, gapToJson, processToJson } from './event-json.ts';
 import { entityId, walPositionOf, type Lane, type ProcessKey, type SentinelEvent } from './event.ts';
@@ -12,6 +14,7 @@ import { formatPosition, timeBounds } from './store/time-order.ts';
 import { shieldLabel } from './shield-event.ts';
 import { checkQuery } from './store/query-check.ts';
 import { parseQuery } from './store/query-parser.ts';
+import type { Slices } from './store/slices.ts';
 import type { Timeline } from './store/timeline.ts';
 import type { ProcessNode } from './store/tree.ts';
 import type { CountMethod, TimelineMethod } from './timeline-messages.ts';
@@ -85,6 +88,13 @@ export class TimelineQueries {
         return done && JSON.stringify(histogramJson(done.value));
       };
     }
+    if (method === 'dlp.groups') {
+      const next = this.#groupsOf(asked);
+      return (ms) => {
+        const done = next(ms);
+        return done && JSON.stringify(done.value);
+      };
+    }
     const { query = '', fields = [], top = DEFAULT_TOP } = asked;
     const next = this.#timeline.facetsInSlices(parseQuery(query), fields, top);
     return (ms) => {
@@ -152,6 +162,8 @@ export class TimelineQueries {
       }
       case 'events.export':
         return this.#export(params);
+      case 'dlp.groups':
+        return this.#groupsOf(params)(Number.POSITIVE_INFINITY)?.value;
       case 'triage.list':
         return this.triage.list(params);
       case 'events.missing':
@@ -159,6 +171,11 @@ export class TimelineQueries {
       case 'sync':
         return null;
     }
+  }
+
+  #groupsOf({ query = '', ...params }: Params): Slices<DlpGroupsJson> {
+    const asked = params as unknown as GroupsAsked;
+    return this.#timeline.foldInSlices(parseQuery(query), () => new DlpGroups(asked));
   }
 
   #page(params: Params): unknown {

@@ -11,6 +11,7 @@ const COUNTS: ReadonlySet<WorkerMethod> = new Set<WorkerMethod>([
   'events.histogram',
   'events.facets',
   'events.export',
+  'dlp.groups',
 ]);
 
 const isCount = (asked: Asked): boolean => asked.kind === 'call' && COUNTS.has(asked.method);

@@ -274,7 +274,7 @@ port.on('message', (message: ToWorker) => {
         void simulate(id, params as SliceRequest, upTo);
         break;
       }
-      if (method === 'events.histogram' || method === 'events.facets') {
+      if (method === 'events.histogram' || method === 'events.facets' || method === 'dlp.groups') {
         counts.add({ id, method, params, upTo, syncByMs: performance.now() + MAX_SYNC_MS });
         break;
       }

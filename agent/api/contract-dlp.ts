@@ -146,6 +146,43 @@ export interface DlpScanJson {
   capped: boolean;
 }
 
+export type DlpGroupSort = 'title' | 'files' | 'hits' | 'confidence' | 'containment' | 'last';
+
+/** Findings that have something in common, by one of `rule`, `path` and `process`. */
+export interface DlpGroupJson {
+  /** Names it among the groups of the same kind. */
+  key: string;
+  rule?: { index: string; rule: string; kind: string; type: string };
+  path?: string;
+  /** Absent where no process is known, as for a scan that somebody asked for. */
+  process?: { name: string; executable?: string };
+  /** Events, different files, and values in them. */
+  findings: number;
+  files: number;
+  /** There are more: too many to be told apart. */
+  filesAtLeast?: boolean;
+  hits: number;
+  /** The highest, 0 to 1. */
+  confidence: number;
+  /** The largest share of a document, 0 to 1; absent when no document was found. */
+  containment?: number;
+  destinations: string[];
+  firstNs: string;
+  lastNs: string;
+}
+
+export interface DlpGroupsJson {
+  groups: DlpGroupJson[];
+  /** Groups there are; findings and values in all of them. */
+  total: number;
+  findings: number;
+  hits: number;
+  /** Older findings were not counted. Absent: all were. */
+  notBeforeNs?: string;
+  /** Findings that are in no group, as there are too many groups. */
+  noGroup?: number;
+}
+
 export interface DlpQuarantineJson {
   id: string;
   path: string;
@@ -182,6 +219,17 @@ export interface DlpReadMethods {
   };
   /** Files in which protected data was found, newest first: events of type `dlp`. `query` narrows. */
   'dlp.hits': { params: { query?: string; limit?: number; before?: string }; result: EventPage };
+  /** The same put together, over all of them: sorted (downwards unless `up`), the first `limit` groups. */
+  'dlp.groups': {
+    params: {
+      by: 'rule' | 'file' | 'process';
+      query?: string;
+      sort?: DlpGroupSort;
+      up?: boolean;
+      limit?: number;
+    };
+    result: DlpGroupsJson;
+  };
   /** Files that could not be looked at, with the reason, and statements of what was skipped. */
   'dlp.unscannable': { params: { query?: string; limit?: number; before?: string }; result: EventPage };
   /** One scan, or the latest. */

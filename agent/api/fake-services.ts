@@ -137,6 +137,7 @@ export function fakeServices(): FakeServices {
       'policy.approvers': async () => ({ approvers: [] }),
       'dlp.indexes': async () => notFound(),
       'dlp.hits': async () => ({ events: [] }),
+      'dlp.groups': async () => ({ groups: [], total: 0, findings: 0, hits: 0 }),
       'dlp.unscannable': async () => ({ events: [] }),
       'dlp.scan.progress': async () => ({}),
       'dlp.scan.start': async () => notFound(),

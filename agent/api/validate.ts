@@ -207,6 +207,13 @@ const SCHEMAS: Schemas = {
   }),
   'dlp.indexes': nothing,
   'dlp.hits': dlpPage,
+  'dlp.groups': z.strictObject({
+    by: z.enum(['rule', 'file', 'process']),
+    query: z.optional(query),
+    sort: z.optional(z.enum(['title', 'files', 'hits', 'confidence', 'containment', 'last'])),
+    up: z.optional(z.boolean()),
+    limit: z.optional(z.int().check(z.gte(1), z.lte(1000))),
+  }),
   'dlp.unscannable': dlpPage,
   'dlp.scan.progress': z.strictObject({ id: z.optional(hexId) }),
   'dlp.scan.list': nothing,

@@ -11,6 +11,7 @@ import { isCorruption, isWriteFailure, moveAside, openDatabase } from './databas
 import { TimelineCorruptError, TimelineWriteError } from './errors.ts';
 import { countFacets, type FieldFacet } from './facets.ts';
 import { decisionsAbout } from './decisions.ts';
+import { foldMatches, type Fold } from './fold.ts';
 import { readGaps, summarizeGaps, totalGaps, type GapTotals } from './gaps.ts';
 import { countByTime, type HistogramOptions, type TimeHistogram } from './histogram.ts';
 import { checkIntegrity } from './integrity.ts';
@@ -93,6 +94,8 @@ export interface Timeline {
   /** The same two in slices: other calls, also writing ones, may come between them. */
   histogramInSlices(node: QueryNode, fromNs: bigint, toNs: bigint, buckets: number): Slices<TimeHistogram>;
   facetsInSlices(node: QueryNode, fields: readonly string[], top: number): Slices<FieldFacet[]>;
+  /** All matches put together; `begin` is called again when what is being read is taken away. */
+  foldInSlices<T>(node: QueryNode, begin: () => Fold<T>): Slices<T>;
   tree(pid: number, startNs?: bigint, options?: TreeOptions): ProcessTree | undefined;
   /** A process with the sums of its subtree and its ancestors, parent first. */
   ancestors(key: ProcessKey): { node: ProcessNode; ancestors: ProcessNode[] } | undefined;
@@ -273,6 +276,10 @@ class SqliteTimeline implements Timeline {
 
   facetsInSlices(node: QueryNode, fields: readonly string[], top: number): Slices<FieldFacet[]> {
     return this.slices(() => countFacets(this.reader, node, fields, top));
+  }
+
+  foldInSlices<T>(node: QueryNode, begin: () => Fold<T>): Slices<T> {
+    return this.slices(() => foldMatches(this.reader, node, begin()));
   }
 
   /** Each slice sees the record as it is then; when retention takes away what is being read, it is begun again. */

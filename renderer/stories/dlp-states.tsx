@@ -1,5 +1,11 @@
 /** The states of the view of protected data, with made-up findings. */
-import type { DlpCoverageJson, DlpQuarantineJson, DlpScanJson, EventJson } from '../../agent/api/contract.ts';
+import type {
+  DlpCoverageJson,
+  DlpGroupJson,
+  DlpQuarantineJson,
+  DlpScanJson,
+  EventJson,
+} from '../../agent/api/contract.ts';
 import { DlpPage, type DlpPageData } from '../src/dlp/dlp-view.tsx';
 import '../src/dlp/dlp.css';
 
@@ -84,6 +90,22 @@ function found(
   };
 }
 
+function grouped(index: string, type: string, seconds: number, change: Partial<DlpGroupJson>): DlpGroupJson {
+  const kind = change.containment === undefined ? 'row' : 'document';
+  return {
+    key: `${index} ${type}`,
+    rule: { index, rule: kind === 'row' ? index : 'document', kind, type },
+    findings: 1,
+    files: 1,
+    hits: 1,
+    confidence: 0.99,
+    destinations: ['removable'],
+    firstNs: ago(seconds + 86_400),
+    lastNs: ago(seconds),
+    ...change,
+  };
+}
+
 function refused(id: number, path: string, reasonCode: string, reason: string): EventJson {
   const event = found(id, path, 'removable', [], 90 + id, 'zip');
   const dlp = { ...event.dlp!, verdict: 'unscannable', reasonCode, reason };
@@ -135,38 +157,14 @@ const FULL: DlpPageData = {
     ],
   },
   hits: {
-    events: [
-      found(
-        96,
-        '/media/ana/BACKUP/customers-2026.csv',
-        'removable',
-        [{ rule: 'customers', type: 'iban', count: 812 }],
-        40,
-        'cp',
-      ),
-      found(
-        92,
-        '/mnt/projects/offer.docx',
-        'network_share',
-        [{ rule: 'contracts', type: 'a41f', count: 1, containment: 0.83 }],
-        700,
-        'soffice.bin',
-      ),
-      found(
-        88,
-        '/home/ana/export.zip',
-        'archive',
-        [{ rule: 'customers', type: 'email', count: 3 }],
-        4000,
-        'zip',
-      ),
-      found(
-        84,
-        '/home/ana/notes/call.txt',
-        'local',
-        [{ rule: 'contracts', type: 'b7c0', count: 1, containment: 0.12 }],
-        9000,
-      ),
+    by: 'rule',
+    total: 3,
+    findings: 4,
+    hits: 817,
+    groups: [
+      grouped('customers', 'iban', 40, { files: 2, hits: 815, destinations: ['archive', 'removable'] }),
+      grouped('contracts', 'a41f', 700, { destinations: ['network_share'], containment: 0.83 }),
+      grouped('contracts', 'b7c0', 9000, { destinations: ['local'], containment: 0.12 }),
     ],
   },
   unscannable: {
@@ -188,6 +186,7 @@ const FULL: DlpPageData = {
 };
 
 const NONE = { events: [] };
+const NO_HITS: DlpPageData['hits'] = { by: 'rule', groups: [], total: 0, findings: 0, hits: 0 };
 const EMPTY: DlpPageData = {
   state: {
     coverage: {
@@ -204,7 +203,7 @@ const EMPTY: DlpPageData = {
     ruleFiles: [],
     problems: [],
   },
-  hits: NONE,
+  hits: NO_HITS,
   unscannable: NONE,
   quarantine: [],
   scans: [],
@@ -266,27 +265,26 @@ const MANY: DlpPageData = {
     })),
   },
   hits: {
-    older: '1',
-    events: [
-      found(9000, LONG, 'removable', [{ rule: 'customers', type: 'iban', count: 1_204_118 }], 2, 'cp'),
-      found(
-        8998,
-        '/mnt/projects/\u001B[31mevil\u202Egpj.csv',
-        'network_share',
-        [{ rule: 'customers', type: 'iban', count: 3 }],
-        3,
-        'cp',
-      ),
-      ...Array.from({ length: 900 }, (_, n) =>
-        found(
-          8000 - n,
-          `/mnt/projects/team-${n % 40}/export-${n}.csv`,
-          n % 3 === 0 ? 'network_share' : 'removable',
-          [{ rule: `department-${n % 60}`, type: 'iban', count: n + 1 }],
-          60 + n * 7,
-          n % 2 === 0 ? 'python3' : 'rsync',
-        ),
-      ),
+    by: 'file',
+    total: 20_000,
+    findings: 100_000,
+    hits: 48_211_904,
+    notBeforeNs: ago(86_400 * 40),
+    noGroup: 1204,
+    groups: [
+      { ...grouped('customers', 'iban', 2, { hits: 1_204_118 }), rule: undefined, path: LONG },
+      {
+        ...grouped('customers', 'iban', 3, { destinations: ['network_share'] }),
+        key: 'evil',
+        rule: undefined,
+        path: '/mnt/projects/\u001B[31mevil\u202Egpj.csv',
+      },
+      ...Array.from({ length: 900 }, (_, n) => ({
+        ...grouped(`department-${n % 60}`, 'iban', 60 + n * 7, { hits: n + 1, filesAtLeast: n % 9 === 0 }),
+        key: String(n),
+        rule: undefined,
+        path: `/mnt/projects/team-${n % 40}/export-${n}.csv`,
+      })),
     ],
   },
 };

@@ -1,17 +1,20 @@
 /** How the page of protected data is looked at: kept while other views are open. */
 import { create } from 'zustand';
-import type { SortKey, Way } from './hits-model.ts';
+import type { DlpGroupSort } from '../../../agent/api/contract.ts';
+import type { Way } from './hits-model.ts';
 
-/** One click more shows as many older findings; beyond the last, the timeline is the place. */
-export const PAGE = 300;
-export const MAX_PAGES = 10;
+/** Groups that are shown at first, and with each click more; beyond the last, narrowing is the way. */
+export const GROUPS = 25;
+export const MORE_GROUPS = 100;
+export const MAX_GROUPS = 1000;
 
 export const useDlp = create<{
   way: Way;
-  sort: { key: SortKey; down: boolean };
+  sort: { key: DlpGroupSort; down: boolean };
   /** Narrows what is found and what could not be looked at, in the language of queries. */
   filter: string;
-  pages: number;
+  /** How many groups are shown. */
+  most: number;
   /** What the form of a scan holds. */
   path: string;
   containers: boolean;
@@ -20,7 +23,7 @@ export const useDlp = create<{
   way: 'rule',
   sort: { key: 'last', down: true },
   filter: '',
-  pages: 1,
+  most: GROUPS,
   path: '',
   containers: true,
   oneFileSystem: true,

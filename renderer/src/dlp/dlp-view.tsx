@@ -10,8 +10,9 @@ import { SafeText } from '../ui/text.tsx';
 import { useLoad } from '../use-load.ts';
 import { Hits } from './hits.tsx';
 import { Coverage } from './coverage.tsx';
-import { PAGE, useDlp } from './dlp-store.ts';
+import { useDlp } from './dlp-store.ts';
 import { Indexes } from './indexes.tsx';
+import { loadHits, type Hits as Groups, type HitsAsked } from './load-hits.ts';
 import { QuarantineTable } from './quarantine.tsx';
 import { ScanForm } from './scan-form.tsx';
 import { Teach } from './teach.tsx';
@@ -20,13 +21,15 @@ import './dlp.css';
 
 const REFRESH_MS = 3000;
 const RUNNING_MS = 500;
+/** The newest of what could not be looked at; one more than are shown. */
+const UNSCANNABLE = 101;
 
 type State = Methods['dlp.indexes']['result'];
 
 /** What the page is made of; the stories bring their own. */
 export interface DlpPageData {
   state: State;
-  hits: EventPage;
+  hits: Groups;
   /** What the hits answer: other words are shown at once, also under the pointer. */
   asked?: string;
   unscannable: EventPage;
@@ -80,7 +83,7 @@ export function DlpPage({
   const { state, hits, unscannable, quarantine, scans } = data;
   const filter = useDlp((ui) => ui.filter);
   const hasIndex = state.indexes.length + state.ruleFiles.length > 0;
-  const hasPast = hits.events.length + unscannable.events.length + quarantine.length > 0 || filter !== '';
+  const hasPast = hits.findings + unscannable.events.length + quarantine.length > 0 || filter !== '';
   return (
     <>
       {hasIndex ? <Summary state={state} /> : null}
@@ -92,7 +95,7 @@ export function DlpPage({
       ) : null}
       {hasIndex || hasPast ? (
         <>
-          <Hits page={hits} asked={data.asked ?? ''} />
+          <Hits hits={hits} asked={data.asked ?? ''} />
           <Unscannable page={unscannable} />
           <QuarantineTable entries={quarantine} canAct={privileged} changed={changed} />
         </>
@@ -103,41 +106,31 @@ export function DlpPage({
   );
 }
 
-/** The newest findings, as many pages as were asked for. */
-async function loadHits(query: string, pages: number, signal: AbortSignal): Promise<EventPage> {
-  const narrow = query === '' ? {} : { query };
-  let page = await agent().call('dlp.hits', { ...narrow, limit: PAGE }, signal);
-  const events = [...page.events];
-  for (let n = 1; n < pages && page.older !== undefined; n += 1) {
-    page = await agent().call('dlp.hits', { ...narrow, limit: PAGE, before: page.older }, signal);
-    events.push(...page.events);
-  }
-  return { ...page, events };
-}
-
-async function load(filter: string, pages: number, signal: AbortSignal): Promise<DlpPageData> {
+async function load(asked: HitsAsked, signal: AbortSignal): Promise<DlpPageData> {
+  const { filter } = asked;
   const narrow = filter === '' ? {} : { query: filter };
   const [state, hits, unscannable, { entries }, { scans }] = await Promise.all([
     agent().call('dlp.indexes', {}, signal),
-    loadHits(filter, pages, signal),
-    agent().call('dlp.unscannable', { ...narrow, limit: PAGE }, signal),
+    loadHits(asked, signal),
+    agent().call('dlp.unscannable', { ...narrow, limit: UNSCANNABLE }, signal),
     agent().call('dlp.quarantine.list', {}, signal),
     agent().call('dlp.scan.list', {}, signal),
   ]);
-  return { state, hits, asked: `${pages} ${filter}`, unscannable, quarantine: entries, scans };
+  return { state, hits, asked: JSON.stringify(asked), unscannable, quarantine: entries, scans };
 }
 
 const isOpen = ({ endedMs }: DlpScanJson): boolean => endedMs === undefined;
 
 export function DlpView() {
   const privileged = useApp((state) => state.connection.state === 'open' && state.connection.privileged);
-  const { filter, pages } = useDlp();
+  const { way: by, sort, filter, most } = useDlp();
+  const asked: HitsAsked = { by, sort, filter, most };
   // The last answer stays while another filter is asked for.
   const [kept, keep] = useState<DlpPageData>();
   const { data, error, again } = useLoad(
-    `dlp ${pages} ${filter}`,
+    `dlp ${JSON.stringify(asked)}`,
     async (signal) => {
-      const loaded = await load(filter, pages, signal);
+      const loaded = await load(asked, signal);
       keep(loaded);
       return loaded;
     },

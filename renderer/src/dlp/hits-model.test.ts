@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { EventJson } from '../../../agent/api/contract.ts';
-import { groupHits, policyFor, ruleName, scanQuery, sortGroups, whatText } from './hits-model.ts';
+import type { DlpGroupJson, EventJson } from '../../../agent/api/contract.ts';
+import { groupQuery, groupTitle, isOf, policyFor, ruleName, scanQuery, whatText } from './hits-model.ts';
 
 function hit(
   id: number,
@@ -35,22 +35,30 @@ const EVENTS = [
 ];
 
 describe('findings', () => {
-  it('are put together by rule, each counting its own hits', () => {
-    expect(groupHits(EVENTS, 'rule')).toMatchObject([
-      { key: 'customers', files: 1, hits: 7 },
-      { key: 'contracts', files: 2, hits: 2, containment: 0.9 },
-    ]);
-  });
-
-  it('are put together by file and by process, a scan by hand apart', () => {
-    expect(groupHits(EVENTS, 'file').map(({ key, hits }) => [key, hits])).toEqual([
-      ['/media/a', 8],
-      ['/srv/b', 1],
-    ]);
-    expect(groupHits(EVENTS, 'process').map(({ key, files }) => [key, files])).toEqual([
-      ['/usr/bin/cp', 1],
-      ['', 1],
-    ]);
+  it('of a group are told from others, and asked for in the language of queries', () => {
+    const [both, one, byHand] = EVENTS as [EventJson, EventJson, EventJson];
+    const row = { index: 'customers', rule: 'customers', kind: 'row', type: 'iban' };
+    const plan = { index: 'board', rule: 'document', kind: 'document', type: 'plan *.txt' };
+    const card = { index: '', rule: 'cards', kind: 'pattern', type: 'card' };
+    const cases: [Partial<DlpGroupJson>, title: string, query: string, EventJson[]][] = [
+      [{ rule: row }, 'customers', 'dlp.index:customers dlp.rule:customers', [both, one]],
+      [{ rule: plan }, 'board · plan *.txt', String.raw`dlp.index:board dlp.type:"plan \*.txt"`, []],
+      [{ rule: card }, 'cards', 'dlp.rule:cards', []],
+      [{ path: '/srv/b' }, '/srv/b', 'file:/srv/b', [byHand]],
+      [
+        { process: { name: 'cp', executable: '/usr/bin/cp' } },
+        '/usr/bin/cp',
+        'image:/usr/bin/cp',
+        [both, one],
+      ],
+      [{ process: { name: 'cp' } }, 'cp', 'name:cp', []],
+      [{}, '', 'not has:pid', [byHand]],
+    ];
+    for (const [part, title, query, own] of cases) {
+      const group = part as DlpGroupJson;
+      expect([groupTitle(group), groupQuery(group)]).toEqual([title, query]);
+      expect(EVENTS.filter((event) => isOf(group, event))).toEqual(own);
+    }
   });
 
   it('are named by the document that was found, a table by its rule', () => {
@@ -61,17 +69,6 @@ describe('findings', () => {
       'customers · iban',
     );
     expect(whatText(EVENTS[0]!)).toBe('customers ×5, contracts');
-  });
-
-  it('are sorted by any column, both ways', () => {
-    const groups = groupHits(EVENTS, 'rule');
-    const order = (...by: Parameters<typeof sortGroups> extends [unknown, ...infer R] ? R : never) =>
-      sortGroups(groups, ...by).map(({ key }) => key);
-    expect(order('hits', true)).toEqual(['customers', 'contracts']);
-    expect(order('hits', false)).toEqual(['contracts', 'customers']);
-    expect(order('title', false)).toEqual(['contracts', 'customers']);
-    expect(order('containment', true)).toEqual(['contracts', 'customers']);
-    expect(order('last', true)).toEqual(['customers', 'contracts']);
   });
 
   it('of a scan are asked for by its path and time, whatever the path is made of', () => {

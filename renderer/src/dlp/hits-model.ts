@@ -1,26 +1,9 @@
-/** Findings put together by what was found, where, or by whom. */
-import type { DlpMatchJson, EventJson } from '../../../agent/api/contract.ts';
-import { quoteValue } from '../timeline/query-text.ts';
+/** What findings and groups of them are called, and how more of them are asked for. */
+import type { DlpGroupJson, DlpMatchJson, EventJson } from '../../../agent/api/contract.ts';
+import { clauseText, quoteValue } from '../timeline/query-text.ts';
 
 export const WAYS = ['rule', 'file', 'process'] as const;
 export type Way = (typeof WAYS)[number];
-
-export const SORT_KEYS = ['title', 'files', 'hits', 'confidence', 'containment', 'last'] as const;
-export type SortKey = (typeof SORT_KEYS)[number];
-
-export interface HitGroup {
-  key: string;
-  /** Empty for findings of a scan that somebody asked for, by process. */
-  title: string;
-  /** Newest first. */
-  events: EventJson[];
-  files: number;
-  hits: number;
-  /** 0 to 1. */
-  confidence: number;
-  /** Largest share of a document, 0 to 1; absent when no document was found. */
-  containment?: number;
-}
 
 type Named = Pick<DlpMatchJson, 'index' | 'rule'> & Partial<Pick<DlpMatchJson, 'kind' | 'type'>>;
 
@@ -30,42 +13,31 @@ export function ruleName({ index, rule, kind, type }: Named): string {
   return index === what || index === '' ? what : `${index} · ${what}`;
 }
 
-function keysOf(event: EventJson, way: Way): string[] {
-  if (way === 'file') return [event.file?.path ?? ''];
-  if (way === 'process') return [event.process?.executable ?? event.process?.name ?? ''];
-  return [...new Set((event.dlp?.matches ?? []).map(ruleName))];
+/** What the findings of a group have in common; empty where no process is known. */
+export function groupTitle({ rule, path, process }: DlpGroupJson): string {
+  if (rule !== undefined) return ruleName(rule);
+  return path ?? process?.executable ?? process?.name ?? '';
 }
 
-/** Newest finding first; `events` have to be newest first. */
-export function groupHits(events: readonly EventJson[], way: Way): HitGroup[] {
-  const groups = new Map<string, HitGroup & { paths: Set<string> }>();
-  for (const event of events) {
-    for (const key of keysOf(event, way)) {
-      let group = groups.get(key);
-      if (!group) {
-        group = { key, title: key, events: [], files: 0, hits: 0, confidence: 0, paths: new Set() };
-        groups.set(key, group);
-      }
-      group.events.push(event);
-      group.paths.add(event.file?.path ?? '');
-      for (const match of event.dlp?.matches ?? []) {
-        if (way === 'rule' && ruleName(match) !== key) continue;
-        group.hits += Number(match.count);
-        group.confidence = Math.max(group.confidence, match.confidence);
-        if (match.kind === 'document' && match.containment !== undefined)
-          group.containment = Math.max(group.containment ?? 0, match.containment);
-      }
-    }
+/** The findings of a group, in the language of queries; it may find a few more (`isOf` tells). */
+export function groupQuery({ rule, path, process }: DlpGroupJson): string {
+  if (path !== undefined) return clauseText('file', path);
+  if (rule === undefined) {
+    if (process === undefined) return 'not has:pid';
+    const { name, executable } = process;
+    return executable === undefined ? clauseText('name', name) : clauseText('image', executable);
   }
-  return [...groups.values()].map(({ paths, ...group }) => ({ ...group, files: paths.size }));
+  const { index, kind, type } = rule;
+  const what =
+    kind === 'document' || kind === 'file' ? clauseText('dlp.type', type) : clauseText('dlp.rule', rule.rule);
+  return index === '' ? what : `${clauseText('dlp.index', index)} ${what}`;
 }
 
-/** As `groupHits` gives them for the last finding; what is equal stays as it was. */
-export function sortGroups(groups: readonly HitGroup[], key: SortKey, down: boolean): HitGroup[] {
-  const sign = down ? -1 : 1;
-  if (key === 'last') return down ? [...groups] : [...groups].reverse();
-  if (key === 'title') return [...groups].sort((a, b) => sign * a.title.localeCompare(b.title));
-  return [...groups].sort((a, b) => sign * ((a[key] ?? -1) - (b[key] ?? -1)));
+export function isOf(group: DlpGroupJson, { file, process, dlp }: EventJson): boolean {
+  const title = groupTitle(group);
+  if (group.path !== undefined) return file?.path === title;
+  if (group.rule === undefined) return (process?.executable ?? process?.name ?? '') === title;
+  return dlp?.matches.some((match) => ruleName(match) === title) === true;
 }
 
 /** What was found in one file, on a line: "customers · iban ×300, board · plan.txt". */

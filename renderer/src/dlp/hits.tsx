@@ -1,34 +1,73 @@
 /** What was found, by rule, file or process, each finding one click from the timeline. */
 import { useState } from 'react';
-import type { EventPage } from '../../../agent/api/contract.ts';
+import type { DlpGroupJson, DlpGroupSort } from '../../../agent/api/contract.ts';
 import { ExportButton } from '../export/export-button.tsx';
-import { t } from '../i18n/i18n.ts';
+import { t, tn } from '../i18n/i18n.ts';
+import { agent } from '../store.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
-import { count } from '../ui/format.ts';
+import { absoluteTime, count } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { MiddleEllipsis } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
-import { MAX_PAGES, useDlp } from './dlp-store.ts';
+import { useLoad } from '../use-load.ts';
+import { GROUPS, MAX_GROUPS, MORE_GROUPS, useDlp } from './dlp-store.ts';
 import { HitEvent } from './hit-event.tsx';
-import { groupHits, type HitGroup, type SortKey, sortGroups, type Way, WAYS } from './hits-model.ts';
+import { groupQuery, groupTitle, isOf, type Way, WAYS } from './hits-model.ts';
+import type { Hits as Groups } from './load-hits.ts';
 import { ShareBar } from './share-bar.tsx';
 import { useHeld } from './use-held.ts';
 import { destinationText, shareText } from './words.ts';
 
-const MAX_SHOWN = 50;
-const MORE_GROUPS = 25;
+/** Findings of an open group: at first, and asked for more; beyond them, the timeline is the place. */
+const FINDINGS = 50;
+const MORE_FINDINGS = 250;
 const HITS = 'type:dlp action:match';
 
 function narrowed(filter: string): string {
   return filter === '' ? HITS : `${HITS} and (${filter})`;
 }
 
-function Row({ group, way }: { group: HitGroup; way: Way }) {
+/** The newest findings of a group. */
+function Findings({ group }: { group: DlpGroupJson }) {
+  const filter = useDlp((state) => state.filter);
+  const [most, setMost] = useState(FINDINGS);
+  const own = groupQuery(group);
+  const query = filter === '' ? own : `${own} and (${filter})`;
+  const { data, error } = useLoad(
+    `dlp findings ${most} ${query}`,
+    (signal) => agent().call('dlp.hits', { query, limit: most }, signal),
+    undefined,
+    group.findings,
+  );
+  if (error !== undefined && data === undefined) return <p role="alert">{error.message}</p>;
+  if (data === undefined) return <p className="dim">{t('common.loading')}</p>;
+  const events = data.events.filter((event) => isOf(group, event));
+  const left = group.findings - events.length;
+  return (
+    <>
+      <ul>
+        {events.map((event) => (
+          <HitEvent key={event.eventId} event={event} />
+        ))}
+      </ul>
+      <p className="small dim dlp-findings">
+        {tn('dlp.hits.findings', group.findings)} <Ago ns={group.firstNs} />
+        {data.older !== undefined && left > 0 && most < MORE_FINDINGS ? (
+          <button type="button" className="link-button" onClick={() => setMost(MORE_FINDINGS)}>
+            {t('dlp.hits.more', { n: count(left) })}
+          </button>
+        ) : null}
+        <button type="button" className="link-button" onClick={() => runQuery(`${HITS} and ${query}`)}>
+          {t('dlp.hits.all')}
+        </button>
+      </p>
+    </>
+  );
+}
+
+function Row({ group }: { group: DlpGroupJson }) {
   const [open, setOpen] = useState(false);
-  const [shown, setShown] = useState(MAX_SHOWN);
-  const [latest] = group.events;
-  if (latest === undefined) return null;
-  const destinations = [...new Set(group.events.map((event) => event.dlp?.destination ?? ''))];
+  const title = groupTitle(group);
   return (
     <>
       <tr>
@@ -40,13 +79,16 @@ function Row({ group, way }: { group: HitGroup; way: Way }) {
             onClick={() => setOpen(!open)}
           >
             <span aria-hidden="true" className="dlp-caret" data-open={open} />
-            <span className={way === 'rule' ? 'ellipsis' : 'ellipsis mono'}>
-              {group.title === '' ? t('dlp.hits.unknownProcess') : <MiddleEllipsis text={group.title} />}
+            <span className={group.rule === undefined ? 'ellipsis mono' : 'ellipsis'}>
+              {title === '' ? t('dlp.hits.unknownProcess') : <MiddleEllipsis text={title} />}
             </span>
           </button>
         </td>
-        <td className="small">{destinations.map(destinationText).join(', ')}</td>
-        <td className="right num">{count(group.files)}</td>
+        <td className="small">{group.destinations.map(destinationText).join(', ')}</td>
+        <td className="right num">
+          {group.filesAtLeast === true ? '≥ ' : ''}
+          {count(group.files)}
+        </td>
         <td className="right num">{count(group.hits)}</td>
         <td className="right num">{shareText(group.confidence)}</td>
         <td>
@@ -57,22 +99,13 @@ function Row({ group, way }: { group: HitGroup; way: Way }) {
           )}
         </td>
         <td className="num nowrap">
-          <Ago ns={latest.tsNs} />
+          <Ago ns={group.lastNs} />
         </td>
       </tr>
       {open ? (
         <tr className="dlp-body">
-          <td colSpan={7}>
-            <ul>
-              {group.events.slice(0, shown).map((event) => (
-                <HitEvent key={event.eventId} event={event} />
-              ))}
-            </ul>
-            {group.events.length > shown ? (
-              <button type="button" className="link-button small" onClick={() => setShown(shown + 200)}>
-                {t('dlp.hits.more', { n: count(group.events.length - shown) })}
-              </button>
-            ) : null}
+          <td colSpan={COLUMNS.length}>
+            <Findings group={group} />
           </td>
         </tr>
       ) : null}
@@ -80,7 +113,7 @@ function Row({ group, way }: { group: HitGroup; way: Way }) {
   );
 }
 
-const COLUMNS: readonly (readonly [key: SortKey | undefined, right: boolean])[] = [
+const COLUMNS: readonly (readonly [key: DlpGroupSort | undefined, right: boolean])[] = [
   ['title', false],
   [undefined, false],
   ['files', true],
@@ -140,7 +173,7 @@ function Filter() {
       className="dlp-filter"
       onSubmit={(event) => {
         event.preventDefault();
-        useDlp.setState({ filter: text.trim(), pages: 1 });
+        useDlp.setState({ filter: text.trim(), most: GROUPS });
       }}
     >
       <input
@@ -153,7 +186,7 @@ function Filter() {
         autoComplete="off"
         onChange={(event) => {
           setText(event.target.value);
-          if (event.target.value === '') useDlp.setState({ filter: '', pages: 1 });
+          if (event.target.value === '') useDlp.setState({ filter: '', most: GROUPS });
         }}
       />
       <button type="submit" className="button" disabled={text.trim() === filter}>
@@ -163,12 +196,24 @@ function Filter() {
   );
 }
 
-export function Hits({ page, asked }: { page: EventPage; asked: string }) {
-  const { way, sort, filter, pages } = useDlp();
-  const stamp = `${page.events[0]?.eventId ?? ''} ${page.events.length}`;
-  const { shown, waits, release, hold } = useHeld(page, stamp, asked);
-  const groups = sortGroups(groupHits(shown.events, way), sort.key, sort.down);
-  const [most, setMost] = useState(MORE_GROUPS);
+/** What the numbers count, and where a bound was met. */
+function Sum({ hits }: { hits: Groups }) {
+  const { findings, notBeforeNs, noGroup } = hits;
+  return (
+    <p className="small dim">
+      {notBeforeNs === undefined
+        ? t('dlp.hits.sum', { findings: tn('dlp.hits.sum.findings', findings), hits: count(hits.hits) })
+        : t('dlp.hits.bounded', { n: count(findings), since: absoluteTime(notBeforeNs) })}
+      {noGroup === undefined ? null : ` ${t('dlp.hits.noGroup', { n: count(noGroup) })}`}
+    </p>
+  );
+}
+
+export function Hits({ hits, asked }: { hits: Groups; asked: string }) {
+  const { way, filter, most } = useDlp();
+  const stamp = `${hits.findings} ${hits.hits} ${hits.groups[0]?.lastNs ?? ''}`;
+  const { shown, waits, release, hold } = useHeld(hits, stamp, asked);
+  const { groups, total } = shown;
   const isEmpty = groups.length === 0;
   return (
     <section className="dlp-section" aria-labelledby="dlp-hits" {...hold}>
@@ -183,7 +228,7 @@ export function Hits({ page, asked }: { page: EventPage; asked: string }) {
                   type="button"
                   className="button"
                   aria-pressed={way === choice}
-                  onClick={() => useDlp.setState({ way: choice })}
+                  onClick={() => useDlp.setState({ way: choice, most: GROUPS })}
                 >
                   {t(`dlp.hits.by.${choice}`)}
                 </button>
@@ -208,37 +253,28 @@ export function Hits({ page, asked }: { page: EventPage; asked: string }) {
         <div className="dlp-scroll">
           <table className="table dlp-table">
             <thead>
-              <Heads way={way} />
+              <Heads way={shown.by} />
             </thead>
             <tbody>
-              {groups.slice(0, most).map((group) => (
-                <Row key={`${way} ${group.key}`} group={group} way={way} />
+              {groups.map((group) => (
+                <Row key={`${shown.by} ${group.key}`} group={group} />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {groups.length > most ? (
+      {total > groups.length && most < MAX_GROUPS ? (
         <p>
-          <button type="button" className="link-button" onClick={() => setMost(most + 4 * MORE_GROUPS)}>
-            {t('dlp.hits.more', { n: count(groups.length - most) })}
+          <button
+            type="button"
+            className="link-button"
+            onClick={() => useDlp.setState({ most: Math.min(MAX_GROUPS, most + MORE_GROUPS) })}
+          >
+            {t('dlp.hits.more', { n: count(total - groups.length) })}
           </button>
         </p>
       ) : null}
-      {shown.older === undefined ? null : (
-        <p className="small dim">
-          {t('dlp.hits.newest', { n: count(shown.events.length) })}{' '}
-          {pages < MAX_PAGES ? (
-            <button
-              type="button"
-              className="link-button"
-              onClick={() => useDlp.setState({ pages: pages + 1 })}
-            >
-              {t('dlp.hits.older')}
-            </button>
-          ) : null}
-        </p>
-      )}
+      {isEmpty ? null : <Sum hits={shown} />}
     </section>
   );
 }
