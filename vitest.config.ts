@@ -14,7 +14,7 @@ export default defineConfig({
             'test/*.test.ts',
           ],
           exclude: ['**/node_modules/**', 'native-addon/build/**'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           expect: { poll: { timeout: 15_000 } },
         },
       },
