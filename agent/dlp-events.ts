@@ -76,6 +76,27 @@ function folded(matches: readonly DlpMatch[]): DlpMatchInfo[] {
   return [...found.values()];
 }
 
+/** The surest of each rule, then the surest of all until the list is full: no rule is left out. */
+function listed(matches: readonly DlpMatch[]): DlpMatchInfo[] {
+  const sorted = folded(matches).sort(byCertainty);
+  const firsts = new Map<string, DlpMatchInfo>();
+  for (const match of sorted) {
+    const name = dlpRuleName(match);
+    if (!firsts.has(name)) firsts.set(name, match);
+  }
+  const chosen = new Set(firsts.values());
+  for (const match of sorted) {
+    if (chosen.size >= MAX_MATCHES) break;
+    chosen.add(match);
+  }
+  return sorted.filter((match) => chosen.has(match));
+}
+
+/** Findings, listed or not. */
+function totalOf(verdict: Pick<FileVerdict, 'matches' | 'unlisted'>): number {
+  return verdict.matches.length + (verdict.unlisted ?? 0);
+}
+
 function infoOf(found: Found): DlpInfo {
   const { verdict, place, trigger, cause, sources } = found;
   const info: DlpInfo = {
@@ -85,8 +106,8 @@ function infoOf(found: Found): DlpInfo {
     bytes: verdict.bytes,
     tookMs: Math.round(verdict.tookMs * 1000) / 1000,
     ofEventId: cause?.eventId ?? 0,
-    matches: folded(verdict.matches).sort(byCertainty).slice(0, MAX_MATCHES),
-    matchesTotal: verdict.matches.length + (verdict.unlisted ?? 0),
+    matches: listed(verdict.matches),
+    matchesTotal: totalOf(verdict),
   };
   if (place.mount !== undefined) info.mount = place.mount;
   if (verdict.reasonCode !== undefined) info.reasonCode = verdict.reasonCode;
@@ -127,8 +148,11 @@ export function dlpEvent(found: Found): SentinelEvent {
 }
 
 /** What to remember of a file in which something was found. */
-export function protectedFile(path: string, matches: readonly DlpMatch[]): ProtectedFile {
-  return { path, matches: folded(matches).sort(byCertainty).slice(0, MAX_MATCHES) };
+export function protectedFile(
+  path: string,
+  verdict: Pick<FileVerdict, 'matches' | 'unlisted'>,
+): ProtectedFile {
+  return { path, matches: listed(verdict.matches), total: totalOf(verdict) };
 }
 
 /** An open as the guard of files tells it. */
@@ -142,7 +166,7 @@ export function openedBy({ pid, startNs, path, executable }: GuardedAct, nowNs: 
 
 /** A process opened a file that is known to hold protected data. The process is the one of `by`. */
 export function readEvent(
-  { matches }: ProtectedFile,
+  { matches, total }: ProtectedFile,
   by: SentinelEvent,
   path: string,
   place: Place,
@@ -166,7 +190,7 @@ export function readEvent(
       tookMs: 0,
       ofEventId: by.eventId,
       matches: [...matches],
-      matchesTotal: matches.length,
+      matchesTotal: total,
       ...(place.mount !== undefined && { mount: place.mount }),
     },
   };

@@ -8,6 +8,8 @@ const MAX_PROTECTED = 16_384;
 export interface ProtectedFile {
   path: string;
   matches: readonly DlpMatchInfo[];
+  /** Findings, listed or not. */
+  total: number;
 }
 
 export class ProtectedFiles {

@@ -188,11 +188,13 @@ export class DlpService implements PipelineListener {
     const options = { maxBytes: settings['dlp.maxBytes'], deadlineMs: OPEN_DEADLINE_MS };
     const verdict = known ?? (await this.indexes.using((engine) => engine.scanFd(fd, path, options)));
     if (verdict === undefined || verdict.verdict === 'unscannable') return undefined;
-    this.sources.guard(path, verdict.matches);
+    this.sources.guard(path, verdict);
     const after = fstatSync(fd, { bigint: true });
     if (known === undefined && contentIdentity(after) === identity && isSettled(after.ctimeNs, atMs))
       this.cache.set(identity, verdict);
-    return verdict.matches;
+    const { matches, unlisted = 0 } = verdict;
+    // What is not listed counts, as one of those that are.
+    return unlisted > 0 && matches[0] ? [...matches, { ...matches[0], count: unlisted }] : matches;
   }
 
   /** Where a file lies, as far as data that leaves is concerned. */

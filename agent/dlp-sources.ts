@@ -6,7 +6,7 @@ import { argumentFiles } from './dlp/argument-files.ts';
 import { deviceName } from './dlp/block-devices.ts';
 import type { LookOptions, Looked } from './dlp/looker.ts';
 import { ProtectedReads } from './dlp/reads.ts';
-import type { DlpMatch, FileVerdict } from './dlp/types.ts';
+import type { FileVerdict } from './dlp/types.ts';
 import { entityId, type DlpSource, type SentinelEvent } from './event.ts';
 
 /** For the files that a copy may have come from, so that the event is not late for them. */
@@ -45,13 +45,13 @@ export class ProtectedSources {
     const stat =
       inode === undefined ? undefined : statSync(verdict.path, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined || stat.ino.toString() !== inode) return;
-    this.#files.set(`${deviceName(stat.dev)}:${inode}`, protectedFile(verdict.path, verdict.matches));
+    this.#files.set(`${deviceName(stat.dev)}:${inode}`, protectedFile(verdict.path, verdict));
     if (this.#files.size === 1) this.#onFirst();
   }
 
   /** What somebody waits to open in a guarded folder. */
-  guard(path: string, matches: readonly DlpMatch[]): void {
-    if (matches.length > 0) this.#guarded.set(path, protectedFile(path, matches));
+  guard(path: string, verdict: FileVerdict): void {
+    if (verdict.matches.length > 0) this.#guarded.set(path, protectedFile(path, verdict));
   }
 
   /** A file was opened; returns what is in it when this process opens it for the first time. */
@@ -64,7 +64,7 @@ export class ProtectedSources {
 
   /** As `opened`, told by the guard. */
   openedGuarded(event: SentinelEvent, path: string): ProtectedFile {
-    const found = this.#guarded.get(path) ?? { path, matches: [] };
+    const found = this.#guarded.get(path) ?? { path, matches: [], total: 0 };
     this.reads.add(event, path, rulesOf(found.matches));
     return found;
   }

@@ -6,9 +6,10 @@ export function dlpRuleName({ index, rule }: { index: string; rule: string }): s
   return index === rule || index === '' ? rule : `${index} ${rule}`;
 }
 
-/** Hits of all rules together. */
+/** Hits of all rules together, also those that are not listed. */
 export function dlpCount(dlp: DlpInfo): number {
-  return dlp.matches.reduce((sum, match) => sum + match.count, 0);
+  const listed = dlp.matches.reduce((sum, match) => sum + match.count, 0);
+  return Math.max(listed, dlp.matchesTotal);
 }
 
 /** The highest confidence; undefined without a match. */

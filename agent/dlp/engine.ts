@@ -1,5 +1,6 @@
 /** Scans files for everything that was opened: indexes, patterns, documents. Content stays in native code. */
 import { applyIndexRules, type IndexRule, MAX_JUDGED } from './index-rules.ts';
+import { MatchList } from './match-list.ts';
 import type { DlpSource, NativeDlpHit, NativeDlpResult, NativeDlpScan } from '../../native-addon/dlp.ts';
 import { loadDlp } from '../../native-addon/index.ts';
 import { SentinelError } from '../errors.ts';
@@ -46,17 +47,15 @@ function identityOf({ index, rule, kind, type, rowRef }: DlpMatch): string {
 
 /** What one or several streams of a file came to. */
 class Findings {
-  readonly matches: DlpMatch[] = [];
   bytes = 0;
-  unlisted = 0;
   reasonCode: UnscannableCode | undefined;
   reason: string | undefined;
+  #list: MatchList;
   readonly #sources: readonly NamedSource[];
-  readonly #maxMatches: number;
 
   constructor(sources: readonly NamedSource[], maxMatches: number) {
     this.#sources = sources;
-    this.#maxMatches = maxMatches;
+    this.#list = new MatchList(maxMatches);
   }
 
   fail(code: UnscannableCode, reason: string): void {
@@ -64,15 +63,17 @@ class Findings {
     this.reason ??= reason;
   }
 
-  add(result: NativeDlpResult, member?: string): void {
+  /** What is in `known` was told before. */
+  add(result: NativeDlpResult, member?: string, known?: ReadonlySet<string>): void {
     this.bytes += result.bytes;
-    this.unlisted += result.unlisted;
+    const list = this.#list;
+    // Of a container's raw bytes it is not known what of the rest was told before.
+    list.unlisted = known ? Math.max(list.unlisted, result.unlisted) : list.unlisted + result.unlisted;
     for (const hit of result.hits) {
       const match = this.#sources[hit.source]?.toMatch(hit);
-      if (!match) continue;
+      if (!match || known?.has(identityOf(match))) continue;
       if (member !== undefined && member !== '') match.member = member;
-      if (this.matches.length < this.#maxMatches) this.matches.push(match);
-      else this.unlisted += match.count;
+      list.add(match);
     }
     if (result.outcome === 'ok') return;
     const [code, sentence] = REASONS[result.outcome];
@@ -81,29 +82,27 @@ class Findings {
 
   /** Leaves out what was found again in the raw bytes of a container after it was found inside. */
   addRaw(result: NativeDlpResult): void {
-    const known = new Set(this.matches.map(identityOf));
-    const before = this.matches.length;
-    this.add(result);
-    if (known.size === 0) return;
-    const raw = this.matches.splice(before);
-    for (const match of raw) if (!known.has(identityOf(match))) this.matches.push(match);
+    const { matches } = this.#list;
+    this.add(result, undefined, matches.length > 0 ? new Set(matches.map(identityOf)) : undefined);
   }
 
   /** Leaves what the rules let through. */
   judge(rules: readonly IndexRule[], maxMatches: number): void {
-    const kept = applyIndexRules(rules, this.matches);
-    if (kept.length === 0 && this.unlisted > 0)
+    const { matches, unlisted } = this.#list;
+    const kept = applyIndexRules(rules, matches);
+    if (kept.length === 0 && unlisted > 0)
       this.fail(
         'unsupported',
         'it has more findings than are judged by rules, and none of these satisfies one',
       );
-    else if (kept.length < this.matches.length && this.unlisted > 0) this.unlisted = 0;
-    this.unlisted += kept.splice(maxMatches).length;
-    this.matches.splice(0, this.matches.length, ...kept);
+    this.#list = new MatchList(maxMatches);
+    if (kept.length === matches.length) this.#list.unlisted = unlisted;
+    for (const match of kept) this.#list.add(match);
   }
 
   verdict(path: string, startedMs: number, members: number | undefined): FileVerdict {
-    const found = this.matches.length > 0;
+    const { matches, unlisted } = this.#list;
+    const found = matches.length > 0;
     return {
       path,
       verdict: found ? 'match' : this.reasonCode ? 'unscannable' : 'clean',
@@ -111,8 +110,8 @@ class Findings {
       bytes: this.bytes,
       ...(members !== undefined && { members }),
       tookMs: Math.round((performance.now() - startedMs) * 1000) / 1000,
-      matches: this.matches,
-      ...(this.unlisted > 0 && { unlisted: this.unlisted }),
+      matches,
+      ...(unlisted > 0 && { unlisted }),
     };
   }
 }

@@ -8,7 +8,8 @@
 
 namespace sentinel::dlp {
 
-// Hits of the same source, field and row become one with a count.
+// Hits of the same source, field and row become one with a count. When the list is full, each source and field still has
+// its first ones listed, and those that are surer: a file that is full of one thing hides no other.
 class HitList final : public Sink {
  public:
   explicit HitList(uint32_t maxHits) : maxHits_(maxHits) {}
@@ -30,7 +31,12 @@ class HitList final : public Sink {
   static Key keyOf(const Hit &hit) {
     return {hit.ref, static_cast<uint64_t>(hit.source) << 16 | static_cast<uint64_t>(hit.kind) << 8 | hit.field};
   }
+  struct Kind {
+    uint32_t listed = 0;
+    float confidence = 0, containment = 0;
+  };
   uint32_t maxHits_;
+  std::unordered_map<uint64_t, Kind> kinds_;  // by Key::rest
   uint64_t unlisted_ = 0;
   std::vector<Hit> hits_;
   std::unordered_map<Key, uint32_t, KeyHash> places_;
