@@ -42,7 +42,9 @@ void HitList::hit(const Hit &hit) {
 }
 
 void HitList::supplement(const Hit &other) {
-  if (!known(other)) hit(other);
+  Hit *first = known(other);
+  if (first == nullptr) hit(other);
+  else first->count = std::max(first->count, other.count);
 }
 
 }  // namespace sentinel::dlp

@@ -91,6 +91,7 @@ class PatternDetector final : public Detector, private NumberSink {
     uint32_t length = 0;
     float confidence = 0;
     std::unordered_set<uint64_t> distinct;
+    ContextPlaces context;
   };
 
   void wipe() {
@@ -108,6 +109,7 @@ class PatternDetector final : public Detector, private NumberSink {
     done_ -= drop;
     for (size_t* place : {&numberAt_, &secretAt_, &emailAt_}) *place = *place > drop ? *place - drop : 0;
     trail_.forget(base_);
+    for (Total& total : totals_) total.context.forget(base_);
   }
 
   // Looks at every place below `limit`; behind it there are kAhead bytes, or the end.
@@ -229,7 +231,7 @@ class PatternDetector final : public Detector, private NumberSink {
     if (confidence < rule.inContext && !rule.context.empty()) {
       const size_t from = begin > kContext ? begin - kContext : 0;
       const size_t to = std::min(buffer_.size(), end + kContext);
-      if (set_->contexts[index].near(buffer_.data(), from, begin, end, to, rule.withinTokens, portable_, &scratch_)) confidence = rule.inContext;
+      if (set_->contexts[index].near(buffer_.data(), buffer_.size(), base_, from, begin, end, to, rule.withinTokens, portable_, &total.context, &scratch_)) confidence = rule.inContext;
     }
     if (confidence < rule.minConfidence) return;
     total.endsAt = base_ + end;

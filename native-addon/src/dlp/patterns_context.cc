@@ -31,26 +31,24 @@ bool standsAlone(const uint8_t* text, size_t textLength, size_t at, size_t lengt
   return !(isSpacedLetterBefore(text, at + length) && isSpacedLetter(text, textLength, at + length));
 }
 
-// How much of text[0, n) holds the first `words` runs of word bytes and the beginning of the next.
-size_t reach(const uint8_t* text, size_t n, uint32_t words) {
-  bool inside = false;
-  for (size_t i = 0; i < n; i++) {
-    const bool word = isWordByte(text[i]);
-    if (word && !inside && words-- == 0) return i;
-    inside = word;
-  }
-  return n;
+std::vector<ContextPlaces::Place>::const_iterator firstPlace(const std::vector<ContextPlaces::Place>& places, uint64_t from) {
+  return std::lower_bound(places.begin(), places.end(), from, [](const ContextPlaces::Place& place, uint64_t at) { return place.at < at; });
 }
 
-// The same from the end of text[0, n) towards its beginning; returns where it begins.
-size_t reachBack(const uint8_t* text, size_t n, uint32_t words) {
-  bool inside = false;
-  for (size_t i = n; i > 0; i--) {
-    const bool word = isWordByte(text[i - 1]);
-    if (word && !inside && words-- == 0) return i;
-    inside = word;
+// Whether text[0, length) goes on at `at` with the word, whatever its case.
+bool beginsWith(const uint8_t* text, size_t length, size_t at, const std::string& word, std::string* scratch) {
+  if (length - at < word.size()) return false;
+  for (size_t i = 0; i < word.size(); i++) {
+    const uint8_t c = text[at + i];
+    if (c >= 0x80) {
+      // The case of such a character is in more than one byte.
+      scratch->clear();
+      appendLower(text + at, word.size(), scratch);
+      return *scratch == word;
+    }
+    if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != static_cast<uint8_t>(word[i])) return false;
   }
-  return 0;
+  return true;
 }
 
 }  // namespace
@@ -111,35 +109,82 @@ ContextWords::ContextWords(const std::vector<std::string>& words) {
   filter_.prepare();
 }
 
-// Whether a word stands at `at`, alone; *behind is then where the first such ends.
+void ContextPlaces::forget(uint64_t before) {
+  places.erase(places.begin(), firstPlace(places, before));
+  from = std::max(from, before);
+  to = std::max(to, from);
+}
+
+// Words whose first byte, in lower case, is that of the character at `at`.
+const std::vector<uint16_t>& ContextWords::startingAs(const uint8_t* text, size_t length, size_t at) const {
+  uint8_t first = text[at];
+  if (first >= 'A' && first <= 'Z') first = static_cast<uint8_t>(first + 32);
+  // Capitals whose small letters have another lead (see appendLower).
+  if (first == 0xD0 && at + 1 < length && text[at + 1] >= 0xA0 && text[at + 1] <= 0xAF) first = 0xD1;
+  if (first == 0xCE && at + 1 < length && text[at + 1] >= 0xA0 && text[at + 1] <= 0xA9) first = 0xCF;
+  return byFirst_[first];
+}
+
+// Whether a word stands at `at`, alone; *behind is then where the longest such ends.
 bool ContextWords::stands(const uint8_t* text, size_t length, size_t at, std::string* scratch, size_t* behind) const {
-  scratch->clear();
-  appendLower(text + at, std::min(longest_, length - at), scratch);
-  for (const uint16_t index : byFirst_[static_cast<uint8_t>((*scratch)[0])]) {
+  for (const uint16_t index : startingAs(text, length, at)) {
     const std::string& word = words_[index];
-    if (scratch->compare(0, word.size(), word) != 0 || scratch->size() < word.size() || !standsAlone(text, length, at, word.size())) continue;
     // Of several the longest is nearest to what follows.
-    *behind = std::max(*behind, at + word.size());
+    if (beginsWith(text, length, at, word, scratch) && standsAlone(text, length, at, word.size())) *behind = std::max(*behind, at + word.size());
   }
   return *behind > at;
 }
 
-bool ContextWords::near(const uint8_t* text, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, bool portable, std::string* scratch) const {
+// Adds the places of text[from, to) where a word stands, alone or not, to those known.
+void ContextWords::look(const uint8_t* text, size_t length, uint64_t base, size_t from, size_t to, bool portable, ContextPlaces* known, std::string* scratch) const {
+  for (size_t at = from; (at = filter_.next(text, at, to, length, portable)) < to; at++) {
+    bool any = false, alone = false;
+    for (const uint16_t index : startingAs(text, length, at)) {
+      if (!beginsWith(text, length, at, words_[index], scratch)) continue;
+      any = true;
+      alone = alone || standsAlone(text, length, at, words_[index].size());
+    }
+    if (any) known->places.push_back({base + at, alone});
+  }
+}
+
+bool ContextWords::near(const uint8_t* text, size_t length, uint64_t base, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, bool portable, ContextPlaces* known,
+                        std::string* scratch) const {
   if (words_.empty()) return false;
-  // Farther away there are too many words between.
+  if (base + from < known->from || base + from > known->to) {
+    known->clear();
+    known->from = known->to = base + from;
+  }
+  // The last places are looked at again when all the bytes are there that may be theirs.
+  const size_t looked = static_cast<size_t>(known->to - base), whole = std::max(looked, std::min(to, length > longest_ + 1 ? length - longest_ - 1 : 0));
+  look(text, length, base, looked, whole, portable, known, scratch);
+  known->to = base + whole;
+  const size_t sure = known->places.size();
+  look(text, length, base, whole, to, portable, known, scratch);
+  const bool found = nearKnown(text, base, from, begin, end, to, tokens, *known, scratch);
+  known->places.resize(sure);
+  return found;
+}
+
+bool ContextWords::nearKnown(const uint8_t* text, uint64_t base, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, const ContextPlaces& known, std::string* scratch) const {
+  const auto firstBehind = firstPlace(known.places, base + begin);
   const uint8_t* before = text + from;
-  const size_t beforeLength = begin - from, nearest = reachBack(before, beforeLength, tokens + 1);
-  for (size_t at = nearest > longest_ ? nearest - longest_ : 0; at < beforeLength; at++) {
-    at = filter_.next(before, at, beforeLength, beforeLength, portable);
+  const size_t beforeLength = begin - from;
+  for (auto place = firstBehind; place != known.places.begin() && (place - 1)->at >= base + from; place--) {
+    const size_t at = static_cast<size_t>((place - 1)->at - base) - from;
     size_t behind = at;
-    if (at < beforeLength && stands(before, beforeLength, at, scratch, &behind) && wordsIn(before, behind, beforeLength, tokens) <= tokens) return true;
+    if (!maybeAlone(*(place - 1), at, beforeLength) || !stands(before, beforeLength, at, scratch, &behind)) continue;
+    if (wordsIn(before, behind, beforeLength, tokens) <= tokens) return true;
+    // Farther away there are too many words between, however long they are.
+    if (at + longest_ < beforeLength && wordsIn(before, at + longest_, beforeLength, tokens) > tokens) break;
   }
   const uint8_t* after = text + end;
-  const size_t afterLength = to - end, farthest = reach(after, afterLength, tokens + 1);
-  for (size_t at = 0; at < farthest; at++) {
-    at = filter_.next(after, at, farthest, afterLength, portable);
+  const size_t afterLength = to - end;
+  for (auto place = firstPlace(known.places, base + end); place != known.places.end() && place->at < base + to; place++) {
+    const size_t at = static_cast<size_t>(place->at - base) - end;
     size_t behind = at;
-    if (at < farthest && stands(after, afterLength, at, scratch, &behind)) return wordsIn(after, 0, at, tokens) <= tokens;
+    // What stands farther on has more words before it.
+    if (maybeAlone(*place, at, afterLength) && stands(after, afterLength, at, scratch, &behind)) return wordsIn(after, 0, at, tokens) <= tokens;
   }
   return false;
 }

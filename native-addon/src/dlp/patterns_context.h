@@ -33,19 +33,41 @@ inline bool isSpacedLetterBefore(const uint8_t* text, size_t at) {
 // Appends text[0, n) in lower case: ASCII, Latin-1, Greek and Cyrillic; the number of bytes stays the same.
 void appendLower(const uint8_t* text, size_t n, std::string* out);
 
+// Where words may stand in the text of one stream, so that hits side by side do not look for them again.
+struct ContextPlaces {
+  struct Place {
+    uint64_t at;
+    bool alone;
+  };
+  uint64_t from = 0, to = 0;  // offsets that were looked at
+  std::vector<Place> places;  // among them, in rising order
+  void forget(uint64_t before);
+  void clear() {
+    from = to = 0;
+    places.clear();
+  }
+};
+
 // The words that make hits of one rule sure, in any case. Never changes once made; shared by threads.
 class ContextWords {
  public:
   explicit ContextWords(const std::vector<std::string>& words);
   // Whether one of them stands in text[from, begin) or text[end, to) with at most `tokens` words between it and the
-  // match at [begin, end). `scratch` is overwritten.
-  bool near(const uint8_t* text, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, bool portable, std::string* scratch) const;
+  // match at [begin, end) of text[0, length), which is at `base` in the stream. `scratch` is overwritten.
+  bool near(const uint8_t* text, size_t length, uint64_t base, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, bool portable, ContextPlaces* known,
+            std::string* scratch) const;
 
  private:
+  const std::vector<uint16_t>& startingAs(const uint8_t* text, size_t length, size_t at) const;
+  // Whether it may be alone in a text of so many bytes in which it begins at `at`, and which may cut the character
+  // before it or what follows it.
+  bool maybeAlone(const ContextPlaces::Place& place, size_t at, size_t length) const { return place.alone || at < 4 || at + longest_ >= length; }
   bool stands(const uint8_t* text, size_t length, size_t at, std::string* scratch, size_t* behind) const;
+  bool nearKnown(const uint8_t* text, uint64_t base, size_t from, size_t begin, size_t end, size_t to, uint32_t tokens, const ContextPlaces& known, std::string* scratch) const;
+  void look(const uint8_t* text, size_t length, uint64_t base, size_t from, size_t to, bool portable, ContextPlaces* known, std::string* scratch) const;
 
   std::vector<std::string> words_;
-  std::vector<uint16_t> byFirst_[256];
+  std::vector<uint16_t> byFirst_[256];  // in lower case
   size_t longest_ = 0;
   PlaceFilter filter_;
 };
