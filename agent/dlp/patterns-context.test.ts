@@ -134,3 +134,45 @@ test('a number is found at every place of the first pieces, as one that begins o
     expect(found, String(at)).toEqual({ count: 1, confidence: 0.95, offset: 2 * at + 5 });
   }
 });
+
+test('of many numbers side by side, each is judged by the words near it', async () => {
+  let state = 9;
+  const random = (below: number): number =>
+    ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) % below;
+  const cards = ['4111111111111111', '5555555555554444', '378282246310005'];
+  const others = ['xstaff', 'staffx', 'sta', 'ff', 'word', 'éstaff', 'номерstaff'];
+  for (let round = 0; round < 60; round++) {
+    const tokens = [1, 2, 7, 25][random(4)]!;
+    const rare = 1 + random(60);
+    const spelled = Array.from({ length: 2000 }, () => {
+      if (random(rare) === 0) return random(2) === 0 ? 'Staff' : 'staff';
+      return random(3) > 0 ? cards[random(3)]! : others[random(others.length)]!;
+    });
+    const expected = spelled.filter(
+      (word, at) =>
+        cards.includes(word) &&
+        spelled
+          .slice(Math.max(0, at - tokens - 1), at + tokens + 2)
+          .some((near) => near.toLowerCase() === 'staff'),
+    ).length;
+    const text = Buffer.from(spelled.join(random(2) === 0 ? '\n' : ', '));
+    const rule = `pattern: card, minConfidence: 0.95, withinTokens: ${tokens}, context: [staff]`;
+    for (const size of [text.length, 4096 + random(900)]) {
+      // 25 words of 17 bytes are fewer than the bytes that are looked at on each side.
+      const found = await scan(rule, text, size, round % 5 === 0);
+      expect(found?.count ?? 0, `round ${round}`).toBe(expected);
+    }
+  }
+});
+
+test('numbers between escaped line breaks are all counted, and none twice', async () => {
+  const cards = Array.from({ length: 500 }, (_, index) =>
+    index % 2 === 0 ? '4111111111111111' : '5555555555554444',
+  );
+  // The first one is found also in the text as it stands, where an n stands before the others.
+  const text = Buffer.from(`{"cards": "${cards.join(String.raw`\n`)}"}`);
+  expect(await scan('pattern: card', text)).toMatchObject({ count: 500 });
+  expect(await scan('pattern: card', Buffer.from(`["${cards.join('", "')}", "\\n"]`))).toMatchObject({
+    count: 500,
+  });
+});

@@ -14,7 +14,7 @@ class HitList final : public Sink {
  public:
   explicit HitList(uint32_t maxHits) : maxHits_(maxHits) {}
   void hit(const Hit &hit) override;
-  // A hit of another reading of the same text: counts only when there is none of its kind.
+  // A hit of another reading of the same text: a new one, or the more of its kind, never both added.
   void supplement(const Hit &hit);
   const std::vector<Hit> &hits() const { return hits_; }
   uint64_t unlisted() const { return unlisted_; }

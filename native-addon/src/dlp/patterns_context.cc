@@ -5,6 +5,8 @@
 namespace sentinel::dlp {
 namespace {
 
+constexpr size_t kStretch = 1024;
+
 // Words of text[from, to): runs of word bytes; characters of scripts without spaces count one each. Stops above `most`.
 uint32_t wordsIn(const uint8_t* text, size_t from, size_t to, uint32_t most) {
   uint32_t count = 0;
@@ -155,12 +157,14 @@ bool ContextWords::near(const uint8_t* text, size_t length, uint64_t base, size_
     known->clear();
     known->from = known->to = base + from;
   }
-  // The last places are looked at again when all the bytes are there that may be theirs.
-  const size_t looked = static_cast<size_t>(known->to - base), whole = std::max(looked, std::min(to, length > longest_ + 1 ? length - longest_ - 1 : 0));
+  // Whole stretches, not the few bytes since the last hit. The last places are looked at again when all the bytes are
+  // there that may be theirs.
+  const size_t looked = static_cast<size_t>(known->to - base), wanted = looked < to ? std::max(to, looked + kStretch) : to;
+  const size_t whole = std::max(looked, std::min(wanted, length > longest_ + 1 ? length - longest_ - 1 : 0));
   look(text, length, base, looked, whole, portable, known, scratch);
   known->to = base + whole;
   const size_t sure = known->places.size();
-  look(text, length, base, whole, to, portable, known, scratch);
+  if (whole < to) look(text, length, base, whole, to, portable, known, scratch);
   const bool found = nearKnown(text, base, from, begin, end, to, tokens, *known, scratch);
   known->places.resize(sure);
   return found;
