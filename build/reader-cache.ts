@@ -4,7 +4,7 @@
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CACHE_HEADER_BYTES, loadedScripts, loadScript } from '../agent/dlp/extract/cached-script.ts';
+import { cacheFor, loadedScripts, loadScript } from '../agent/dlp/extract/cached-script.ts';
 import type { readPdf } from '../agent/dlp/extract/pdf.ts';
 import { withDefaults } from '../agent/dlp/extract/limits.ts';
 import { bufferSource } from '../agent/dlp/extract/source.ts';
@@ -25,9 +25,7 @@ for (const [name, bytes] of Object.entries(samples())) {
       `the sample ${name} is not read any more: ${told.outcome} ${told.reason ?? ''}, ${text} bytes`,
     );
 }
-for (const [path, { script, crc }] of loadedScripts) {
-  const header = Buffer.alloc(CACHE_HEADER_BYTES);
-  header.writeUInt32LE(crc);
-  writeFileSync(`${path}.new`, Buffer.concat([header, script.createCachedData()]));
+for (const [path, loaded] of loadedScripts) {
+  writeFileSync(`${path}.new`, cacheFor(loaded));
   renameSync(`${path}.new`, `${path}.cache`);
 }

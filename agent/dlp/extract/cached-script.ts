@@ -1,7 +1,7 @@
 /**
  * Runs bundled scripts from what V8 compiled of them when they were built (`build/reader-cache.ts`), including the
- * functions that reading a document needs. A `.cache` file beside a script: u32 CRC of the script, then V8's data. One
- * that belongs to another script, another V8 or other flags is passed over: the script is compiled, which is slower and
+ * functions that reading a document needs. A `.cache` file beside a script: u32 CRC of the script, u32 CRC of the rest, V8's data. One
+ * that is damaged or belongs to another script, another V8 or other flags is passed over: the script is compiled, which is slower and
  * nothing else. Whoever may write the cache may write the script as well; they lie in one folder.
  */
 import { readFileSync } from 'node:fs';
@@ -10,8 +10,7 @@ import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
-/** In front of V8's data. */
-export const CACHE_HEADER_BYTES = 4;
+const HEADER_BYTES = 8;
 
 export interface LoadedScript {
   script: Script;
@@ -25,10 +24,21 @@ export const loadedScripts = new Map<string, LoadedScript>();
 function cacheOf(path: string, crc: number): Buffer | undefined {
   try {
     const bytes = readFileSync(`${path}.cache`);
-    return bytes.readUInt32LE(0) === crc ? bytes.subarray(CACHE_HEADER_BYTES) : undefined;
+    const data = bytes.subarray(HEADER_BYTES);
+    // V8 compares no more than the length of the script, and takes its own data on trust.
+    return bytes.readUInt32LE(0) === crc && bytes.readUInt32LE(4) === crc32(data) ? data : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** A cache file of a script that has run. */
+export function cacheFor({ script, crc }: LoadedScript): Buffer {
+  const data = script.createCachedData();
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32LE(crc, 0);
+  header.writeUInt32LE(crc32(data), 4);
+  return Buffer.concat([header, data]);
 }
 
 /** What the script `name` of `directory` exports (CommonJS). */
