@@ -51,7 +51,9 @@ function Findings({ group }: { group: DlpGroupJson }) {
         ))}
       </ul>
       <p className="small dim dlp-findings">
-        {tn('dlp.hits.findings', group.findings)} <Ago ns={group.firstNs} />
+        <span>
+          {tn('dlp.hits.findings', group.findings)} <Ago ns={group.firstNs} />
+        </span>
         {data.older !== undefined && left > 0 && most < MORE_FINDINGS ? (
           <button type="button" className="link-button" onClick={() => setMost(MORE_FINDINGS)}>
             {t('dlp.hits.more', { n: count(left) })}

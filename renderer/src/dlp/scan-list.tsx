@@ -2,7 +2,7 @@
 import type { DlpScanJson } from '../../../agent/api/contract.ts';
 import { t } from '../i18n/i18n.ts';
 import { runQuery } from '../timeline/timeline-store.ts';
-import { bytes, count, duration, nsOfMs } from '../ui/format.ts';
+import { bytes, count, duration, micros, nsOfMs } from '../ui/format.ts';
 import { Meter } from '../ui/primitives.tsx';
 import { MiddleEllipsis, SafeText } from '../ui/text.tsx';
 import { Ago } from '../ui/time.tsx';
@@ -28,13 +28,14 @@ function progressText(scan: DlpScanJson, nowMs: number): string {
 
 function outcomeText(scan: DlpScanJson): string {
   const { files, left, matched, unscannable } = scan;
+  const tookMs = (scan.endedMs ?? scan.startedMs) - scan.startedMs;
   if (scan.state === 'failed') return t('dlp.scan.failed', { error: scan.error ?? '' });
   if (scan.state === 'cut') return t('dlp.scan.cut');
   if (scan.state === 'cancelled') return t('dlp.scan.cancelled', { files: count(files), left: count(left) });
   return t('dlp.scan.done', {
     files: count(files),
     bytes: bytes(scan.bytes),
-    took: duration((scan.endedMs ?? scan.startedMs) - scan.startedMs),
+    took: tookMs < 1000 ? micros(tookMs * 1000) : duration(tookMs),
     matched: count(matched),
     unscannable: count(unscannable),
   });
