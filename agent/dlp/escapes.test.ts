@@ -69,6 +69,17 @@ describe('values in text that is written with escapes', () => {
     ['after a Windows line break', (value) => `"seen\\r\\n${value}\\r\\n"`],
     ['in a dump of SQL', (value) => `INSERT INTO t VALUES (1,${sql(`seen\n${value}`)});`],
     ['in lower case', (value) => `"\\n${value.toLowerCase()}\\n"`],
+    ['in an address', (value) => `GET /find?q=${encodeURIComponent(value)}&n=1 HTTP/1.1`],
+    ['in groups', (value) => `q=${encodeURIComponent(value.replace(/^(\w{4})(\d{4})/, '$1 $2'))}&`],
+    ['behind an encoded sign', (value) => `https://a.example/?to=${encodeURIComponent(`/x?v=${value}`)}`],
+    ['in an address twice encoded', (value) => `u=${encodeURIComponent(encodeURIComponent(`x=${value}`))}`],
+    [
+      'with every byte encoded',
+      (value) =>
+        Buffer.from(` ${value}`)
+          .toString('hex')
+          .replaceAll(/../g, (hex) => `%${hex}`),
+    ],
     ['in colour', (value) => `\u001B[1;31m${value}\u001B[0m`],
     ['in one colour', (value) => `\u001B[1m${value}\u001B[0m`],
   ])('are found %s', async (_, write) => {
@@ -83,6 +94,8 @@ describe('values in text that is written with escapes', () => {
       'JSON with escaped slashes',
       (cells) => JSON.stringify({ ...cells, born: cells.born!.replaceAll('-', '/') }).replaceAll('/', '\\/'),
     ],
+    ['a form', (cells) => new URLSearchParams(cells).toString()],
+    ['an address', (cells) => `/${Object.values(cells).map(encodeURIComponent).join('/')}`],
     ['one string with line breaks', (cells) => asciiJson(Object.values(cells).join('\n'))],
     ['a dump of SQL', (cells) => `(${Object.values(cells).map(sql).join(',')}),`],
     [
@@ -119,5 +132,23 @@ describe('values in text that is written with escapes', () => {
     const behind = rows.map(([cell]) => `"\\n${cell}"\n`).join('');
     for (const between of ['\\'.repeat(1 << 20), '\\x'.repeat(1 << 19)])
       expect(await found(alone, `{"a":"\\n1${between}"}\n${behind}`)).toBe(ROWS);
+  });
+
+  it('are found behind a megabyte of percent signs', async () => {
+    const behind = rows.map(([, , mail]) => `to=${encodeURIComponent(mail!)}\n`).join('');
+    for (const between of [
+      '%'.repeat(1 << 20),
+      '%25'.repeat(1 << 18),
+      '%2'.repeat(1 << 19),
+      '%C3'.repeat(1 << 18),
+    ])
+      expect(await found(alone, `a%40b${between}\n${behind}`)).toBe(ROWS);
+  });
+
+  it('keep to what a percent sign says', async () => {
+    const [, , mail] = rows[0]!;
+    const split = mail!.split('@');
+    for (const wrong of ['%4', '%4g', '%400', '%2540'.repeat(2), '%', '100%', '%00'])
+      expect(await found(alone, `to=${split.join(wrong)} `), wrong).toBe(0);
   });
 });

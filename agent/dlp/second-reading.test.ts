@@ -1,4 +1,4 @@
-/** Values written with the escapes of JSON, JavaScript and properties files, and text that only looks like it. */
+/** Values written with the escapes of JSON, JavaScript, properties files and addresses, and text that only looks like it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtIndex, scanPieces, schemaOf, told, type BuiltIndex } from '../../test/dlp/built-index.ts';
 import { naiveRows } from '../../test/dlp/naive-rows.ts';
@@ -55,6 +55,23 @@ function escaped(from: Random, text: string): { json: string; places: number[] }
   return { json, places };
 }
 
+/** The same as an address has it; what follows a plain letter is sometimes twice encoded. */
+function encoded(from: Random, text: string): { json: string; places: number[] } {
+  let json = '';
+  const places: number[] = [];
+  const often = 1 + from.below(40);
+  for (const character of text) {
+    let written = encodeURIComponent(character);
+    if (written === character && /[a-z0-9]/i.test(character) && from.below(often * 6) === 0)
+      written = `%${character.charCodeAt(0).toString(16)}`;
+    if (from.below(9) === 0) written = written.replaceAll('%', '%25');
+    for (let n = Buffer.byteLength(character); n > 0; n--) places.push(json.length);
+    json += written;
+  }
+  places.push(json.length);
+  return { json, places };
+}
+
 const FIELDS = [
   { column: 'iban', role: 'primary', type: 'iban' },
   { column: 'mail', role: 'primary', type: 'email' },
@@ -85,7 +102,7 @@ describe.each([
     let onlyEscaped = 0;
     for (let round = 0; round < 8; round++) {
       const text = textOf(from, rows, 20 + from.below(160));
-      const { json, places } = escaped(from, text);
+      const { json, places } = round % 2 === 0 ? escaped(from, text) : encoded(from, text);
       const bytes = Buffer.from(json);
       const raw = naiveRows(schema, rows, json);
       const moved = new Set(

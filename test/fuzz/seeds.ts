@@ -40,7 +40,14 @@ function escaped(text: string): string[] {
       (_, at) => `\\u${one.charCodeAt(at).toString(16).padStart(4, '0')}`,
     ).join(''),
   );
-  return [json, JSON.stringify(json), JSON.stringify(text).replaceAll('/', '\\/')];
+  const address = encodeURIComponent(text);
+  return [
+    json,
+    JSON.stringify(json),
+    JSON.stringify(text).replaceAll('/', '\\/'),
+    address,
+    encodeURIComponent(address),
+  ];
 }
 
 /** Files to begin with. */
@@ -117,7 +124,20 @@ export function seedsOf(target: string): Buffer[] {
 export function dictionaryOf(target: string): string {
   const words = new Set(['\ufeff', '\u00a0', '\u3000', '４', '"', '""', '\r\n']);
   if (target === 'escapes')
-    for (const word of ['\\u00e9', '\\u0020', '\\/', '\\n', '\\\\', '\\ud83d\\ude00', '\\\\u002d'])
+    for (const word of [
+      '\\u00e9',
+      '\\u0020',
+      '\\/',
+      '\\n',
+      '\\\\',
+      '\\ud83d\\ude00',
+      '\\\\u002d',
+      '%20',
+      '%3D',
+      '%C3%A9',
+      '%2540',
+      '%25',
+    ])
       words.add(word);
   const texts = target === 'rows' || target === 'csv' || target === 'escapes' ? [...ROWS, ...TABLE] : TEXTS;
   for (const text of texts)

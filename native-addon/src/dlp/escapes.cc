@@ -12,8 +12,10 @@ namespace {
 constexpr size_t kOutBytes = 16 * 1024;
 // JSON within JSON doubles the backslashes.
 constexpr size_t kMaxBackslashes = 8;
-// More than two escapes of a surrogate pair take.
-constexpr size_t kLongest = 2 * (kMaxBackslashes + 5);
+// An address within an address doubles the percent signs: %2540.
+constexpr size_t kMaxPercents = 2;
+// More than two escapes of a surrogate pair take, or those of a character of four bytes.
+constexpr size_t kLongest = 40;
 
 bool isContinuation(uint8_t b) { return (b & 0xC0) == 0x80; }
 bool isHex(uint8_t b) { return (b >= '0' && b <= '9') || (b >= 'a' && b <= 'f') || (b >= 'A' && b <= 'F'); }
@@ -41,8 +43,61 @@ Parse unit(const uint8_t *at, size_t n, size_t *used, uint32_t *value) {
   return Parse::kWhole;
 }
 
-// The escape at a backslash; cut off by the end of the text, it may be one.
+uint8_t hexByte(uint8_t high, uint8_t low) {
+  const auto digit = [](uint8_t b) { return isDigit(b) ? b - '0' : (b | 0x20) - 'a' + 10; };
+  return static_cast<uint8_t>(digit(high) << 4 | digit(low));
+}
+
+// A percent sign, itself escaped or not, and two hex digits.
+Parse percentByte(const uint8_t *at, size_t n, size_t *used, uint8_t *value) {
+  if (n == 0) return Parse::kCut;
+  if (at[0] != '%') return Parse::kNone;
+  size_t i = 1;
+  for (size_t level = 0; level < kMaxPercents; ++level) {
+    if (n - i < 4 || at[i] != '2' || at[i + 1] != '5' || !isHex(at[i + 2]) || !isHex(at[i + 3])) break;
+    i += 2;
+  }
+  for (size_t digit = i; digit < i + 2; ++digit) {
+    if (digit >= n) return Parse::kCut;
+    if (!isHex(at[digit])) return Parse::kNone;
+  }
+  *value = hexByte(at[i], at[i + 1]);
+  *used = i + 2;
+  // The end may hide that it goes on.
+  if (*value == '%' && n - i < 4 && std::all_of(at + i, at + n, isHex)) return Parse::kCut;
+  return Parse::kWhole;
+}
+
+// The character that percent signs tell: bytes of UTF-8, or one of Latin-1.
+Parse percent(const uint8_t *at, size_t n, size_t *used, uint32_t *codePoint) {
+  uint8_t lead = 0;
+  const Parse first = percentByte(at, n, used, &lead);
+  if (first != Parse::kWhole) return first;
+  if (lead == 0) return Parse::kNone;
+  *codePoint = lead;
+  const size_t more = lead < 0xC2 || lead > 0xF4 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+  uint32_t value = more == 1 ? lead & 0x1Fu : more == 2 ? lead & 0x0Fu : lead & 0x07u;
+  size_t end = *used;
+  for (size_t nth = 0; nth < more; ++nth) {
+    size_t length = 0;
+    uint8_t next = 0;
+    const Parse parsed = percentByte(at + end, n - end, &length, &next);
+    if (parsed == Parse::kCut) return parsed;
+    if (parsed != Parse::kWhole || !isContinuation(next)) return Parse::kWhole;
+    value = value << 6 | (next & 0x3Fu);
+    end += length;
+  }
+  const bool wrong = value > 0x10FFFF || (value >= 0xD800 && value < 0xE000) || (more == 2 && value < 0x800) || (more == 3 && value < 0x10000);
+  if (more > 0 && !wrong) {
+    *codePoint = value;
+    *used = end;
+  }
+  return Parse::kWhole;
+}
+
+// The escape at a backslash or percent sign; cut off by the end of the text, it may be one.
 Parse escape(const uint8_t *at, size_t n, size_t *used, uint32_t *codePoint) {
+  if (n > 0 && at[0] == '%') return percent(at, n, used, codePoint);
   size_t i = 0;
   while (i < n && i < kMaxBackslashes && at[i] == '\\') ++i;
   if (i == n) return Parse::kCut;
@@ -70,9 +125,23 @@ Parse escape(const uint8_t *at, size_t n, size_t *used, uint32_t *codePoint) {
   return Parse::kWhole;
 }
 
-// Whether the escape at the backslash text[at] can make a difference: a character, what a value begins behind, or a line
-// break inside a number.
+// What stands beside percent signs in text.
+bool isLikely(uint8_t b) { return (b >= ' ' && b < 0x7F) || b == '\n' || b == '\r' || b == '\t'; }
+
+// Whether the escape at text[at] can make a difference: a character, what a value begins behind or goes on after, or a
+// line break inside a number.
 bool matters(const uint8_t *text, size_t n, size_t at, uint8_t before, bool breaks) {
+  if (text[at] == '%') {
+    size_t used;
+    uint32_t codePoint = 0;
+    if (percent(text + at, n - at, &used, &codePoint) != Parse::kWhole) return false;
+    // Where such text stands it is ASCII; two bytes of random data that look like an escape are no reason to read twice.
+    if (codePoint >= 0x80 && used > 3) return true;
+    if (codePoint >= 0x80 ? codePoint < 0xC0 : codePoint < ' ' && codePoint != '\t' && codePoint != '\n' && codePoint != '\r') return false;
+    const size_t next = at + used;
+    const uint8_t last = at > 0 ? text[at - 1] : before;
+    return next + 1 < n && (isAlnum(text[next]) || text[next] == '%') && isLikely(text[next + 1]) && (isLikely(last) || last == 0);
+  }
   if (at + 2 >= n) return false;
   const uint8_t letter = text[at + 1], next = text[at + 2];
   if (letter == 'u') return at + 6 <= n && std::all_of(text + at + 2, text + at + 6, isHex);
@@ -86,33 +155,50 @@ bool matters(const uint8_t *text, size_t n, size_t at, uint8_t before, bool brea
   return letter == '/' && (isDigit(next) || isDigit(at > 0 ? text[at - 1] : before));
 }
 
+// The first backslash or percent sign in text[from, to); `to` for none.
+size_t nextSign(const uint8_t *text, size_t from, size_t to) {
 #if defined(__x86_64__)
-// The first backslash in text[from, to) before a letter of an escape, or one of the last bytes.
+  for (; to - from >= 16; from += 16) {
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i *>(text + from));
+    const int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8('\\')), _mm_cmpeq_epi8(here, _mm_set1_epi8('%'))));
+    if (found) return from + static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(found)));
+  }
+#endif
+  while (from < to && text[from] != '\\' && text[from] != '%') ++from;
+  return from;
+}
+
+#if defined(__x86_64__)
+// The first backslash before a letter of an escape, or percent sign before a digit, in text[from, to); or one of the
+// last bytes.
 SENTINEL_AVX2 size_t likelyEscape(const uint8_t *text, size_t n, size_t from, size_t to) {
-  const __m256i slash = _mm256_set1_epi8('\\');
+  const __m256i slash = _mm256_set1_epi8('\\'), percents = _mm256_set1_epi8('%');
   for (; from < to && from + 33 <= n; from += 32) {
-    const uint32_t slashes = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + from)), slash)));
-    if (!slashes) continue;
+    const __m256i here = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + from));
+    const __m256i slashed = _mm256_cmpeq_epi8(here, slash), percented = _mm256_cmpeq_epi8(here, percents);
+    if (!_mm256_movemask_epi8(_mm256_or_si256(slashed, percented))) continue;
     const __m256i next = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(text + from + 1));
     const auto is = [next](char letter) SENTINEL_AVX2 { return _mm256_cmpeq_epi8(next, _mm256_set1_epi8(letter)); };
     const __m256i any = _mm256_or_si256(_mm256_or_si256(is('u'), is('/')), _mm256_or_si256(is('n'), _mm256_or_si256(is('r'), is('t'))));
-    const uint32_t found = slashes & static_cast<uint32_t>(_mm256_movemask_epi8(any));
+    // A hex digit behind a percent sign: 0 to 9, A to F, a to f.
+    const __m256i digit = _mm256_sub_epi8(next, _mm256_set1_epi8('0')), letter = _mm256_sub_epi8(_mm256_or_si256(next, _mm256_set1_epi8(0x20)), _mm256_set1_epi8('a'));
+    const __m256i hex = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(digit, _mm256_set1_epi8(9)), digit), _mm256_cmpeq_epi8(_mm256_min_epu8(letter, _mm256_set1_epi8(5)), letter));
+    const uint32_t found = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(_mm256_and_si256(slashed, any), _mm256_and_si256(percented, hex))));
     if (found) return from + static_cast<size_t>(__builtin_ctz(found));
   }
   return from;
 }
 #endif
 
-// The first such backslash in text[from, to); `to` for none.
+// The first such sign in text[from, to); `to` for none.
 size_t nextEscape(const uint8_t *text, size_t n, size_t from, size_t to, uint8_t before, bool breaks, bool portable) {
   while (from < to) {
 #if defined(__x86_64__)
     if (!portable && hasAvx2()) from = likelyEscape(text, n, from, to);
     if (from >= to) return to;
 #endif
-    const void *found = memchr(text + from, '\\', to - from);
-    if (!found) return to;
-    from = static_cast<size_t>(static_cast<const uint8_t *>(found) - text);
+    from = nextSign(text, from, to);
+    if (from == to) return to;
     if (matters(text, n, from, before, breaks)) return from;
     ++from;
   }
@@ -264,13 +350,12 @@ size_t EscapeReading::consume(const Span &span, size_t from, size_t to, bool mor
     }
     // Up to the next escape: most backslashes are none.
     for (size_t look = from;; ++look) {
-      const void *found = look < end ? memchr(span.text + look, '\\', end - look) : nullptr;
-      if (!found) {
+      look = nextSign(span.text, std::min(look, end), end);
+      if (look == end) {
         plain(span, from, end);
         from = end;
         break;
       }
-      look = static_cast<size_t>(static_cast<const uint8_t *>(found) - span.text);
       size_t used = 1;
       uint32_t codePoint = 0;
       const Parse parsed = escape(span.text + look, span.n - look, &used, &codePoint);

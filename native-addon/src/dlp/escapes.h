@@ -1,6 +1,7 @@
-// A second reading of text that holds JSON escapes.
+// A second reading of text that holds escapes of JSON, or percent signs as in addresses and forms.
 //
-// In JSON, JavaScript and properties files a name may stand as M\u00fcller and a number behind \n. What is written with
+// In JSON, JavaScript and properties files a name may stand as M\u00fcller and a number behind \n, in an address as
+// M%C3%BCller and behind %3D. What is written with
 // a backslash may also be just that, as the user in CORP\u123456, so the text is read as it is and, around escapes, once
 // more with the escapes replaced: nothing is lost to either reading. Detectors of its own get sections of the text, each
 // as a stream: from Source::reach() before an escape to as much behind the last one, cut at separators. Where they begin
