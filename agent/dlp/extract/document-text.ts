@@ -25,7 +25,7 @@ const STORIES: ReadonlySet<string> = new Set([
 ]);
 /** Attributes that people write or read. */
 const TOLD =
-  /(?:^|[\s:])(?:descr|title|alt|string|instr|instruction|href|author|displayText|alias|formula|condition|expression|string-value|name)\s*=/;
+  /(?:^|[\s:])(?:descr|title|alt|string|instr|instruction|href|author|displayText|alias|formula|condition|expression|string-value|name|description|comment|prompt|error|promptTitle|errorTitle|tooltip)\s*=/;
 const TOLD_NAMES = [
   'descr',
   'title',
@@ -42,6 +42,13 @@ const TOLD_NAMES = [
   'expression',
   'string-value',
   'name',
+  'description',
+  'comment',
+  'prompt',
+  'error',
+  'promptTitle',
+  'errorTitle',
+  'tooltip',
 ];
 /** Attributes that hold settings, but data too. */
 const DATA = /(?:^|[\s:])(?:val|value)\s*=\s*["'][^"']*(?:\d{4}|@|\S \S)/;

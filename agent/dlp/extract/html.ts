@@ -63,6 +63,11 @@ const LINES: ReadonlySet<string> = new Set(
 
 const VERBATIM: ReadonlySet<string> = new Set(['pre', 'textarea', 'script', 'style', 'xmp', 'listing']);
 
+/** How a thing looks: no text that belongs to what it stands beside. */
+const LOOKS =
+  /(?<![\w-])(?:style|class|id|width|height|bgcolor|background|align|valign|face|lang|dir|cellpadding|cellspacing|sdnum|border)\s*=\s*(?:"([^"]*)"|'([^']*)')/gi;
+const MAX_ASIDE = 65_536;
+
 class HtmlText implements XmlHandler {
   readonly #writer: TextWriter;
   /** Elements inside which line breaks and spaces are shown as they stand. */
@@ -70,6 +75,9 @@ class HtmlText implements XmlHandler {
   #atStart = true;
   /** Attributes are told after the line they are in, so that they do not part what is shown together. */
   #aside = '';
+  /** Attributes that say how a thing looks, told at the end: they would part cells and blocks that stand together. */
+  #looks = '';
+  #rows = 0;
 
   constructor(writer: TextWriter) {
     this.#writer = writer;
@@ -82,16 +90,24 @@ class HtmlText implements XmlHandler {
     else if (local === 'br') this.#break();
     else if (LINES.has(local)) this.#line();
     if (VERBATIM.has(local)) this.#verbatim += 1;
+    if (local === 'tr') this.#rows += 1;
     if (!attributes.includes('=')) return;
-    for (const value of attributeValues(attributes))
+    const told = attributes.replace(LOOKS, (_all, double?: string, single?: string) => {
+      const value = double ?? single ?? '';
+      if (value.length > 4) this.#looks += `${decodeReferences(value, NAMED)}\n`;
+      return ' ';
+    });
+    for (const value of attributeValues(told))
       if (value.length > 4) this.#aside += `${decodeReferences(value, NAMED)}\n`;
-    for (const [, value] of attributes.matchAll(/=\s*([^\s"'>]{5,4096})/g)) this.#aside += `${value ?? ''}\n`;
-    if (this.#aside.length > 65_536) this.#line();
+    for (const [, value] of told.matchAll(/=\s*([^\s"'>]{5,4096})/g)) this.#aside += `${value ?? ''}\n`;
+    if (this.#aside.length > MAX_ASIDE || this.#looks.length > MAX_ASIDE) this.#line(true);
   }
 
   close(name: string): void {
     const local = localName(name).toLowerCase();
     if (VERBATIM.has(local) && this.#verbatim > 0) this.#verbatim -= 1;
+    if (local === 'tr' && this.#rows > 0) this.#rows -= 1;
+    if (local === 'table') this.#rows = 0;
     if (LINES.has(local)) this.#line();
   }
 
@@ -108,7 +124,7 @@ class HtmlText implements XmlHandler {
   }
 
   end(): void {
-    this.#line();
+    this.#line(true);
     this.#writer.end();
   }
 
@@ -117,10 +133,16 @@ class HtmlText implements XmlHandler {
     this.#atStart = true;
   }
 
-  #line(): void {
+  #line(all = false): void {
     this.#break();
-    if (this.#aside !== '') this.#writer.add(this.#aside);
-    this.#aside = '';
+    // What is held back is told behind the row, not between its cells.
+    if (this.#aside !== '' && (this.#rows === 0 || all)) {
+      this.#writer.add(this.#aside);
+      this.#aside = '';
+    }
+    if (!all || this.#looks === '') return;
+    this.#writer.add(this.#looks);
+    this.#looks = '';
   }
 }
 

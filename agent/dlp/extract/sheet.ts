@@ -5,7 +5,8 @@ import { shownNumber } from './sheet-format.ts';
 import { attribute, attributeValues, localName, type XmlHandler } from './xml-tokens.ts';
 
 const GENERAL = { kind: 'general' } as const;
-const HEADER_CODE = /&(?:"[^"]{0,100}"|K[0-9A-F]{6}|[A-Z])/g;
+/** Of a size only two digits, where more follow: those are text then. */
+const HEADER_CODE = /&(?:"[^"]{0,100}"|K[0-9A-F]{6}|[A-Z]|\d{1,3}(?!\d)|\d{2})/g;
 const FORMULAS_PER_ROW = 65_536;
 
 export class SheetText implements XmlHandler {

@@ -2,7 +2,7 @@
 import { charsetDecoder, type CharsetDecoder } from './charset.ts';
 import { DocumentText } from './document-text.ts';
 import { TextWriter, type Extraction } from './extraction.ts';
-import { attributeValues, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
+import { attribute, attributeValues, localName, XmlTokens, type XmlHandler } from './xml-tokens.ts';
 
 /** Turns the bytes of a document into text by its mark, its declaration or UTF-8. */
 export function textDecoder(start: Buffer, declared?: string): CharsetDecoder {
@@ -38,6 +38,10 @@ export async function readXml(
   }
 }
 
+const NONE: ReadonlySet<string> = new Set();
+/** Of drawings: parts of a line that only look different. */
+const SVG_JOINS: ReadonlySet<string> = new Set(['tspan', 'textPath', 'tref']);
+
 const SPACE_BETWEEN = /^\s*\n\s*$/;
 
 /** Two signs that would be one word if no element stood between them. */
@@ -51,17 +55,31 @@ const MAX_JOINED = 64 * 1024;
  */
 export class AnyText implements XmlHandler {
   readonly #writer: TextWriter;
+  readonly #joins: ReadonlySet<string>;
+  /** Attributes of elements that join, told when a part ends. */
+  #aside = '';
   #fresh = true;
   /** Text of an element with that of the elements inside it, and whether it differs from its parts. */
   #joined = '';
   #differs = false;
   #last: 'text' | 'open' | 'close' = 'open';
 
-  constructor(writer: TextWriter) {
+  /** `joins`: elements that never part what they stand between, unless they begin at a place of their own. */
+  constructor(writer: TextWriter, joins: ReadonlySet<string> = NONE) {
     this.#writer = writer;
+    this.#joins = joins;
   }
 
-  open(_name: string, attributes: string): void {
+  open(name: string, attributes: string): void {
+    if (
+      this.#joins.size > 0 &&
+      this.#joins.has(localName(name)) &&
+      attribute(attributes, 'x') === undefined
+    ) {
+      if (this.#aside.length < MAX_JOINED)
+        for (const value of attributeValues(attributes)) this.#aside += `${value}\n`;
+      return;
+    }
     if (this.#last !== 'text') this.#endJoined();
     this.#last = 'open';
     this.#part();
@@ -69,7 +87,8 @@ export class AnyText implements XmlHandler {
     for (const value of attributeValues(attributes)) this.#line(value);
   }
 
-  close(): void {
+  close(name: string): void {
+    if (this.#joins.has(localName(name))) return;
     if (this.#last === 'close') this.#endJoined();
     this.#last = 'close';
     this.#part();
@@ -91,6 +110,7 @@ export class AnyText implements XmlHandler {
 
   end(): void {
     this.#endJoined();
+    if (this.#aside !== '') this.#part();
   }
 
   #line(text: string): void {
@@ -107,9 +127,10 @@ export class AnyText implements XmlHandler {
   }
 
   #part(): void {
-    if (this.#fresh) return;
-    this.#writer.add('\n');
+    if (!this.#fresh) this.#writer.add('\n');
     this.#fresh = true;
+    if (this.#aside !== '') this.#writer.add(this.#aside);
+    this.#aside = '';
   }
 }
 
@@ -162,9 +183,10 @@ export async function readAnyXml(
   path: string,
 ): Promise<void> {
   const writer = new TextWriter(extraction, path);
-  const handler = new ByRoot((root) =>
-    root === 'document' || root === 'wordDocument' ? new DocumentText(writer) : new AnyText(writer),
-  );
+  const handler = new ByRoot((root) => {
+    if (root === 'document' || root === 'wordDocument') return new DocumentText(writer);
+    return new AnyText(writer, root === 'svg' ? SVG_JOINS : NONE);
+  });
   try {
     await readXml(extraction, bytes, handler);
   } finally {
