@@ -104,6 +104,29 @@ bool validPortable(const uint8_t* bytes, size_t length) {
 #if defined(__x86_64__)
 
 constexpr ByteSet kLikelySet(likelyHigh), kTextSet(textLow), kControlSet(isControl);
+// High bytes of every unit that can count as likely.
+constexpr ByteSet kPossibleSet([](int b) { return b == 0 || likelyHigh(b) || isLead(b) || isTrail(b); });
+
+// Whether a block is too strange to be UTF-16 or eight-bit text, told from its first few hundred bytes as a rule; false
+// when that has to be counted. A census says no other.
+SENTINEL_AVX2 bool isNoise(const uint8_t* bytes, size_t length) {
+  size_t even = 0, odd = 0, controls = 0;
+  // One unit in eight may be unlikely; the first byte is in none of some kinds.
+  const size_t most = length / 16 + 1;
+  for (size_t at = 0; at + 64 <= length; at += 64) {
+    for (size_t part = at; part < at + 64; part += 32) {
+      const Halves halves = halvesOf(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + part)));
+      const uint32_t impossible = ~members(kPossibleSet, halves);
+      even += static_cast<size_t>(__builtin_popcount(impossible & 0x55555555u));
+      odd += static_cast<size_t>(__builtin_popcount(impossible & 0xAAAAAAAAu));
+      if (controls * 100 <= length) controls += static_cast<size_t>(__builtin_popcount(members(kControlSet, halves)));
+    }
+    if (even > most && odd > most && controls * 100 > length) return true;
+    // Text, of which more need not be read here.
+    if (at == 128 && (even < 12 || odd < 12 || controls == 0)) return false;
+  }
+  return false;
+}
 
 SENTINEL_AVX2 void countAvx2(const uint8_t* bytes, size_t length, Census* census) {
   for (size_t word = 0; word * 64 < length; word++) {
@@ -305,6 +328,9 @@ Judgement judgeBlock(const uint8_t* bytes, size_t length, Judgement now, bool po
 #endif
   const bool mayEndUtf16 = now.mode == TextMode::kUtf16 && length < 32;
   if (!seen.zero && !mayEndUtf16 && (!seen.high || validInside(bytes, length, vectors))) return {TextMode::kPass, false, false};
+#if defined(__x86_64__)
+  if (vectors && now.mode != TextMode::kUtf16 && isNoise(bytes, length)) return {TextMode::kPass, false, false};
+#endif
   Census census;
   // A unit may reach into the word behind the last one.
   const size_t last = (length + 63) / 64;
