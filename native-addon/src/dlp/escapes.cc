@@ -205,6 +205,12 @@ size_t nextEscape(const uint8_t *text, size_t n, size_t from, size_t to, uint8_t
   return to;
 }
 
+// streamOffset without its search and division where, as in most files, text and stream are the same.
+inline uint64_t placeOf(const OffsetRun *runs, size_t count, uint64_t decoded) {
+  if (count == 1 && runs->decodedUnit == 1 && runs->streamUnit == 1 && decoded >= runs->decoded) return runs->stream + (decoded - runs->decoded);
+  return streamOffset(runs, count, decoded);
+}
+
 void wipe(std::vector<uint8_t> *bytes) {
   bytes->resize(bytes->capacity());
   if (!bytes->empty()) explicit_bzero(bytes->data(), bytes->size());
@@ -385,7 +391,7 @@ void EscapeReading::plain(const Span &span, size_t from, size_t to) {
     for (; run != span.runs + span.count && run->decoded < end; ++run) {
       OffsetRun moved = *run;
       moved.decoded = run->decoded <= begin ? placed : placed + (run->decoded - begin);
-      if (run->decoded <= begin) moved.stream = streamOffset(run, 1, begin);
+      if (run->decoded <= begin) moved.stream = placeOf(run, 1, begin);
       outRuns_.push_back(moved);
     }
     out_.insert(out_.end(), span.text + from, span.text + from + part);
@@ -397,7 +403,7 @@ void EscapeReading::character(const Span &span, size_t from, size_t to, uint32_t
   if (out_.size() >= kOutBytes) flush();
   uint8_t bytes[4];
   const size_t width = encodeUtf8(codePoint, bytes);
-  const uint64_t stream = streamOffset(span.runs, span.count, span.at + from), end = streamOffset(span.runs, span.count, span.at + to);
+  const uint64_t stream = placeOf(span.runs, span.count, span.at + from), end = placeOf(span.runs, span.count, span.at + to);
   outRuns_.push_back({outAt_ + out_.size(), stream, static_cast<uint8_t>(width), static_cast<uint8_t>(end - stream)});
   out_.insert(out_.end(), bytes, bytes + width);
 }
