@@ -81,6 +81,13 @@ describe('values in text that is written with escapes', () => {
           .replaceAll(/../g, (hex) => `%${hex}`),
     ],
     ['in colour', (value) => `\u001B[1;31m${value}\u001B[0m`],
+    ['in any of 16 million colours', (value) => `\u001B[1;38;2;255;128;100m${value}\u001B[0m`],
+    [
+      'in colour and full-width digits',
+      (value) =>
+        `\u001B[48;2;255;255;255m${value.replaceAll(/[0-9]/g, (digit) => String.fromCodePoint(0xff10 + Number(digit)))}`,
+    ],
+    ['on a bright ground', (value) => `\u001B[107m${value}\u001B[0m`],
     ['in one colour', (value) => `\u001B[1m${value}\u001B[0m`],
   ])('are found %s', async (_, write) => {
     const text = rows.flatMap((cells) => cells.slice(0, 5).map((cell) => `${write(cell)},\n`)).join('');

@@ -165,3 +165,29 @@ describe('values that are only stored in combination', () => {
       expect((await scanPieces(built.scanner, Buffer.from(text))).hits, text).toEqual([]);
   });
 });
+
+describe('a row is the whole line', () => {
+  it('of however many cells', async () => {
+    const from = random(6);
+    const rows = [[digits(from, 14), '7481203']];
+    const fields = [
+      { column: 'customer', role: 'primary', type: 'number' },
+      { column: 'account', role: 'secondary', type: 'number' },
+    ] as const;
+    const built = await builtIndex(
+      schemaOf({ fields: [...fields], secondary: 1, withinTokens: 0, sameRow: true }),
+      rows,
+    );
+    try {
+      const [customer, account] = rows[0]!;
+      for (const [text, found] of [
+        [`${customer};${'y;'.repeat(3900)}${account}\n`, 1],
+        [`${account};${'y;'.repeat(3900)}${customer}\n`, 1],
+        [`${account};${'y;'.repeat(39)}\n${customer}\n`, 0],
+      ] as const)
+        expect((await scanPieces(built.scanner, Buffer.from(text))).hits).toHaveLength(found);
+    } finally {
+      built.remove();
+    }
+  });
+});

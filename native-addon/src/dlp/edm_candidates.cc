@@ -46,8 +46,8 @@ class Finder {
     while (end < n_ && end - at < kMaxEmail && (kClasses.of[text_[end]] & kDomain)) ++end;
     const size_t stop = end;
     if (trimEmail(text_, at, &begin, &end)) emailFound(begin, end);
-    // What an escape ends with looks like the beginning of the address.
-    for (size_t inside = begin + 1; inside < at && inside <= begin + 3; ++inside) {
+    // What an escape ends with, 107m at most, looks like the beginning of the address.
+    for (size_t inside = begin + 1; inside < at && inside <= begin + 4; ++inside) {
       if (!escapeEndsAt(text_, inside)) continue;
       end = stop;
       if (trimEmail(text_, at, &inside, &end)) emailFound(inside, end);

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "dlp/edm_candidates.h"
+#include "dlp/edm_escapes.h"
 #include "dlp/edm_foreign.h"
 #include "dlp/edm_secondaries.h"
 #include "dlp/edm_window.h"
@@ -126,8 +127,10 @@ class EdmDetector final : public Detector, private CandidateSink {
       size_t begin = to, end = to, copyFrom = 0, copyTo = 0;
       if (foreign < high) {
         runAround(text_, used_, foreign, &begin, &end);
-        // The signs next to the run end it; only a run that was cut off by kReach needs more than these.
-        copyFrom = begin - std::min(begin, begin + kReach <= foreign + 4 ? kReach : kEdgeBytes);
+        // The signs next to the run end it; only a run that was cut off by kReach, and a colour, behind which a value may
+        // begin, need more than these.
+        const size_t edge = begin > 0 && text_[begin - 1] == ';' ? kLongestColour + 2 : kEdgeBytes;
+        copyFrom = begin - std::min(begin, begin + kReach <= foreign + 4 ? kReach : edge);
         copyTo = std::min(used_, end + (end + 4 >= foreign + kReach ? kReach : kEdgeBytes));
         foreign = nextForeignForm(text_, used_, std::max(end, foreign + 1), high, portable_);
       }
@@ -153,13 +156,9 @@ class EdmDetector final : public Detector, private CandidateSink {
     size_t from = kPadding, until = kPadding;
     while (at < high) {
       uint32_t length = 1;
-      const uint32_t codePoint = text_[at] < 0x80 ? text_[at] : readCodePoint(text_, used_, at, &length);
-      const uint8_t form = codePoint < 0x80 ? 0 : asciiFormOf(codePoint);
-      const uint32_t bytes = form ? 1 : length;
-      for (uint32_t i = 0; i < bytes; ++i) {
-        folded_.bytes.push_back(form ? form : text_[at + i]);
-        folded_.from.push_back(static_cast<uint32_t>(at + i));
-      }
+      const uint8_t form = text_[at] < 0x80 ? 0 : foreignFormAt(text_, used_, at, &length);
+      folded_.bytes.push_back(form ? form : text_[at]);
+      folded_.from.push_back(static_cast<uint32_t>(at));
       // A character belongs to the range in which it begins.
       if (at < scanned_) from = folded_.bytes.size();
       if (at < to) until = folded_.bytes.size();

@@ -35,7 +35,7 @@ void unescape(const uint8_t *text, size_t n, std::string *out) {
     uint32_t unit, low;
     if (byte == 0x1B && n - at > 2 && text[at + 1] == '[') {
       size_t end = at + 2;
-      while (end < n && end - at < 16 && (text[end] < '@' || text[end] > '~')) ++end;
+      while (end < n && end - at < kLongestColour + 2 && (text[end] < '@' || text[end] > '~')) ++end;
       at = end + 1;
     } else if (byte != '\\' || n - at < 2) {
       out->push_back(static_cast<char>(byte));

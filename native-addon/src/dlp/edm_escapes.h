@@ -7,6 +7,9 @@
 
 namespace sentinel::dlp {
 
+// Of a colour between [ and its last letter: 1;38;2;255;255;255 and some more.
+constexpr size_t kLongestColour = 24;
+
 // Whether an escape ends right before `at`, so that a value may begin there. Bytes before the text are readable.
 inline bool escapeEndsAt(const uint8_t *text, size_t at) {
   if (at < 2) return false;
@@ -14,7 +17,7 @@ inline bool escapeEndsAt(const uint8_t *text, size_t at) {
   if (text[at - 2] == '\\') return last == 'n' || last == 't' || last == 'r' || last == 'b' || last == 'f' || last == 'v';
   if (last != 'm' && last != 'K') return false;
   size_t begin = at - 1;
-  while (begin > 0 && at - begin < 16 && ((text[begin - 1] >= '0' && text[begin - 1] <= '9') || text[begin - 1] == ';')) --begin;
+  while (begin > 0 && at - begin <= kLongestColour && ((text[begin - 1] >= '0' && text[begin - 1] <= '9') || text[begin - 1] == ';')) --begin;
   return begin >= 2 && text[begin - 1] == '[' && text[begin - 2] == 0x1B;
 }
 

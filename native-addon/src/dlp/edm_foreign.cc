@@ -106,6 +106,14 @@ size_t nextForeignForm(const uint8_t *text, size_t n, size_t from, size_t to, bo
   }
 }
 
+uint8_t foreignFormAt(const uint8_t *text, size_t n, size_t at, uint32_t *length) {
+  *length = 1;
+  if (!mayBeForeign(text + at)) return 0;
+  const uint8_t form = asciiFormOf(readCodePoint(text, n, at, length));
+  if (!form) *length = 1;
+  return form;
+}
+
 void runAround(const uint8_t *text, size_t n, size_t at, size_t *begin, size_t *end) {
   const auto inRun = [](uint32_t codePoint) {
     if (codePoint < 0x80) return kClasses.of[codePoint] != 0 || codePoint == '@';

@@ -67,7 +67,8 @@ void Window::fill(Side *side, const uint8_t *text, size_t from, size_t to) {
 }
 
 void Window::read(const IndexMeta &meta, const uint8_t *text, size_t n, size_t begin, size_t end) {
-  const size_t within = meta.withinTokens ? std::min<size_t>(meta.withinTokens, kMaxWindowTokens) : kMaxWindowTokens;
+  // A token has a byte at least.
+  const size_t within = meta.withinTokens ? std::min<size_t>(meta.withinTokens, kWindowBytes) : kWindowBytes;
   size_t low = begin > kWindowBytes ? begin - kWindowBytes : 0, high = std::min(n, end + kWindowBytes);
   if (meta.sameRow) {
     for (size_t at = begin; at-- > low;) {

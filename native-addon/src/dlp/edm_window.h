@@ -15,7 +15,6 @@
 namespace sentinel::dlp {
 
 constexpr size_t kWindowBytes = 8192;
-constexpr size_t kMaxWindowTokens = 1024;
 
 // Shapes looked for, by field: bit per shape.
 using WantedShapes = std::array<std::array<uint64_t, 4>, kMaxFields>;
