@@ -23,7 +23,8 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** Starts a writer, kills it after a random time; returns the last durable sequence number it told. */
 function killOnce(command: string, args: readonly string[], afterMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, 'compiled') };
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
     let told = 0;
     let rest = Buffer.alloc(0);
     let timer: NodeJS.Timeout | undefined;

@@ -1,10 +1,13 @@
 /** A process that writes without end, for sigkill.test.ts: `writer-process.ts DIR native|js EPOCH`. */
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { openWal } from '../../agent/wal/open.ts';
 import { contentOf, crashOptions } from './content.ts';
 
 const [dir, prefer, epoch] = process.argv.slice(2) as [string, 'native' | 'js', string];
 const { writer, recovered } = await openWal({ ...crashOptions(dir), prefer, epoch: Number(epoch) });
+// For those that come after: this process is killed and leaves nothing at its end.
+flushCompileCache();
 const tell = (seq: number): void => {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(seq));
