@@ -89,6 +89,7 @@
         "src/dlp/validators.cc",
         "src/dlp/validators_national.cc",
         "src/dlp/winnow.cc",
+        "src/dlp/winnow_kernels.cc",
         "src/blake3/blake3.c",
         "src/blake3/blake3_dispatch.c",
         "src/blake3/blake3_portable.c"
