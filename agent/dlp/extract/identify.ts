@@ -40,6 +40,9 @@ const UNSUPPORTED: readonly (readonly [magic: string, name: string])[] = [
   ['789f3e22', 'TNEF'],
 ];
 
+/** LZMA without a container has no mark: usual properties, a dictionary of whole 64 KiB, a size that is unknown or below 1 TiB. */
+const LZMA_ALONE = /^5d0000[0-9a-f]{2}0[0-9a-f](?:f{16}|[0-9a-f]{10}000000)/;
+
 /** Cards, calendars and LDIF, whose programs fold lines at any place. */
 const FOLDED = /^(?:begin:(?:vcard|vcalendar)\s|(?:version: 1\r?\n|#[^\n]{0,400}\n|\r?\n){0,20}dn::? ?\S)/i;
 const HEADER = /^[A-Za-z][A-Za-z0-9-]{0,63}:[ \t]*\S?/;
@@ -92,6 +95,7 @@ export function identifyHead(head: Buffer): Format[] {
   if (/^425a683[1-9](?:314159|177245)/.test(magic)) found.push('bzip2');
   if (magic.startsWith('fd377a585a00')) found.push('xz');
   for (const [prefix, name] of UNSUPPORTED) if (magic.startsWith(prefix)) found.push({ unsupported: name });
+  if (LZMA_ALONE.test(head.toString('hex', 0, 13))) found.push({ unsupported: 'LZMA' });
   if (looksLikeTar(head)) found.push('tar');
   // Readers accept a PDF's mark anywhere in the first KiB.
   if (head.subarray(0, 1029).includes('%PDF-')) found.push('pdf');

@@ -83,4 +83,21 @@ describe('xz, bzip2 and LZMA as Python packs them', () => {
     const [bomb] = python(`import lzma; open('b', 'wb').write(lzma.compress(bytes(80 << 20)))`, 'b');
     expect(await extract(bomb!)).toMatchObject({ outcome: 'ratio' });
   });
+
+  it('LZMA without a container is said, not taken for data', async () => {
+    const [alone, sized] = python(
+      `
+import lzma
+data = b'4111111111111111\\n' * 99
+open('alone', 'wb').write(lzma.compress(data, lzma.FORMAT_ALONE))
+packed = lzma.compress(data, lzma.FORMAT_ALONE, preset=9)
+open('sized', 'wb').write(packed[:5] + len(data).to_bytes(8, 'little') + packed[13:])
+`,
+      'alone',
+      'sized',
+    );
+    for (const file of [alone, sized])
+      expect(await extract(file ?? Buffer.alloc(0))).toMatchObject({ outcome: 'unsupported' });
+    expect(await extract(Buffer.from(']\0\0text, not packed'))).toMatchObject({ outcome: 'ok' });
+  });
 });
