@@ -53,6 +53,10 @@ export async function buildDocuments(
         ? `${JSON.stringify({ out: values.out, ...report })}\n`
         : `${printable(values.out)}: ${counted(report.files, 'whole file')} protected, ${size(report.bytes)}\n`,
     );
+    if (!values.json && report.empty > 0)
+      output.out(
+        `left out: ${counted(report.empty, 'empty file')}, which any empty file would be taken for\n`,
+      );
     return 0;
   }
   const cancel = new AbortController();

@@ -224,17 +224,22 @@ function problemOf({ characters, windows, kept }: ProtectedDocument): string | u
   return undefined;
 }
 
+/** BLAKE3 of nothing. */
+const EMPTY = 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262';
+
 /**
  * Builds an index of whole files from the lines of b3sum: 64 hex digits, two spaces and a name, or `BLAKE3 (name) = hex`.
+ * Empty files are left out and counted: every empty file would be one of them.
  * @throws SentinelError that names the line.
  */
 export function buildFileIndex(
   text: string,
   file: string,
   target: IndexTarget,
-): { bytes: number; files: number } {
+): { bytes: number; files: number; empty: number } {
   const builder = new (addonOf().DlpDocumentBuilder)(target.key, randomBytes(32));
   let files = 0;
+  let empty = 0;
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.replace(/\r$/, '');
     if (line.trim() === '' || line.startsWith('#')) continue;
@@ -247,11 +252,19 @@ export function buildFileIndex(
         `${file}:${index + 1}:1: not a line of b3sum`,
         'write 64 hex digits, two spaces and a name, as b3sum does',
       );
+    if (hash.toLowerCase() === EMPTY) {
+      empty += 1;
+      continue;
+    }
     builder.addHash(Buffer.from(hash, 'hex'), match?.[2] ?? tagged?.[1] ?? `line ${index + 1}`);
     files += 1;
   }
   if (files === 0)
-    throw new SentinelError('bad_hashes', `${file} lists no files`, 'write a line of b3sum for each file');
+    throw new SentinelError(
+      'bad_hashes',
+      `${file} lists no files`,
+      'write a line of b3sum for each file, of files that are not empty',
+    );
   const { bytes } = replaceIndex(target, (fd) => builder.write(fd, Date.now()));
-  return { bytes, files };
+  return { bytes, files, empty };
 }

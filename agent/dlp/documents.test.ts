@@ -323,10 +323,11 @@ test('whole files are found by the lines of b3sum', async () => {
     '# made by b3sum',
     `${core.addon.blake3(other).toString('hex')}  other.bin`,
     `${core.addon.blake3(secret).toString('hex').toUpperCase()}  plans/secret draft.txt`,
-    `BLAKE3 (tagged) = ${core.addon.blake3(Buffer.alloc(0)).toString('hex')}`,
+    `BLAKE3 (tagged) = ${core.addon.blake3(Buffer.from('t')).toString('hex')}`,
+    `${core.addon.blake3(Buffer.alloc(0)).toString('hex')}  empty`,
     '',
   ].join('\n');
-  expect(buildFileIndex(list, 'list', { outPath, key, signer })).toMatchObject({ files: 3 });
+  expect(buildFileIndex(list, 'list', { outPath, key, signer })).toMatchObject({ files: 3, empty: 1 });
   const opened = await openIndex({ path: outPath, keys: [key] });
   const scanner = new DlpScanner([opened.source]);
   const scan = async (bytes: Buffer, size: number) => {
@@ -339,7 +340,8 @@ test('whole files are found by the lines of b3sum', async () => {
       { kind: 'file', type: 'plans/secret draft.txt', offset: 0, length: secret.length, confidence: 1 },
     ]);
   expect(await scan(secret.subarray(1), 65_536)).toEqual([]);
-  expect(await scan(Buffer.alloc(0), 1)).toMatchObject([{ type: 'tagged' }]);
+  expect(await scan(Buffer.from('t'), 1)).toMatchObject([{ type: 'tagged' }]);
+  expect(await scan(Buffer.alloc(0), 1)).toEqual([]);
   expect(opened.info()).toMatchObject({ format: 'files', rows: 3 });
   expect(() => buildFileIndex('abc\n', 'list', { outPath, key, signer })).toThrow(
     'list:1:1: not a line of b3sum',
