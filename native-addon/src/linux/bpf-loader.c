@@ -67,6 +67,28 @@ static int program_wanted(const struct sn_loader *loader, const char *program)
   return 0;
 }
 
+static uint32_t number_in(const char *path)
+{
+  unsigned long value = 0;
+  FILE *file = fopen(path, "re");
+
+  if (!file)
+    return 0;
+  if (fscanf(file, "%lu", &value) != 1)
+    value = 0;
+  fclose(file);
+  return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+/* As many as there can be processes: who is cut off must not make room for a child by filling the table. */
+static uint32_t cut_entries(void)
+{
+  uint32_t threads = number_in("/proc/sys/kernel/threads-max"), pids = number_in("/proc/sys/kernel/pid_max");
+  uint32_t most = threads < pids ? threads : pids;
+
+  return most < SN_CUT_LEAST ? SN_CUT_LEAST : most > SN_CUT_MOST ? SN_CUT_MOST : most;
+}
+
 static enum sn_failure open_and_load(struct sn_loader *loader, const char *path)
 {
   for (int attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
@@ -86,6 +108,10 @@ static enum sn_failure open_and_load(struct sn_loader *loader, const char *path)
     if (!map)
       return sn_fail(loader, SN_FAIL_OBJECT, "%s is not the sensor's object", path);
     bpf_map__set_max_entries(map, (uint32_t)loader->cpu_count);
+    map = bpf_object__find_map_by_name(loader->object, "cut_tgid");
+    if (!map)
+      return sn_fail(loader, SN_FAIL_OBJECT, "%s is not the sensor's object", path);
+    bpf_map__set_max_entries(map, cut_entries());
     map = bpf_object__find_map_by_name(loader->object, ".rodata.cfg");
     rodata = map ? (void *)bpf_map__initial_value(map, &size) : NULL;
     if (!rodata || size != sizeof(loader->config))

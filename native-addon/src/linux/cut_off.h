@@ -34,6 +34,7 @@ inline std::string CutOff(int map, int pid, uint64_t start_ns, uint32_t handle, 
     return errno == E2BIG ? "too many processes are cut off already" : strerror(errno);
   // It may have ended before the entry was made, and then nobody takes it out.
   if (StartTicks(pid) == cut.start) return "";
+  attr.value = 0;  // else the kernel refuses to delete
   syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &attr, sizeof attr);
   return "it had ended";
 }

@@ -67,7 +67,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 16384);
+  __uint(max_entries, SN_CUT_LEAST); /* more where there can be more processes, see bpf-loader.c */
   __type(key, u32);
   __type(value, struct sn_cut);
 } cut_tgid SEC(".maps");

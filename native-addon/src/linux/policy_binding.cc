@@ -143,7 +143,7 @@ Napi::Value Cuts(const Napi::CallbackInfo &info) {
   Napi::Array list = Napi::Array::New(info.Env());
   uint32_t key = 0, next = 0, count = 0;
   // Bounded: an entry that leaves while we look may start the walk again.
-  for (const void *at = nullptr; count < 16384 && bpf_map_get_next_key(fd, at, &next) == 0; at = &key) {
+  for (const void *at = nullptr; count < SN_CUT_MOST && bpf_map_get_next_key(fd, at, &next) == 0; at = &key) {
     sn_cut cut;
     key = next;
     if (bpf_map_lookup_elem(fd, &key, &cut) != 0) continue;

@@ -95,6 +95,9 @@ struct sn_net_rules {
   struct sn_net_rule rule[SN_NET_RULES]; /* the first with handle 0 ends the list */
 };
 
+/* Entries of cut_tgid: as many as the machine can have processes, within these. */
+#define SN_CUT_LEAST 16384
+#define SN_CUT_MOST 262144
 /* Value of cut_tgid (key: tgid): a process that is cut off from the network. Its children get the same. */
 struct sn_cut {
   __u64 start;    /* of the process, in clock ticks since boot: a pid that is used again is somebody else */
