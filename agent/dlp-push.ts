@@ -194,7 +194,9 @@ export class DlpPush {
     try {
       await file.write(bytes, 0, bytes.length, 0);
       const { maxBytes } = this.#parts;
-      return await this.#parts.using((engine) => engine.scanFd(file.fd, name, { maxBytes, deadlineMs }));
+      return await this.#parts.using((engine) =>
+        engine.scanFd(file.fd, name, { maxBytes, deadlineMs, background: true }),
+      );
     } finally {
       await file.close();
     }

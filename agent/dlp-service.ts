@@ -169,7 +169,12 @@ export class DlpService implements PipelineListener {
   ): Promise<Looked | undefined> {
     const { settings } = this.#parts;
     const { inode, ...rest } = options;
-    const limits = { maxBytes: settings['dlp.maxBytes'], deadlineMs: settings['dlp.deadlineMs'], ...rest };
+    const limits = {
+      maxBytes: settings['dlp.maxBytes'],
+      deadlineMs: settings['dlp.deadlineMs'],
+      background: true,
+      ...rest,
+    };
     const file = inode === undefined ? { paths: [path] } : { paths: [path], inode };
     const looked = await this.indexes.using((engine) => lookAt(engine, this.cache, file, limits));
     if (looked !== undefined) this.#tally.spent(looked);

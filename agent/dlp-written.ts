@@ -130,6 +130,7 @@ export class WrittenFiles {
     const options = {
       maxBytes: settings['dlp.maxBytes'],
       deadlineMs: settings['dlp.deadlineMs'],
+      background: true,
       fresh: trigger === 'close_write' && place.medium !== undefined && hasWeakTimes(place.medium),
     };
     const expected = expectedFile(event, places.mounts);

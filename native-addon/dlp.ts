@@ -48,6 +48,8 @@ export interface NativeDlpScan {
   maxHits: number;
   /** The scan stops when another thread sets the first element. */
   abort?: Int32Array;
+  /** At a lower priority than other work, where the process may raise it again afterwards. */
+  background?: boolean;
   /** Never use the CPU's vector instructions (tests). */
   portable?: boolean;
 }

@@ -149,6 +149,7 @@ export function createEngine(
       deadlineMs: options.deadlineMs ?? 0,
       maxHits: listed,
       abort,
+      background: options.background === true,
     };
     try {
       let members: number | undefined;

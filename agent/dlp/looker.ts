@@ -21,6 +21,8 @@ export interface LookOptions {
   signal?: AbortSignal;
   /** False: not inside containers, and a clean verdict is not remembered. */
   extract?: boolean;
+  /** Nothing waits for what comes of it. */
+  background?: boolean;
   /** Not from memory: the file system's times do not tell of every change. */
   fresh?: boolean;
 }

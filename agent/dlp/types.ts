@@ -75,6 +75,8 @@ export interface ScanOptions {
   /** A longer file is unscannable: too_large. */
   maxBytes?: number;
   deadlineMs?: number;
+  /** Nobody waits for it: other work of the agent and the machine goes first. */
+  background?: boolean;
   /** Also look inside containers. Default true where an extractor was given. */
   extract?: boolean;
   /** Matches listed per file; the others are counted. */

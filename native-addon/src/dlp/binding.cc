@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "dlp/background.h"
 #include "dlp/edm_binding.h"
 #include "dlp/document_binding.h"
 #include "dlp/napi_source.h"
@@ -46,6 +47,7 @@ Napi::Object resultOf(Napi::Env env, const Scan &scan) {
 
 struct Request {
   ScanLimits limits;
+  bool background = false;
   Napi::ObjectReference abort;  // keeps the memory of limits.abort
 };
 
@@ -60,6 +62,7 @@ void readRequest(const Napi::Value &value, Request *request) {
   request->limits.deadlineMs = static_cast<uint64_t>(number("deadlineMs"));
   request->limits.maxHits = static_cast<uint32_t>(number("maxHits"));
   request->limits.portable = options.Get("portable").ToBoolean();
+  request->background = options.Get("background").ToBoolean();
   const Napi::Value abort = options.Get("abort");
   if (abort.IsTypedArray() && abort.As<Napi::TypedArray>().ByteLength() >= 4) {
     Napi::Int32Array array = abort.As<Napi::Int32Array>();
@@ -79,7 +82,10 @@ class FileWorker final : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
-  void Execute() override { scan_.readAll(fd_); }
+  void Execute() override {
+    const Background background(request_.background);
+    scan_.readAll(fd_);
+  }
   void OnOK() override { deferred_.Resolve(resultOf(Env(), scan_)); }
   void OnError(const Napi::Error &error) override { deferred_.Reject(error.Value()); }
 
@@ -120,6 +126,7 @@ class StreamWorker final : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
+    const Background background(state_->request.background);
     if (last_) state_->scan->finish();
     else state_->scan->feed(bytes_, length_);
   }
