@@ -64,6 +64,7 @@
         "src/dlp/edm_bytes.cc",
         "src/dlp/edm_candidates.cc",
         "src/dlp/edm_dates.cc",
+        "src/dlp/edm_entries.cc",
         "src/dlp/edm_escapes.cc",
         "src/dlp/edm_detector.cc",
         "src/dlp/edm_foreign.cc",

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <algorithm>
 
 #include "dlp/csv.h"
+#include "dlp/edm_entries.h"
 #include "dlp/edm_spill.h"
 #include "dlp/edm_write.h"
 #include "dlp/text.h"
@@ -72,6 +72,7 @@ class Builder {
     }
     lone_.reset(new Spill(options_.tempDir, loneRecordBytes(secondaries_.size())));
     combined_.reset(new Spill(options_.tempDir, kCombinedRecordBytes));
+    entries_.reset(new EntryHasher(keys_, &meta_, secondaries_, lone_.get(), combined_.get()));
   }
 
   void run() {
@@ -86,14 +87,6 @@ class Builder {
   }
 
  private:
-  struct Pending {
-    Block block;
-    uint32_t row;
-    uint8_t field;
-    bool first;
-    std::vector<std::string> normals;  // per secondary
-  };
-
   void fail(std::string error, std::string remedy) {
     if (!report_->error.empty()) return;
     report_->error = std::move(error);
@@ -134,6 +127,8 @@ class Builder {
     return "its first line has " + std::to_string(cells.size()) + (cells.size() == 1 ? " cell" : " cells") +
            ", and none is the name of a column of the schema; write the names of the columns there, and end lines with LF or CR LF";
   }
+
+  bool noSpace() { return fail(entries_->error(), "free some space"), false; }
 
   // Finds the columns in the header line.
   bool readHeader(CsvReader *csv, std::vector<size_t> *places) {
@@ -225,7 +220,7 @@ class Builder {
     progress_->rows = report_->rows;
     progress_->bytesRead = csv.bytesRead();
     if (!csv.error().empty()) return fail("the table " + csv.error(), "correct the file"), false;
-    return flushLone() && flushCombined();
+    return entries_->flush() || noSpace();
   }
 
   // What is wrong with a value that is a primary and good of its type.
@@ -281,7 +276,7 @@ class Builder {
       const std::string &normal = (*normals)[i];
       // Without enough secondaries the row could never match: it is not stored.
       if (!field.primary || normal.empty() || present < meta_.secondary) continue;
-      if (!(field.combined ? addCombined(row, i, *normals, !indexed) : addLone(row, i, *normals, !indexed))) return false;
+      if (!entries_->add(row, i, *normals, !indexed)) return noSpace();
       noteShape(field, normal);
       indexed = true;
     }
@@ -317,108 +312,6 @@ class Builder {
     }
   }
 
-  static const uint8_t *bytesOf(const std::string &text) { return reinterpret_cast<const uint8_t *>(text.data()); }
-
-  bool addLone(uint64_t row, size_t field, const std::vector<std::string> &normals, bool first) {
-    Pending &pending = pendingLone_[pendingLoneCount_++];
-    fillBlock(keys_, classOf(meta_.fields[field].type), bytesOf(normals[field]), normals[field].size(), &pending.block);
-    pending.row = static_cast<uint32_t>(row);
-    pending.field = static_cast<uint8_t>(field);
-    pending.first = first;
-    pending.normals.resize(secondaries_.size());
-    for (size_t s = 0; s < secondaries_.size(); ++s) pending.normals[s] = normals[secondaries_[s]];
-    return pendingLoneCount_ < kBatch || flushLone();
-  }
-
-  bool flushLone() {
-    const size_t n = pendingLoneCount_;
-    pendingLoneCount_ = 0;
-    const Block *blocks[kBatch];
-    Digest digests[kBatch], bound[kBatch];
-    Block boundBlocks[kBatch];
-    const Block *boundInputs[kBatch];
-    for (size_t i = 0; i < n; ++i) blocks[i] = &pendingLone_[i].block;
-    if (n > 0) hashBlocks(keys_.primary, blocks, n, digests);
-    std::vector<uint8_t> records(n * loneRecordBytes(secondaries_.size()));
-    for (size_t i = 0; i < n; ++i) {
-      packLone(digests[i], fastHash(keys_, pendingLone_[i].block), pendingLone_[i].row, pendingLone_[i].field, pendingLone_[i].first,
-               &records[i * loneRecordBytes(secondaries_.size())]);
-    }
-    for (size_t s = 0; s < secondaries_.size(); ++s) {
-      const size_t field = secondaries_[s];
-      const ValueClass valueClass = classOf(meta_.fields[field].type);
-      for (size_t i = 0; i < n; ++i) {
-        const std::string &normal = pendingLone_[i].normals[s];
-        fillBoundBlock(keys_, digests[i], static_cast<uint8_t>(field), valueClass, bytesOf(normal), normal.size(), &boundBlocks[i]);
-        boundInputs[i] = &boundBlocks[i];
-      }
-      if (n > 0) hashBlocks(keys_.secondary, boundInputs, n, bound);
-      for (size_t i = 0; i < n; ++i) {
-        const std::string &normal = pendingLone_[i].normals[s];
-        uint8_t *at = &records[i * loneRecordBytes(secondaries_.size())] + kLoneHeadBytes + s * kSecondaryBytes;
-        if (normal.empty()) continue;  // shape 0: no value
-        at[0] = shapeOf(valueClass, normal);
-        memcpy(at + 1, bound[i].bytes, kSecondaryBytes - 1);
-      }
-    }
-    for (size_t i = 0; i < n; ++i) {
-      if (!lone_->add(&records[i * loneRecordBytes(secondaries_.size())])) return fail(lone_->error(), "free some space"), false;
-    }
-    return true;
-  }
-
-  struct PendingPair {
-    Block bound;
-    uint64_t primaryHash, pairHash;
-    uint32_t row;
-    uint8_t primary, secondary;
-    bool first;
-  };
-
-  bool addCombined(uint64_t row, size_t field, const std::vector<std::string> &normals, bool first) {
-    Block block;
-    fillBlock(keys_, classOf(meta_.fields[field].type), bytesOf(normals[field]), normals[field].size(), &block);
-    const Block *one = &block;
-    Digest digest;
-    hashBlocks(keys_.primary, &one, 1, &digest);
-    for (const size_t s : secondaries_) {
-      const std::string &normal = normals[s];
-      if (normal.empty()) continue;
-      const ValueClass valueClass = classOf(meta_.fields[s].type);
-      PendingPair &pair = pendingPairs_[pendingPairCount_++];
-      fillBoundBlock(keys_, digest, static_cast<uint8_t>(s), valueClass, bytesOf(normal), normal.size(), &pair.bound);
-      pair.primaryHash = fastHash(keys_, block);
-      pair.pairHash = fastHash(keys_, pair.bound);
-      pair.row = static_cast<uint32_t>(row);
-      pair.primary = static_cast<uint8_t>(field);
-      pair.secondary = static_cast<uint8_t>(s);
-      pair.first = first;
-      first = false;
-      const uint8_t shape = shapeOf(valueClass, normal);
-      meta_.shapes[s][shape / 64] |= 1ull << shape % 64;
-      if (pendingPairCount_ == kBatch && !flushCombined()) return false;
-    }
-    return true;
-  }
-
-  bool flushCombined() {
-    const size_t n = pendingPairCount_;
-    pendingPairCount_ = 0;
-    if (n == 0) return true;
-    const Block *blocks[kBatch];
-    Digest digests[kBatch];
-    for (size_t i = 0; i < n; ++i) blocks[i] = &pendingPairs_[i].bound;
-    hashBlocks(keys_.combined, blocks, n, digests);
-    stretch(keys_.combined, digests, n);
-    for (size_t i = 0; i < n; ++i) {
-      uint8_t record[kCombinedRecordBytes];
-      const PendingPair &pair = pendingPairs_[i];
-      packCombined(digests[i], pair.primaryHash, pair.pairHash, pair.row, pair.primary, pair.secondary, pair.first, record);
-      if (!combined_->add(record)) return fail(combined_->error(), "free some space"), false;
-    }
-    return true;
-  }
-
   BuildOptions options_;
   BuildProgress *progress_;
   BuildReport *report_;
@@ -427,10 +320,7 @@ class Builder {
   std::vector<size_t> secondaries_;
   size_t columns_ = 0;
   std::unique_ptr<Spill> lone_, combined_;
-  Pending pendingLone_[kBatch];
-  size_t pendingLoneCount_ = 0;
-  PendingPair pendingPairs_[kBatch];
-  size_t pendingPairCount_ = 0;
+  std::unique_ptr<EntryHasher> entries_;
 };
 
 }  // namespace
