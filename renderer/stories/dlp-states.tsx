@@ -231,7 +231,16 @@ const ENDED = { ...SCAN, startedMs: NOW_MS - 100_000, unscannable: 0 };
 const SCANNING: DlpPageData = {
   ...FULL,
   scans: [
-    { ...SCAN, id: '00112233445566ac', path: '/srv/share', state: 'waiting' },
+    {
+      ...SCAN,
+      id: '00112233445566ac',
+      path: '/srv/share',
+      state: 'waiting',
+      files: 0,
+      matched: 0,
+      unscannable: 0,
+      current: undefined,
+    },
     SCAN,
     { ...ENDED, id: '00112233445566ab', path: '/srv/archive', state: 'cut', endedMs: NOW_MS - 80_000 },
     {

@@ -11,6 +11,7 @@ import { accessibilityFaults } from './axe.ts';
 import { type TestBrowser, browserPath, openBrowser } from './browser.ts';
 import { projectRoot } from './packaged-agent.ts';
 import { layoutFaults } from './page-faults.ts';
+import { ADVICE, differenceFrom, POINT_TOLERANCE } from './pictures.ts';
 
 if (browserPath === undefined) console.warn('SKIPPED: the parts of the console: no Chromium is installed');
 
@@ -31,6 +32,24 @@ let browser: TestBrowser;
 let page: Page;
 let states: string[] = [];
 
+/** Served from memory: no port, and nothing outside the built folder. */
+async function serve(to: Page): Promise<void> {
+  const files = new Map(
+    readdirSync(BUILT, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [path.slice(BUILT.length), readFileSync(path)]),
+  );
+  await to.route(`${ORIGIN}/**`, (route) => {
+    const { pathname } = new URL(route.request().url());
+    const name = pathname === '/' ? '/index.html' : pathname;
+    const body = files.get(name);
+    if (!body) return route.fulfill({ status: 404 });
+    const contentType = KINDS[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
+    return route.fulfill({ body, contentType, headers: { 'content-security-policy': POLICY } });
+  });
+}
+
 describe.skipIf(browserPath === undefined)('parts of the console (needs Chromium)', () => {
   beforeAll(async () => {
     await build({
@@ -41,21 +60,7 @@ describe.skipIf(browserPath === undefined)('parts of the console (needs Chromium
     mkdirSync(PICTURES, { recursive: true });
     browser = await openBrowser([], { timezoneId: 'UTC', locale: 'en-GB', reducedMotion: 'reduce' });
     page = await browser.newPage();
-    // Served from memory: no port, and nothing outside the built folder.
-    const files = new Map(
-      readdirSync(BUILT, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-        .map((path) => [path.slice(BUILT.length), readFileSync(path)]),
-    );
-    await page.route(`${ORIGIN}/**`, (route) => {
-      const { pathname } = new URL(route.request().url());
-      const name = pathname === '/' ? '/index.html' : pathname;
-      const body = files.get(name);
-      if (!body) return route.fulfill({ status: 404 });
-      const contentType = KINDS[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
-      return route.fulfill({ body, contentType, headers: { 'content-security-policy': POLICY } });
-    });
+    await serve(page);
     await page.goto(`${ORIGIN}/`);
     await page.locator('.story').first().waitFor();
     const links = await page.locator('.stories-head nav a').allInnerTexts();
@@ -104,6 +109,25 @@ describe.skipIf(browserPath === undefined)('parts of the console (needs Chromium
         );
       }
       expect(found).toEqual([]);
+    });
+  }
+
+  for (const theme of ['light', 'dark'] as const) {
+    it(`of protected data look as they did, ${theme}`, async () => {
+      // Taller than a screen, for all that there can be; and at a moment that stays, for what is told relative to it.
+      const still = await browser.newPage();
+      await still.setViewportSize({ width: 1440, height: 1600 });
+      await still.clock.setFixedTime(new Date('2026-03-14T10:00:00Z'));
+      await still.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+      await serve(still);
+      for (const name of ['dlp-scanning', 'cut-off']) {
+        await still.goto(`${ORIGIN}/?state=${name}`);
+        await still.locator(`[data-state="${name}"]`).waitFor();
+        expect(await differenceFrom(still, `${name}-${theme}`, true), ADVICE).toBeLessThanOrEqual(
+          POINT_TOLERANCE,
+        );
+      }
+      await still.close();
     });
   }
 
