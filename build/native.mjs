@@ -1,6 +1,6 @@
 // Builds native code into out/native: `addon` (node-gyp) or `bpf` (clang). Called by bootstrap, on Node 24.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,7 +32,10 @@ if (process.argv[2] === 'addon') {
   run(process.execPath, [gyp, configured ? 'build' : 'rebuild', ...flags]);
   const release = join(source, 'build', 'Release');
   for (const name of readdirSync(release)) {
-    if (name.endsWith('.node')) copyFileSync(join(release, name), join(out, name));
+    if (!name.endsWith('.node')) continue;
+    // Under its name once it is whole: a process that has the old one mapped would crash of other bytes under it.
+    copyFileSync(join(release, name), join(out, `${name}.part`));
+    renameSync(join(out, `${name}.part`), join(out, name));
   }
 } else {
   const programs = readdirSync(join(source, 'src', 'linux')).filter((name) => name.endsWith('.bpf.c'));
