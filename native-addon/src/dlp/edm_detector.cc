@@ -214,9 +214,14 @@ class EdmDetector final : public Detector, private CandidateSink {
     Digest digests[kBatch];
     for (size_t i = 0; i < n; ++i) blocks[i] = &passed_[i].block;
     hashBlocks(index_->keys().primary, blocks, n, digests);
+    findCombined(n, digests);
+    auto found = combined_.begin();
     for (size_t i = 0; i < n; ++i) {
       if (passed_[i].lone) checkLone(passed_[i], digests[i]);
-      if (passed_[i].combined) checkCombined(passed_[i], digests[i]);
+      for (; found != combined_.end() && found->candidate == i; ++found) {
+        if (static_cast<uint32_t>(__builtin_popcount(found->secondaries)) >= index_->meta().secondary)
+          report(passed_[i], found->field, found->row, found->secondaries);
+      }
     }
   }
 
@@ -263,41 +268,51 @@ class EdmDetector final : public Detector, private CandidateSink {
     }
   }
 
-  void checkCombined(const Candidate &candidate, const Digest &digest) {
+  // The rows of which some combination stands around passed_[0, n), by candidate. What is confirmed together costs hardly
+  // more than one: a hash of one block takes as long as that of a batch.
+  void findCombined(size_t n, const Digest *primaries) {
     const IndexMeta &meta = index_->meta();
-    if (combinedChecks_ >= kMaxCombinedChecks) return;
-    window_.read(meta, text_, used_, candidate.begin, candidate.end);
+    combined_.clear();
     pairs_.clear();
-    PairGather gather(*index_, digest, &pairs_);
-    window_.enumerate(meta, index_->secondaryFields(), meta.shapes, &gather);
-    // (row, primary field) -> bit per secondary field
-    std::vector<std::pair<uint64_t, uint32_t>> rows;
+    pairOf_.clear();
+    for (size_t i = 0; i < n; ++i) {
+      if (!passed_[i].combined || combinedChecks_ + pairs_.size() >= kMaxCombinedChecks) continue;
+      window_.read(meta, text_, used_, passed_[i].begin, passed_[i].end);
+      PairGather gather(*index_, primaries[i], &pairs_);
+      window_.enumerate(meta, index_->secondaryFields(), meta.shapes, &gather);
+      pairOf_.resize(pairs_.size(), static_cast<uint8_t>(i));
+    }
+    combinedChecks_ += static_cast<uint32_t>(pairs_.size());
     for (size_t at = 0; at < pairs_.size(); at += kBatch) {
-      const size_t n = std::min(kBatch, pairs_.size() - at);
-      combinedChecks_ += static_cast<uint32_t>(n);
+      const size_t count = std::min(kBatch, pairs_.size() - at);
       const Block *inputs[kBatch];
       Digest digests[kBatch];
-      for (size_t i = 0; i < n; ++i) inputs[i] = &pairs_[at + i];
-      hashBlocks(index_->keys().combined, inputs, n, digests);
-      stretch(index_->keys().combined, digests, n);
-      for (size_t i = 0; i < n; ++i) {
-        const size_t entries = index_->lookup(true, digests[i], &scratch_);
-        for (size_t e = 0; e < entries; ++e) {
-          const uint8_t *entry = scratch_.data() + e * index_->prologue().combined.entryBytes + kFingerprintBytes;
-          uint32_t row;
-          memcpy(&row, entry, 4);
-          if (entry[4] >= meta.fields.size() || entry[5] >= meta.fields.size()) continue;
-          const uint64_t key = static_cast<uint64_t>(row) << 8 | entry[4];
-          auto known = std::find_if(rows.begin(), rows.end(), [&](const auto &one) { return one.first == key; });
-          if (known == rows.end()) known = rows.insert(rows.end(), {key, 0});
-          known->second |= 1u << entry[5];
-        }
-      }
+      for (size_t i = 0; i < count; ++i) inputs[i] = &pairs_[at + i];
+      hashBlocks(index_->keys().combined, inputs, count, digests);
+      stretch(index_->keys().combined, digests, count);
+      for (size_t i = 0; i < count; ++i) readCombined(pairOf_[at + i], digests[i]);
     }
     if (!pairs_.empty()) explicit_bzero(pairs_.data(), pairs_.size() * sizeof(Block));
-    for (const auto &[key, found] : rows) {
-      if (static_cast<uint32_t>(__builtin_popcount(found)) >= meta.secondary)
-        report(candidate, static_cast<uint8_t>(key & 0xFF), static_cast<uint32_t>(key >> 8), found);
+  }
+
+  void readCombined(uint8_t candidate, const Digest &digest) {
+    const IndexMeta &meta = index_->meta();
+    const size_t entries = index_->lookup(true, digest, &scratch_);
+    for (size_t e = 0; e < entries; ++e) {
+      const uint8_t *entry = scratch_.data() + e * index_->prologue().combined.entryBytes + kFingerprintBytes;
+      uint32_t row;
+      memcpy(&row, entry, 4);
+      const uint8_t field = entry[4];
+      if (field >= meta.fields.size() || entry[5] >= meta.fields.size()) continue;
+      // Those of one candidate stand at the end.
+      auto known = std::find_if(combined_.rbegin(), combined_.rend(), [&](const Combined &one) {
+        return one.candidate != candidate || (one.row == row && one.field == field);
+      });
+      if (known == combined_.rend() || known->candidate != candidate) {
+        combined_.push_back({candidate, field, row, 0});
+        known = combined_.rbegin();
+      }
+      known->secondaries |= 1u << entry[5];
     }
   }
 
@@ -319,7 +334,14 @@ class EdmDetector final : public Detector, private CandidateSink {
   size_t passedCount_ = 0;
   Window window_;
   std::vector<uint8_t> scratch_;
+  // A row some of whose combinations were found, and its secondaries that were.
+  struct Combined {
+    uint8_t candidate, field;
+    uint32_t row, secondaries;
+  };
+  std::vector<Combined> combined_;
   std::vector<Block> pairs_;
+  std::vector<uint8_t> pairOf_;  // by pair: which of passed_ it belongs to
   uint32_t combinedChecks_ = 0;
   Sink *sink_ = nullptr;
 };
