@@ -133,11 +133,11 @@ async function build(argv: readonly string[], output: Output): Promise<number> {
       [report.badRows, 'with a bad value'],
       [report.rowsWithoutPrimary, 'without a primary'],
       [report.rowsWithoutSecondary, 'without enough secondaries'],
-      [report.duplicateRows, 'twice in the table'],
     ] as const;
     const left = notes.filter(([n]) => n > 0).map(([n, why]) => `${count(n)} ${why}`);
+    const again = report.duplicateRows > 0 ? ` (${count(report.duplicateRows)} the same as another)` : '';
     output.out(
-      `${printable(values.out)}: ${count(report.indexedRows)} of ${counted(report.rows, 'row')} protected, ` +
+      `${printable(values.out)}: ${count(report.indexedRows)} of ${counted(report.rows, 'row')} protected${again}, ` +
         `${counted(report.entries + report.combinations, 'entry', 'entries')}, ${size(report.bytes)}` +
         `${left.length > 0 ? `\nnot protected: ${left.join(', ')}` : ''}\n`,
     );

@@ -123,6 +123,24 @@ describe('sentinel dlp scan', () => {
     expect((await run(scanCommand, ['--index', one, hit, '--json'])).err).toBe('');
   });
 
+  it('counts a row that stands twice as protected, and says so', async () => {
+    const [csv, schema] = [join(dir, 't.csv'), join(dir, 't.yml')];
+    const [once, twice] = [iban(random(3)), iban(random(4))];
+    writeFileSync(csv, `iban\n${twice}\n${once}\n${twice}\n`);
+    writeFileSync(schema, 'name: t\nfields:\n  - {column: iban, role: primary, type: iban}\n');
+    const built = await run(indexCommand, [
+      'build',
+      '--schema',
+      schema,
+      '--csv',
+      csv,
+      '--out',
+      `${csv}.sdlp`,
+    ]);
+    expect(built.out).toContain('3 of 3 rows protected (1 the same as another), 2 entries');
+    expect(built.out).not.toContain('not protected');
+  });
+
   it('tells of an index that another device signed', async () => {
     const other = ['--data', join(dir, 'other')];
     const [csv, schema, out] = [join(dir, 'o.csv'), join(dir, 'o.yml'), join(dir, 'other.sdlp')];
