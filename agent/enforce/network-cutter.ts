@@ -8,7 +8,7 @@ import { entityId, type SentinelEvent } from '../event.ts';
 import type { CutProcess, KernelCut } from '../policy/types.ts';
 import { cutNetworkEntries } from './map-entries.ts';
 
-/** As many as the kernel's map takes processes. */
+/** Named at most, the latest; the kernel's map may take more processes. */
 const MAX_CUT = 16_384;
 const NS_PER_TICK = 10_000_000n;
 const NS_PER_MINUTE = 60_000_000_000n;
@@ -138,13 +138,17 @@ export class NetworkCutter {
     return kept;
   }
 
-  /** Lets a process go, with what it started since; without a pid, all. Returns who was cut off. */
+  /**
+   * Lets a process go, with what it started since; without a pid, all. The pid of something it started stands for all of
+   * them. Returns who was cut off.
+   */
   release(pid?: number): CutProcess[] {
-    const which = this.list().filter((each) => pid === undefined || each.pid === pid);
     const { addon, handle } = this.#parts;
-    this.#let(
-      addon.policyCuts(handle).filter((each) => pid === undefined || [each.pid, each.root].includes(pid)),
-    );
+    const entries = addon.policyCuts(handle);
+    const root = pid === undefined ? undefined : entries.find((each) => each.pid === pid)?.root;
+    const isMeant = (first: number): boolean => pid === undefined || first === pid || first === root;
+    const which = this.list().filter((each) => isMeant(each.pid));
+    this.#let(entries.filter((each) => isMeant(each.root)));
     for (const { entityId: id } of which) this.#cuts.delete(keyOf(id));
     return which;
   }
