@@ -74,6 +74,7 @@
         "src/dlp/edm_value.cc",
         "src/dlp/edm_window.cc",
         "src/dlp/edm_write.cc",
+        "src/dlp/escape_forms.cc",
         "src/dlp/escapes.cc",
         "src/dlp/fold.cc",
         "src/dlp/hit_list.cc",

@@ -268,8 +268,8 @@ class EdmDetector final : public Detector, private CandidateSink {
     }
   }
 
-  // The rows of which some combination stands around passed_[0, n), by candidate. What is confirmed together costs hardly
-  // more than one: a hash of one block takes as long as that of a batch.
+  // The rows of which some combination stands around passed_[0, n), by candidate. What is confirmed together is hashed
+  // several blocks at a time.
   void findCombined(size_t n, const Digest *primaries) {
     const IndexMeta &meta = index_->meta();
     combined_.clear();
