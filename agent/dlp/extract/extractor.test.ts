@@ -46,6 +46,27 @@ async function read(fd: number, options: ExtractorOptions = {}) {
 }
 
 describe('the child, whatever it does', () => {
+  it('leaves no memory behind of the text it hands over', async () => {
+    const result = '{"outcome":"ok","members":1,"deferred":0}';
+    const program = impostor(`
+      const text = Buffer.alloc(5 + 65536, 0x20);
+      text.writeUInt32LE(1 + 65536, 0);
+      text[4] = 2;
+      for (let nth = 0; nth < 800; nth++) for (let at = 0; at < text.length;) at += writeSync(1, text, at);
+      const last = Buffer.from('    \\x04${result}');
+      last.writeUInt32LE(last.length - 4, 0);
+      writeSync(1, last);`);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    const outcome = await extractFd(
+      file(HTML),
+      () => void (most = Math.max(most, process.memoryUsage().arrayBuffers)),
+      { program },
+    );
+    expect(outcome).toMatchObject({ outcome: 'ok', bytes: 800 * 65_536 });
+    expect(most - before).toBeLessThan(8 * 1024 * 1024);
+  });
+
   it('is not started for what is plain', async () => {
     const program = impostor('writeSync(1, Buffer.alloc(100));');
     expect(await read(file('just text, 4111111111111111'), { program })).toMatchObject({
