@@ -38,7 +38,14 @@ export type WorkerMethod =
 export type TimelineMethod = Exclude<WorkerMethod, 'exceptions.effect' | 'policy.slice'>;
 
 /** Counts around the rows: worked on in slices, between which everything else is answered. */
-export type CountMethod = 'events.histogram' | 'events.facets' | 'dlp.groups';
+const COUNT_METHODS = ['events.histogram', 'events.facets', 'dlp.groups'] as const;
+export type CountMethod = (typeof COUNT_METHODS)[number];
+
+const COUNTS: ReadonlySet<string> = new Set(COUNT_METHODS);
+
+export function isCountMethod(method: string): method is CountMethod {
+  return COUNTS.has(method);
+}
 
 export interface WorkerOptions {
   dataDir: string;

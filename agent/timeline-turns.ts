@@ -3,18 +3,13 @@
  * list empty (rows, details, trees) goes first; counts that stand around it are handed over one at a time, when nothing
  * else is asked, so that rows wait for one of them at most; and what nobody waits for any more is not worked on.
  */
-import type { ToWorker, WorkerMethod } from './timeline-messages.ts';
+import { isCountMethod, type ToWorker } from './timeline-messages.ts';
 
 type Asked = Extract<ToWorker, { kind: 'call' | 'follow' }>;
 
-const COUNTS: ReadonlySet<WorkerMethod> = new Set<WorkerMethod>([
-  'events.histogram',
-  'events.facets',
-  'events.export',
-  'dlp.groups',
-]);
-
-const isCount = (asked: Asked): boolean => asked.kind === 'call' && COUNTS.has(asked.method);
+/** An export is not waited for with the list empty either. */
+const isCount = (asked: Asked): boolean =>
+  asked.kind === 'call' && (isCountMethod(asked.method) || asked.method === 'events.export');
 
 export class TimelineTurns {
   readonly #send: (asked: Asked) => void;

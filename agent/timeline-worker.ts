@@ -16,6 +16,7 @@ import { parseQuery } from './store/query-parser.ts';
 import { SLICE_MS, TimelineCounts, type Count } from './timeline-counts.ts';
 import { TimelineEngine } from './timeline-engine.ts';
 import {
+  isCountMethod,
   MAX_SYNC_MS,
   type FromWorker,
   type LanePositions,
@@ -274,7 +275,7 @@ port.on('message', (message: ToWorker) => {
         void simulate(id, params as SliceRequest, upTo);
         break;
       }
-      if (method === 'events.histogram' || method === 'events.facets' || method === 'dlp.groups') {
+      if (isCountMethod(method)) {
         counts.add({ id, method, params, upTo, syncByMs: performance.now() + MAX_SYNC_MS });
         break;
       }
