@@ -197,7 +197,7 @@ export class PolicyService {
 
   /** Names of indexes and rules in a text that nothing in force has. */
   unknownNames(loaded: LoadedPolicy): PolicyProblem[] {
-    const names = this.#parts.dlpNames?.();
+    const names = loaded.dlpNames.length > 0 ? this.#parts.dlpNames?.() : undefined;
     return names === undefined ? [] : unknownDlpNames(loaded, names);
   }
 
