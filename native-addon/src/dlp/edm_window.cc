@@ -7,6 +7,7 @@
 #include "dlp/edm_candidates.h"
 #include "dlp/edm_dates.h"
 #include "dlp/edm_escapes.h"
+#include "dlp/text.h"
 #include "dlp/validators.h"
 
 namespace sentinel::dlp {
@@ -15,7 +16,6 @@ namespace {
 // Bytes read first; only when these hold too few tokens, all of kWindowBytes are.
 size_t usualBytes(size_t tokens) { return std::min(kWindowBytes, 64 + tokens * 12); }
 
-bool isContinuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
 // A side that begins in the middle of a word does not count that word.
 size_t skipPartWord(const uint8_t *text, size_t from, size_t to) {

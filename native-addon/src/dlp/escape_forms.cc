@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dlp/byte_sets.h"
+#include "dlp/text.h"
 
 namespace sentinel::dlp {
 namespace {
@@ -14,6 +15,8 @@ constexpr size_t kMaxPercents = 2;
 
 bool isHex(uint8_t b) { return (b >= '0' && b <= '9') || (b >= 'a' && b <= 'f') || (b >= 'A' && b <= 'F'); }
 bool isDigit(uint8_t b) { return b >= '0' && b <= '9'; }
+// The value of a hex digit.
+uint32_t hexDigit(uint8_t b) { return isDigit(b) ? b - '0' : (b | 0x20) - 'a' + 10u; }
 bool isAlnum(uint8_t b) { return isDigit(b) || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z'); }
 
 using Parse = EscapeParse;
@@ -29,15 +32,10 @@ Parse unit(const uint8_t *at, size_t n, size_t *used, uint32_t *value) {
   for (size_t digit = 0; digit < 4; ++digit, ++i) {
     if (i == n) return Parse::kCut;
     if (!isHex(at[i])) return Parse::kNone;
-    *value = *value << 4 | (isDigit(at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10u);
+    *value = *value << 4 | hexDigit(at[i]);
   }
   *used = i;
   return Parse::kWhole;
-}
-
-uint8_t hexByte(uint8_t high, uint8_t low) {
-  const auto digit = [](uint8_t b) { return isDigit(b) ? b - '0' : (b | 0x20) - 'a' + 10; };
-  return static_cast<uint8_t>(digit(high) << 4 | digit(low));
 }
 
 // A percent sign, itself escaped or not, and two hex digits.
@@ -53,7 +51,7 @@ Parse percentByte(const uint8_t *at, size_t n, size_t *used, uint8_t *value) {
     if (digit >= n) return Parse::kCut;
     if (!isHex(at[digit])) return Parse::kNone;
   }
-  *value = hexByte(at[i], at[i + 1]);
+  *value = static_cast<uint8_t>(hexDigit(at[i]) << 4 | hexDigit(at[i + 1]));
   *used = i + 2;
   // The end may hide that it goes on.
   if (*value == '%' && n - i < 4 && std::all_of(at + i, at + n, isHex)) return Parse::kCut;

@@ -12,8 +12,6 @@ constexpr size_t kLongestEscape = 40;
 // kCut: the end of the text cuts what may be an escape.
 enum class EscapeParse { kNone, kWhole, kCut };
 
-inline bool isContinuation(uint8_t b) { return (b & 0xC0) == 0x80; }
-
 // The escape at the backslash or percent sign `at`: how many of the n bytes it takes, and the character.
 EscapeParse parseEscape(const uint8_t *at, size_t n, size_t *used, uint32_t *codePoint);
 

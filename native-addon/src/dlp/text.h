@@ -97,6 +97,8 @@ class Decoder {
 
 // Length of the well-formed UTF-8 sequence at `bytes`, 0 if there is none, -1 if it could be the beginning of one.
 int utf8Sequence(const uint8_t* bytes, size_t available);
+// A byte of a sequence that is not its first.
+inline bool isContinuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
 // Writes a character as UTF-8; returns how many bytes, at most 4.
 size_t encodeUtf8(uint32_t codePoint, uint8_t* to);
