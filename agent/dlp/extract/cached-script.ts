@@ -1,8 +1,9 @@
 /**
  * Runs bundled scripts from what V8 compiled of them when they were built (`build/reader-cache.ts`), including the
- * functions that reading a document needs. A `.cache` file beside a script: u32 CRC of the script, u32 CRC of the rest, V8's data. One
- * that is damaged or belongs to another script, another V8 or other flags is passed over: the script is compiled, which is slower and
- * nothing else. Whoever may write the cache may write the script as well; they lie in one folder.
+ * functions that reading a document needs. A `.cache` file beside a script: u32 CRC of the script, u32 CRC of the rest,
+ * V8's data. One that is damaged or belongs to another script, another V8 or other flags is passed over: the script is
+ * compiled, which is slower and nothing else. Whoever may write the cache may write the script as well; they lie in one
+ * folder.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
