@@ -8,6 +8,7 @@ import { dlpEvent } from './dlp-events.ts';
 import { createEngine, type Extract } from './dlp/engine.ts';
 import { openIndex } from './dlp/index-open.ts';
 import type { FileVerdict } from './dlp/types.ts';
+import type { SentinelEvent } from './event.ts';
 
 describe('a file that is full of one thing', () => {
   const from = random(12);
@@ -38,6 +39,15 @@ describe('a file that is full of one thing', () => {
     }
   }
 
+  const eventOf = (verdict: FileVerdict): SentinelEvent =>
+    dlpEvent({
+      verdict,
+      place: { destination: 'removable' },
+      trigger: 'close_write',
+      sources: [],
+      nowNs: 1n,
+    });
+
   it('hides nothing else, and is counted whole', async () => {
     const verdict = await scan(`${padding}${secret}\n`);
     expect(verdict.matches.filter(({ index }) => index === 'few')).toMatchObject([
@@ -45,13 +55,7 @@ describe('a file that is full of one thing', () => {
     ]);
     expect(verdict.matches.length).toBeLessThanOrEqual(1001);
     expect(verdict.matches.length + verdict.unlisted!).toBe(3001);
-    const event = dlpEvent({
-      verdict,
-      place: { destination: 'removable' },
-      trigger: 'close_write',
-      sources: [],
-      nowNs: 1n,
-    });
+    const event = eventOf(verdict);
     expect(new Set(event.dlp!.matches.map(({ index }) => index))).toEqual(new Set(['many', 'few']));
     expect(dlpCount(event.dlp!)).toBe(3001);
   });
@@ -65,13 +69,7 @@ describe('a file that is full of one thing', () => {
     const verdict = await scan(padding, members);
     expect(verdict.matches.filter(({ index }) => index === 'few')).toMatchObject([{ member: 'last' }]);
     expect(verdict.matches.length).toBeLessThan(1200);
-    const event = dlpEvent({
-      verdict,
-      place: { destination: 'removable' },
-      trigger: 'close_write',
-      sources: [],
-      nowNs: 1n,
-    });
+    const event = eventOf(verdict);
     expect(event.dlp!.matches.some(({ index }) => index === 'few')).toBe(true);
     expect(event.dlp!.matches.length).toBeLessThanOrEqual(32);
     expect(dlpCount(event.dlp!)).toBe(40 * 3000 + 1);

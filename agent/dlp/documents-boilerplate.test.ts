@@ -1,24 +1,11 @@
 /** Boilerplate and common passages protect nothing, whatever the key selects; what is a document's own stays protected. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadDlp } from '../../native-addon/index.ts';
+import { expect, test } from 'vitest';
+import { documentScanner } from '../../test/dlp/document-scanner.ts';
 import type { NativeDlpScanner } from '../../native-addon/dlp.ts';
 import { LICENCE_NOTICES } from './boilerplate.ts';
 import { SHORTEST_DOCUMENT } from './documents-build.ts';
 
-const native = loadDlp();
-if (!native.ok) throw new Error(native.reason);
-const { addon } = native;
-const { DlpDocumentBuilder, DlpScanner } = addon;
 const KEYS = 220;
-
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sentinel-boilerplate-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let state = 5;
 const random = (below: number): number =>
@@ -34,32 +21,14 @@ async function scannerOf(
   documents: readonly string[],
   boilerplate: readonly string[],
 ): Promise<{ scanner: NativeDlpScanner; kept: number[] }> {
-  const key = Buffer.alloc(32, 7);
   const salt = Buffer.alloc(32);
   salt.writeUInt32LE(seed);
-  const builder = new DlpDocumentBuilder(key, salt);
-  const add = (text: string, name?: string) => {
-    builder.begin(name);
-    builder.feed(Buffer.from(text));
-    builder.endStream();
-  };
-  // In any order.
-  for (const text of boilerplate.slice(1)) add(text);
-  for (const [index, text] of documents.entries()) add(text, `d${index}`);
-  for (const text of boilerplate.slice(0, 1)) add(text);
-  const path = join(folder, 'index');
-  const fd = openSync(path, 'w+');
-  const { error, each } = builder.write(fd, 1);
-  expect(error).toBe('');
-  const header = Buffer.alloc(256);
-  readSync(fd, header, 0, header.length, 0);
-  addon.sealIndexHeader(header, key);
-  writeSync(fd, header, 0, header.length, 0);
-  closeSync(fd);
-  const opened = await addon.openDocuments(path, key);
-  rmSync(path);
-  if (!opened.source) throw new Error(opened.error);
-  return { scanner: new DlpScanner([opened.source]), kept: each.map((one) => one.kept) };
+  return await documentScanner(salt, (add) => {
+    // In any order.
+    for (const text of boilerplate.slice(1)) add(text);
+    for (const [index, text] of documents.entries()) add(text, `d${index}`);
+    for (const text of boilerplate.slice(0, 1)) add(text);
+  });
 }
 
 async function found(scanner: NativeDlpScanner, text: string): Promise<number[]> {

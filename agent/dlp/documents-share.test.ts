@@ -1,21 +1,7 @@
 /** How much of a document is found in what people make of it. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadDlp } from '../../native-addon/index.ts';
+import { expect, test } from 'vitest';
+import { documentScanner } from '../../test/dlp/document-scanner.ts';
 import type { NativeDlpScanner } from '../../native-addon/dlp.ts';
-
-const native = loadDlp();
-if (!native.ok) throw new Error(native.reason);
-const { addon } = native;
-const { DlpDocumentBuilder, DlpScanner } = addon;
-
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sentinel-share-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let state = 11;
 const random = (below: number): number =>
@@ -27,26 +13,10 @@ const prose = (words: number) =>
 
 async function scannerOf(...documents: string[]): Promise<NativeDlpScanner> {
   // The same windows in every run.
-  const key = Buffer.alloc(32, 7);
-  const builder = new DlpDocumentBuilder(key, Buffer.alloc(32, 9));
-  for (const [index, text] of documents.entries()) {
-    builder.begin(`d${index}`);
-    builder.feed(Buffer.from(text));
-    builder.endStream();
-  }
-  const path = join(folder, 'index');
-  const fd = openSync(path, 'w+');
-  const { error } = builder.write(fd, Date.now());
-  expect(error).toBe('');
-  const header = Buffer.alloc(256);
-  readSync(fd, header, 0, header.length, 0);
-  addon.sealIndexHeader(header, key);
-  writeSync(fd, header, 0, header.length, 0);
-  closeSync(fd);
-  const opened = await addon.openDocuments(path, key);
-  rmSync(path);
-  if (!opened.source) throw new Error(opened.error);
-  return new DlpScanner([opened.source]);
+  const { scanner } = await documentScanner(Buffer.alloc(32, 9), (add) => {
+    for (const [index, text] of documents.entries()) add(text, `d${index}`);
+  });
+  return scanner;
 }
 
 /** The share of each document that is in the text, by number. */

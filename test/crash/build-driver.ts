@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PORTABLE_BLAKE3 } from '../portable-blake3.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const source = join(root, 'native-addon', 'src');
@@ -30,14 +31,6 @@ const WRITER = [
   'format.cc',
   'crc32c.cc',
 ] as const;
-/** Portable code is enough here and builds everywhere. */
-const BLAKE3 = [
-  '-DBLAKE3_NO_SSE2',
-  '-DBLAKE3_NO_SSE41',
-  '-DBLAKE3_NO_AVX2',
-  '-DBLAKE3_NO_AVX512',
-  '-DBLAKE3_USE_NEON=0',
-];
 
 function newestMs(folder: string): number {
   return Math.max(...readdirSync(folder).map((name) => statSync(join(folder, name)).mtimeMs));
@@ -49,7 +42,7 @@ function objectOf(path: string, name: string, sourcesMs: number): string {
   if ((statSync(object, { throwIfNoEntry: false })?.mtimeMs ?? 0) > sourcesMs) return object;
   const part = `${object}.${process.pid}`;
   const flags = ['-I', source, '-I', join(source, 'wal'), '-c', path, '-o', part];
-  if (path.endsWith('.c')) compile('gcc', ['-O2', ...BLAKE3, ...flags]);
+  if (path.endsWith('.c')) compile('gcc', ['-O2', ...PORTABLE_BLAKE3, ...flags]);
   else compile('g++', ['-O1', '-std=c++17', '-pthread', ...flags]);
   renameSync(part, object);
   return object;

@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } f
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { PORTABLE_BLAKE3 } from '../portable-blake3.ts';
 import { dictionaryOf, seedsOf } from './seeds.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -33,14 +34,6 @@ const FLAGS = [
   '-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION',
   '-fsanitize=fuzzer-no-link,address,undefined',
   '-fno-sanitize-recover=all',
-];
-/** Portable code: instrumented, and the same result. */
-const BLAKE3 = [
-  '-DBLAKE3_NO_SSE2',
-  '-DBLAKE3_NO_SSE41',
-  '-DBLAKE3_NO_AVX2',
-  '-DBLAKE3_NO_AVX512',
-  '-DBLAKE3_USE_NEON=0',
 ];
 
 /** Undefined when clang and its fuzzer are there, else what is missing. */
@@ -114,7 +107,7 @@ async function buildObjects(): Promise<string[]> {
       const part = `${object}.${process.pid}`;
       await compile(c ? 'clang' : 'clang++', [
         ...FLAGS,
-        ...(c ? BLAKE3 : ['-std=c++17', '-I', source, '-I', import.meta.dirname]),
+        ...(c ? PORTABLE_BLAKE3 : ['-std=c++17', '-I', source, '-I', import.meta.dirname]),
         '-c',
         path,
         '-o',
